@@ -1,0 +1,102 @@
+"""What passes between data, tasks and model: a batch of poses, and the layout of the sequences to decode from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ups.skeleton import SLOT_INDEX, SLOTS, Skeleton
+
+CONTEXT = 4
+"""Length of a clip's context: origin x, y and log scale of its coordinates on the screen (0 in 3D), log duration."""
+CLASS_POSITION = 3 * len(SLOTS)
+"""Decoder position of an action token; positions below are slot * 3 + axis."""
+END_POSITION = CLASS_POSITION + 1
+"""Decoder position of an end-of-task token."""
+POSITIONS = END_POSITION + 1
+
+
+@dataclass(frozen=True)
+class Poses:
+    """P persons of B clips that share one skeleton, joints in slot order.
+
+    Attributes:
+        joints: (P, N, J, 3) float32, normalised coordinates; anything where invisible.
+        visible: (P, N, J) bool.
+        frames: (P, N) bool, False = padding.
+        context: (P, CONTEXT) float32.
+        clip: (P,) int64, index of the person's clip, ascending.
+        clips: B.
+        skeleton: joints in slot order.
+    """
+
+    joints: Tensor
+    visible: Tensor
+    frames: Tensor
+    context: Tensor
+    clip: Tensor
+    clips: int
+    skeleton: Skeleton
+
+    def to(self, device: torch.device) -> Poses:
+        """The same batch on another device."""
+        moved = (t.to(device) for t in (self.joints, self.visible, self.frames, self.context, self.clip))
+        return Poses(*moved, clips=self.clips, skeleton=self.skeleton)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the decoder is to produce at each of K steps: the grammar of a task's output.
+
+    Attributes:
+        positions: K decoder positions: slot * 3 + axis, CLASS_POSITION or END_POSITION.
+        allowed: K tuples of the token ids that may stand there, ascending.
+        per_frame: True = one sequence for each person and target frame, reading that frame's joints;
+            False = one sequence for the clip.
+    """
+
+    positions: tuple[int, ...]
+    allowed: tuple[tuple[int, ...], ...]
+    per_frame: bool
+
+
+class Batch:
+    """Poses with the sequences that a task wants decoded from them.
+
+    A plain class: Fabric would rebuild a dataclass or tuple value by value on every forward call.
+
+    Attributes:
+        poses: the input.
+        layout: the grammar of every sequence.
+        tokens: (Q, K) int64 targets; Q = clips, or persons * target frames in that order.
+        weights: (Q, K) float32, 0 where the target is unknown.
+        target_frames: (P, T) int64 frame numbers, None unless layout.per_frame.
+    """
+
+    def __init__(
+        self, poses: Poses, layout: Layout, tokens: Tensor, weights: Tensor, target_frames: Tensor | None
+    ) -> None:
+        self.poses, self.layout, self.tokens, self.weights = poses, layout, tokens, weights
+        self.target_frames = target_frames
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on another device."""
+        frames = None if self.target_frames is None else self.target_frames.to(device)
+        return Batch(self.poses.to(device), self.layout, self.tokens.to(device), self.weights.to(device), frames)
+
+
+def class_layout(class_tokens: tuple[int, ...], eot: int) -> Layout:
+    """An action token, then the end-of-task token (paper 3.2)."""
+    return Layout((CLASS_POSITION, END_POSITION), (tuple(sorted(class_tokens)), (eot,)), per_frame=False)
+
+
+def pose_layout(joints: tuple[str, ...], axes: tuple[range, range, range], eot: int) -> Layout:
+    """x, y, z of every joint given, then the end-of-task token (paper 3.2).
+
+    `joints` are slot names in slot order, `axes` the token ranges of X, Y and Z.
+    """
+    positions = tuple(SLOT_INDEX[j] * 3 + axis for j in joints for axis in range(3))
+    ids = tuple(tuple(r) for r in axes)
+    return Layout((*positions, END_POSITION), (*(ids[axis] for _ in joints for axis in range(3)), (eot,)), True)

@@ -1,0 +1,168 @@
+"""Trained models on disk: a folder that needs no text encoder, no data and no pickle to be used again.
+
+    model.json            config, task names, vocabulary, data sets (classes, skeleton), how it was trained
+    weights.safetensors   the weights that answer (the running average, where one was kept)
+    training.safetensors  raw weights, optimiser moments, running average; only while a run may be resumed
+    training.json         step and what else a resumed run needs
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ups.config import Config, from_dict, to_dict
+from ups.model.ups import UPS
+from ups.skeleton import SLOTS, Skeleton
+from ups.vocabulary import Vocabulary
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, incomplete or of another version; names the file and the remedy."""
+
+
+@dataclass
+class Trained:
+    """A model with all it needs to answer.
+
+    Attributes:
+        model: the network; its buffers hold the vocabulary's text features.
+        config: what it was built and trained with.
+        vocabulary: meaning of its tokens.
+        data_sets: class names and skeleton of every data set it was trained on.
+        class_mean, class_scale: standardisation of class text features, to add classes by text.
+        steps: optimiser steps behind it.
+    """
+
+    model: UPS
+    config: Config
+    vocabulary: Vocabulary
+    data_sets: dict[str, tuple[tuple[str, ...], Skeleton]] = field(default_factory=dict)
+    class_mean: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    class_scale: float = 1.0
+    steps: int = 0
+
+    def classes_of(self, data_set: str) -> tuple[str, ...]:
+        """Class names of a data set it was trained on; ValueError names the known ones."""
+        if data_set not in self.data_sets:
+            raise ValueError(f"the model was not trained on {data_set!r}; it knows {', '.join(self.data_sets)}")
+        return self.data_sets[data_set][0]
+
+
+@contextmanager
+def replaced(folder: Path) -> Iterator[Path]:
+    """A temporary sibling folder that takes `folder`'s place when the block ends well, and vanishes when it does not."""
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield temporary
+        old = temporary.with_name(temporary.name + "-old")
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(temporary, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], training: dict | None = None) -> None:
+    """Write a checkpoint atomically.
+
+    `weights` are the model's state; `training` = {"tensors": ..., "facts": ...} makes it resumable.
+
+    Raises:
+        OSError: the folder can't be written; whatever stood there before still stands.
+    """
+    facts = {
+        "format": FORMAT,
+        "config": to_dict(trained.config),
+        "tasks": list(trained.model.tasks),
+        "slots": list(SLOTS),
+        "vocabulary": trained.vocabulary.to_dict(),
+        "data_sets": {
+            name: {"classes": list(classes), "skeleton": skeleton.to_dict()}
+            for name, (classes, skeleton) in trained.data_sets.items()
+        },
+        "class_scale": trained.class_scale,
+        "steps": trained.steps,
+    }
+    try:
+        with replaced(folder) as temporary:
+            tensors = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
+            tensors["class_mean"] = torch.from_numpy(np.asarray(trained.class_mean, np.float32))
+            save_file(tensors, temporary / "weights.safetensors")
+            (temporary / "model.json").write_text(json.dumps(facts, indent=1))
+            if training is not None:
+                save_file({k: v.cpu().contiguous() for k, v in training["tensors"].items()}, temporary / "training.safetensors")
+                (temporary / "training.json").write_text(json.dumps(training["facts"], indent=1))
+    except OSError as error:
+        raise OSError(f"{folder}: the checkpoint was not written ({error}); nothing that stood there has changed") from error
+
+
+def load(folder: Path | str) -> Trained:
+    """The trained model in a folder, in evaluation mode.
+
+    Raises:
+        CheckpointError: no checkpoint there, a damaged file, another format version, weights that do not fit.
+    """
+    folder = Path(folder)
+    facts = _read_json(folder / "model.json")
+    if facts.get("format") != FORMAT:
+        raise CheckpointError(f"{folder}: checkpoint format {facts.get('format')}, this version reads {FORMAT}")
+    if tuple(facts["slots"]) != SLOTS[: len(facts["slots"])]:
+        raise CheckpointError(f"{folder}: its joint slots differ from this version's; train again or use that version")
+    tensors = read_tensors(folder / "weights.safetensors")
+    class_mean = tensors.pop("class_mean").numpy()
+    config = from_dict(Config, facts["config"])
+    vocabulary = Vocabulary.from_dict(facts["vocabulary"])
+    model = UPS(config.model, tuple(facts["tasks"]), torch.zeros_like(tensors["vocabulary.features"]).float())
+    try:
+        model.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder}: weights do not fit the model they name ({error})") from error
+    data_sets = {
+        name: (tuple(d["classes"]), Skeleton.from_dict(d["skeleton"])) for name, d in facts["data_sets"].items()
+    }
+    return Trained(model.eval(), config, vocabulary, data_sets, class_mean, facts["class_scale"], facts["steps"])
+
+
+def load_training(folder: Path) -> dict | None:
+    """The training state of a checkpoint: {"tensors", "facts"}; None where it holds none."""
+    if not (Path(folder) / "training.json").exists():
+        return None
+    return {
+        "tensors": read_tensors(Path(folder) / "training.safetensors"),
+        "facts": _read_json(Path(folder) / "training.json"),
+    }
+
+
+def read_tensors(path: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a safetensors file; CheckpointError where it is missing or damaged."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: can't be read as safetensors ({error}); is the copy complete?") from error
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path.parent}: no checkpoint there ({path.name} is missing)") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: can't be read ({error})") from error

@@ -1,0 +1,153 @@
+"""Every setting of a model and of a training run, as frozen dataclasses. Field docstrings become the command's help."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network (paper 3.3, 3.4)."""
+
+    joint_width: int = 32
+    """Width d of a joint token."""
+    tokenizer_layers: int = 3
+    """TCN-GCN layers of the joint tokenizer."""
+    temporal_kernel: int = 5
+    """Frames that a temporal convolution of the tokenizer sees."""
+    graph_groups: int = 4
+    """Groups of channels that share a topology in a graph convolution."""
+    layers: int = 3
+    """L, SEM-TEM layers of the encoder."""
+    blocks: int = 2
+    """H, parallel SEM-TEM blocks in each layer; 1 = no routing."""
+    routing: Literal["chosen", "dense"] = "chosen"
+    """chosen: only the selected block runs; dense: all run and are mixed by their weights (ablation)."""
+    routing_width: int = 256
+    """q, length of task and block embeddings."""
+    frame_width: int = 192
+    """Attention width of the TEM, between the J*d-long frame tokens."""
+    frame_heads: int = 6
+    """Attention heads of the TEM."""
+    frame_mlp: int = 256
+    """Hidden width of the TEM's two-layer MLP."""
+    decoder_width: int = 128
+    """Width of the decoder and of vocabulary embeddings."""
+    decoder_layers: int = 3
+    """Transformer blocks of the decoder."""
+    decoder_heads: int = 4
+    """Attention heads of the decoder."""
+    dropout: float = 0.1
+    """Dropout in the MLPs of TEM and decoder."""
+    drop_path: float = 0.1
+    """Probability that a SEM-TEM sub-layer is skipped for a clip in training (stochastic depth)."""
+    bins: int = 512
+    """n_bins, coordinate bins an axis."""
+    range_m: float = 1.2
+    """Coordinates are quantised over -range_m .. range_m metres around the root."""
+    text_encoder: str = "minilm"
+    """Text features of the vocabulary: "minilm" or "roberta:NAME_OR_FOLDER"."""
+
+
+@dataclass(frozen=True)
+class TaskMix:
+    """What one task trains on, and how much of it an iteration takes."""
+
+    task: str
+    """Name of the task."""
+    data: tuple[str, ...]
+    """Store names, each with its split protocol: "nw_ucla:xview"."""
+    batch: int = 64
+    """Clips (or windows) an iteration."""
+    frames: int = 40
+    """N, frames a clip is resized to; for pose estimation the window's length."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run (paper 3.5)."""
+
+    tasks: tuple[TaskMix, ...] = ()
+    """The tasks in their rotation order; one task an iteration."""
+    cycles: int = 1000
+    """Rounds through all tasks; each round is one optimiser step a task."""
+    learning_rate: float = 2e-3
+    """Peak learning rate of AdamW; decays to 0 along a cosine."""
+    weight_decay: float = 5e-4
+    """AdamW weight decay of matrices (not of norms, biases and embeddings)."""
+    warmup: float = 0.05
+    """Share of the run in which the learning rate rises linearly."""
+    clip_norm: float = 1.0
+    """Gradient norm limit."""
+    accumulate: int = 1
+    """Micro-batches an optimiser step; the batch size is divided by it."""
+    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed"
+    """bf16-mixed needs a processor with native bfloat16 to be fast."""
+    ema: float = 0.998
+    """Decay of the running average of weights that is evaluated and saved; 0 = none."""
+    mixing_temperature: float = 2.0
+    """Data sets of one task are drawn with probability proportional to size ** (1 / temperature)."""
+    route_temperature: tuple[float, float] = (5.0, 0.5)
+    """Gumbel-softmax temperature at the start and the end of route exploration."""
+    explore: float = 0.3
+    """Share of the run in which routes are sampled; Gumbel noise falls to 0 by its end, then routes are the argmax."""
+    route_learning_rate: float = 1.0
+    """Learning rate of task and block embeddings relative to the rest."""
+    drop_inputs: bool = True
+    """Replace decoder inputs by a learned mark at a ratio drawn from U(0,1) for every sequence."""
+    smooth_bins: float = 1.5
+    """Standard deviation, in bins, of the Gaussian that smooths coordinate targets; 0 = one-hot."""
+    smooth_labels: float = 0.1
+    """Label smoothing over the data set's classes."""
+    target_frames: int = 2
+    """Frames of a window whose pose is decoded in training; evaluation decodes all it is asked for."""
+    hold_out: float = 0.0
+    """Share of the training subjects kept apart for validation; 0 for the reported run."""
+    seed: int = 0
+    """Seed of initialisation, data order, augmentation, dropout and routing."""
+    workers: int = 1
+    """Threads that assemble batches while the model computes; 0 = in line."""
+    checkpoint_minutes: float = 5.0
+    """Time between checkpoints."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A model and how it is trained."""
+
+    name: str = "custom"
+    """Name of the recipe this started from."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def to_dict(config) -> dict:
+    """Plain JSON values of a config dataclass."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(kind: type, values: dict):
+    """The inverse of `to_dict` for the dataclass `kind`.
+
+    Raises:
+        ValueError: a key that `kind` does not have, named together with the known ones.
+    """
+    hints = typing.get_type_hints(kind)
+    known = {f.name for f in dataclasses.fields(kind)}
+    unknown = set(values) - known
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no field {sorted(unknown)}; it has {sorted(known)}")
+    return kind(**{key: _restore(hints[key], value) for key, value in values.items()})
+
+
+def _restore(hint, value):
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return from_dict(hint, value)
+    if typing.get_origin(hint) is tuple and not isinstance(hint, types.UnionType):
+        inner = typing.get_args(hint)[0]
+        return tuple(_restore(inner, v) for v in value)
+    return value

@@ -1,0 +1,113 @@
+"""Files of a data set, read in place from a folder, a tar or a zip; nothing is ever unpacked by name."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import scipy.io
+
+from ups.pose import PoseError
+
+_SUFFIXES = (".tar.xz", ".tar.gz", ".tgz", ".tar", ".zip")
+
+
+def members(source: Path, folder: str, archive: str, suffix: str) -> Iterator[tuple[str, bytes]]:
+    """(path below `folder`, content) of every file that ends in `suffix`, sorted by path; hidden files are left out.
+
+    `source` may be `folder` itself, an archive, or a directory that holds `folder` (preferred) or an archive called
+    `archive` and .tar.xz, .tar.gz, .tgz, .tar or .zip.
+
+    Raises:
+        FileNotFoundError: `source` is none of these, or no such file is in it.
+        PoseError: the archive is damaged.
+        OSError: no room to decompress it in the temporary folder.
+    """
+    source = Path(source)
+    place = _find(source, folder, archive)
+    if place.is_dir():
+        files = _folder_members(place, suffix)
+    elif place.suffix == ".zip":
+        files = _zip_members(place, folder, suffix)
+    else:
+        files = _tar_members(place, folder, suffix)
+    empty = True
+    for file in files:
+        empty = False
+        yield file
+    if empty:
+        raise FileNotFoundError(f"{place}: no {suffix} file in {folder}")
+
+
+def load_mat(name: str, content: bytes) -> dict[str, Any]:
+    """The variables of a MATLAB file (up to version 7); raises PoseError, naming the file, if it can't be read."""
+    try:
+        return scipy.io.loadmat(io.BytesIO(content))
+    except Exception as error:  # scipy raises a dozen kinds on damaged files
+        raise PoseError(f"{name}: not a readable MATLAB file ({error}); fetch it again") from error
+
+
+def _find(source: Path, folder: str, archive: str) -> Path:
+    if source.is_file() and source.name.endswith(_SUFFIXES):
+        return source
+    if source.is_dir() and source.name == folder:
+        return source
+    for place in (source / folder, *(source / f"{archive}{suffix}" for suffix in _SUFFIXES)):
+        if place.exists():
+            return place
+    raise FileNotFoundError(f"{source}: neither a folder {folder!r} nor an archive {archive}{{{','.join(_SUFFIXES)}}}")
+
+
+def _inside(path: str, folder: str, suffix: str) -> str | None:
+    """The part of `path` below `folder`, or None if it isn't a file that is wanted."""
+    parts = path.split("/")
+    if folder not in parts or not path.endswith(suffix) or parts[-1].startswith("."):
+        return None
+    return "/".join(parts[parts.index(folder) + 1 :])
+
+
+def _folder_members(place: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
+    names = {p.relative_to(place).as_posix(): p for p in place.rglob(f"*{suffix}") if p.is_file()}
+    for name in sorted(names):
+        if not names[name].name.startswith("."):
+            yield name, names[name].read_bytes()
+
+
+def _zip_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
+    try:
+        with zipfile.ZipFile(place) as bundle:
+            names = {_inside(i.filename, folder, suffix): i for i in bundle.infolist() if not i.is_dir()}
+            for name in sorted(n for n in names if n):
+                yield name, bundle.read(names[name])
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise PoseError(f"{place}: the archive is damaged ({error}); fetch it again") from error
+
+
+def _tar_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
+    """Decompresses into a nameless temporary file first, so that members can be read in sorted order."""
+    openers = {".xz": lzma.open, ".gz": gzip.open, ".tgz": gzip.open}
+    try:
+        with tempfile.TemporaryFile() as plain:
+            with openers.get(place.suffix, open)(place, "rb") as packed:
+                shutil.copyfileobj(packed, plain)
+            plain.seek(0)
+            with tarfile.open(fileobj=plain, mode="r:") as bundle:
+                names = {_inside(m.name, folder, suffix): m for m in bundle if m.isfile()}
+                for name in sorted(n for n in names if n):
+                    file = bundle.extractfile(names[name])
+                    assert file is not None, "regular files have content"
+                    yield name, file.read()
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
+        raise PoseError(f"{place}: the archive is damaged ({error}); fetch it again") from error
+    except OSError as error:
+        text = f"{error.strerror or error} while decompressing {place} in {tempfile.gettempdir()}"
+        raise OSError(error.errno, f"{text}; TMPDIR can name another folder") from error

@@ -1,0 +1,194 @@
+"""BVH motion capture files: the hierarchy, and forward kinematics of every frame at once."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from ups.pose import PoseError
+
+_CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
+
+
+@dataclass(frozen=True)
+class Bvh:
+    """Joints in the file's order.
+
+    Attributes:
+        joint_names: J names; an end site is called `<its parent>_end`.
+        parents: J indices, -1 for a root.
+        positions: (N, J, 3) float64 in the file's own unit (centimetres in Bandai-Namco's files) and axes.
+        fps: frames per second.
+    """
+
+    joint_names: tuple[str, ...]
+    parents: tuple[int, ...]
+    positions: np.ndarray
+    fps: float
+
+
+@dataclass
+class _Joint:
+    name: str
+    parent: int
+    offset: np.ndarray | None = None
+    channels: tuple[str, ...] = ()
+
+
+def read_bvh(text: str, name: str) -> Bvh:
+    """Joint positions of a BVH file.
+
+    A joint's position channels replace its offset; its rotations multiply in the order in which they are listed.
+
+    Args:
+        text: the file's contents.
+        name: what to call the file in errors.
+
+    Raises:
+        PoseError: not a BVH file, truncated, malformed, or with values that are not finite; names the line.
+    """
+    lines = text.splitlines()
+    start = next((i for i, line in enumerate(lines) if line.strip() == "MOTION"), None)
+    if start is None:
+        raise PoseError(f"{name}: line {len(lines)}: the file ends without a line MOTION; it is not BVH or truncated")
+    joints = _hierarchy(lines[:start], name)
+    frame_time, values = _motion(lines, start + 1, sum(len(j.channels) for j in joints), name)
+    names, parents = tuple(j.name for j in joints), tuple(j.parent for j in joints)
+    return Bvh(names, parents, _forward(joints, values), 1 / frame_time)
+
+
+class _Words:
+    """The words of the hierarchy, one after another, with the line of the last one taken."""
+
+    def __init__(self, lines: list[str], name: str) -> None:
+        self._left = deque((word, number) for number, line in enumerate(lines, start=1) for word in line.split())
+        self._name, self._line = name, 1
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    @property
+    def where(self) -> str:
+        return f"{self._name}: line {self._line}"
+
+    def take(self) -> str:
+        if not self._left:
+            raise PoseError(f"{self.where}: the hierarchy ends too early")
+        word, self._line = self._left.popleft()
+        return word
+
+
+def _hierarchy(lines: list[str], name: str) -> list[_Joint]:
+    """Joints in the order of the file, parents first."""
+    words = _Words(lines, name)
+    joints: list[_Joint] = []
+    unclosed: list[int] = []
+    if words.take() != "HIERARCHY":
+        raise PoseError(f"{words.where}: a BVH file begins with HIERARCHY")
+    while words:
+        word = words.take()
+        if word in ("ROOT", "JOINT", "End"):
+            parent = unclosed[-1] if unclosed else -1
+            if (word == "ROOT") != (parent == -1):
+                raise PoseError(f"{words.where}: {word} is out of place")
+            label = words.take()
+            joints.append(_Joint(label if word != "End" else f"{joints[parent].name}_end", parent))
+            if words.take() != "{":
+                raise PoseError(f"{words.where}: '{{' is needed after {word} {label}")
+            unclosed.append(len(joints) - 1)
+        elif word == "}" and unclosed:
+            if joints[unclosed.pop()].offset is None:
+                raise PoseError(f"{words.where}: a joint without OFFSET ends here")
+        elif word == "OFFSET" and unclosed:
+            joints[unclosed[-1]].offset = _numbers([words.take() for _ in range(3)], words.where)
+        elif word == "CHANNELS" and unclosed:
+            joints[unclosed[-1]].channels = _channels(words)
+        else:
+            raise PoseError(f"{words.where}: unexpected {word!r}")
+    if unclosed or not joints:
+        raise PoseError(
+            f"{words.where}: the hierarchy ends with {len(joints)} joints, {len(unclosed)} of them not closed"
+        )
+    return joints
+
+
+def _channels(words: _Words) -> tuple[str, ...]:
+    count = words.take()
+    channels = tuple(words.take() for _ in range(int(count))) if count in tuple("0123456") else (count,)
+    if not set(channels) <= set(_CHANNELS) or len(set(channels)) < len(channels):
+        raise PoseError(
+            f"{words.where}: CHANNELS {' '.join(channels)}; a count and names of {', '.join(_CHANNELS)} needed"
+        )
+    return channels
+
+
+def _motion(lines: list[str], start: int, channels: int, name: str) -> tuple[float, np.ndarray]:
+    """Seconds a frame, and the channel values (N, C) of the lines from index `start` on."""
+    head = [lines[i].strip() if i < len(lines) else "" for i in (start, start + 1)]
+    frames, time = (
+        re.fullmatch(r"Frames:\s*(\d{1,9})", head[0]),
+        re.fullmatch(r"Frame\s+Time:\s*([-+.\deE]+)", head[1]),
+    )
+    if frames is None or int(frames[1]) < 1:
+        raise PoseError(f"{name}: line {start + 1}: {head[0]!r}; 'Frames: N' with N > 0 is needed")
+    seconds = _numbers([time[1]], f"{name}: line {start + 2}")[0] if time else 0.0
+    if seconds <= 0:
+        raise PoseError(f"{name}: line {start + 2}: {head[1]!r}; 'Frame Time: seconds' above 0 is needed")
+    rows = []
+    for number, line in enumerate(lines[start + 2 :], start=start + 3):
+        if line.strip():
+            rows.append(_numbers(line.split(), f"{name}: line {number}"))
+            if len(rows[-1]) != channels:
+                raise PoseError(f"{name}: line {number}: {len(rows[-1])} values; the hierarchy has {channels} channels")
+    if len(rows) != int(frames[1]):
+        raise PoseError(f"{name}: line {len(lines)}: the file ends after {len(rows)} frames; it announces {frames[1]}")
+    return float(seconds), np.stack(rows)
+
+
+def _numbers(words: list[str], where: str) -> np.ndarray:
+    try:
+        values = np.array(words, dtype=np.float64)
+    except ValueError as error:
+        raise PoseError(f"{where}: {error}") from error
+    if not np.isfinite(values).all():
+        raise PoseError(f"{where}: a value is not finite: {words[int(np.argmin(np.isfinite(values)))]}")
+    return values
+
+
+def _forward(joints: list[_Joint], values: np.ndarray) -> np.ndarray:
+    """Positions (N, J, 3) from channel values (N, C)."""
+    frames = len(values)
+    positions = np.empty((frames, len(joints), 3))
+    rotations: list[np.ndarray] = []  # (N, 3, 3) each, joint axes -> world axes
+    column = 0
+    for j, joint in enumerate(joints):
+        place = np.tile(np.asarray(joint.offset), (frames, 1))  # (N, 3)
+        turn = np.tile(np.eye(3), (frames, 1, 1))
+        for channel in joint.channels:
+            axis = "XYZ".index(channel[0])
+            if channel.endswith("position"):
+                place[:, axis] = values[:, column]
+            else:
+                turn = turn @ _about(axis, np.deg2rad(values[:, column]))
+            column += 1
+        if joint.parent >= 0:
+            above = rotations[joint.parent]
+            place = positions[:, joint.parent] + np.einsum("nij,nj->ni", above, place)
+            turn = above @ turn
+        positions[:, j] = place
+        rotations.append(turn)
+    return positions
+
+
+def _about(axis: int, angles: np.ndarray) -> np.ndarray:
+    """Rotation matrices (N, 3, 3) about one axis by angles (N,) in radians."""
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    matrices = np.zeros((len(angles), 3, 3))
+    matrices[:, axis, axis] = 1
+    matrices[:, i, i] = matrices[:, j, j] = np.cos(angles)
+    matrices[:, j, i] = np.sin(angles)
+    matrices[:, i, j] = -np.sin(angles)
+    return matrices

@@ -1,0 +1,42 @@
+"""What a data set is: the facts its store needs, and the function that reads its official files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ups.pose import PoseError, PoseSequence, Space
+from ups.skeleton import Skeleton
+
+Clip = tuple[PoseSequence, dict[str, str]]
+"""A recording and its part in each protocol, "train" or "test"; a protocol that does not use the clip is left out."""
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One public data set.
+
+    Attributes:
+        name: the key under which `ups.data.catalogue.DATA_SETS` holds it.
+        skeleton: of every clip.
+        space: frame of reference of every clip's joints.
+        classes: action names, indexed by a clip's label; empty where clips have no action.
+        protocols: names of the ways to split it; the first is the usual one.
+        terms: what is known of its licence, in one sentence.
+        read: the folder that holds the official files (or their archive) -> clips sorted by id. A file that can't be
+            used comes out as a PoseError that names it, in place of its clip, and reading goes on. Raises
+            FileNotFoundError, naming what was looked for, where the folder holds nothing of this data set.
+        summary: one line for a listing.
+        paired: clips have 2D joints and the 3D pose behind them.
+    """
+
+    name: str
+    skeleton: Skeleton
+    space: Space
+    classes: tuple[str, ...]
+    protocols: tuple[str, ...]
+    terms: str
+    read: Callable[[Path], Iterator[Clip | PoseError]]
+    summary: str
+    paired: bool = False

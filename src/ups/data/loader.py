@@ -1,0 +1,127 @@
+"""Batches for training. Batch c of a task is a function of (seed, task, c) alone, so a resumed run sees the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from ups.batch import Batch
+from ups.data.cameras import Camera, fixed_camera, random_camera, view
+from ups.data.store import Store
+from ups.pose import PoseError, PoseSequence
+
+MakeBatch = Callable[[list[PoseSequence], tuple[str, ...], np.random.Generator], Batch]
+"""(clips, class names of their data set, random generator) -> batch; a task's side of the loader."""
+
+
+class Stream:
+    """An endless, seekable stream of batches for one task over several data sets.
+
+    Each batch holds clips of one data set, drawn with probability proportional to size ** (1 / temperature); within a
+    data set clips come in shuffled epochs.
+
+    Args:
+        stores: (store, clip numbers that may be drawn) of every data set.
+        batch: clips a batch.
+        make: turns clips into a batch.
+        batches: how many batches there will be (fixes the schedule of data sets).
+        seed: together with a batch's number it determines the batch.
+        temperature: of the mixture.
+        film: True = clips of a 3D world are seen through a random camera first (for pose estimation).
+
+    Raises:
+        PoseError: a data set without clips to draw from.
+    """
+
+    def __init__(
+        self,
+        stores: list[tuple[Store, np.ndarray]],
+        batch: int,
+        make: MakeBatch,
+        batches: int,
+        seed: int,
+        temperature: float,
+        film: bool,
+    ) -> None:
+        for store, indices in stores:
+            if len(indices) == 0:
+                raise PoseError(f"data set {store.name!r} has no clip to train on; choose another protocol")
+        self.stores, self.batch, self.make, self.seed, self.film = stores, batch, make, seed, film
+        sizes = np.array([len(indices) for _, indices in stores], float) ** (1 / temperature)
+        self.schedule = np.random.default_rng([seed, 1]).choice(len(stores), size=batches, p=sizes / sizes.sum())
+        before = [np.concatenate([[0], np.cumsum(self.schedule == i)]) for i in range(len(stores))]
+        self.position = np.array([before[s][c] for c, s in enumerate(self.schedule)])
+
+    def __len__(self) -> int:
+        return len(self.schedule)
+
+    def indices(self, number: int) -> tuple[int, np.ndarray]:
+        """Which data set batch `number` comes from, and its clip numbers (batch)."""
+        which = int(self.schedule[number])
+        pool = self.stores[which][1]
+        places = int(self.position[number]) * self.batch + np.arange(self.batch)
+        order = {
+            int(epoch): np.random.default_rng([self.seed, 2, which, int(epoch)]).permutation(pool)
+            for epoch in np.unique(places // len(pool))
+        }
+        return which, np.array([order[int(p // len(pool))][p % len(pool)] for p in places])
+
+    def __getitem__(self, number: int) -> Batch:
+        which, indices = self.indices(number)
+        store = self.stores[which][0]
+        rng = np.random.default_rng([self.seed, 3, number])
+        clips = [store[int(i)] for i in indices]
+        if self.film and store.space != "image":
+            clips = [filmed(clip, rng) for clip in clips]
+        return self.make(clips, store.classes, rng)
+
+
+def filmed(clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
+    """A world-space clip of one person of random size as a random synthetic camera sees it."""
+    points = clip.joints[0] * np.float32(rng.uniform(0.85, 1.15))
+    return _seen_by(clip, points, random_camera(rng, points))
+
+
+def fixed_view(clip: PoseSequence, number: int) -> PoseSequence:
+    """A world-space clip as the test camera of clip `number` sees it: always the same."""
+    return _seen_by(clip, clip.joints[0], fixed_camera(number, clip.joints[0]))
+
+
+def _seen_by(clip: PoseSequence, points: np.ndarray, camera: Camera) -> PoseSequence:
+    """World points (N, J, 3) in pixels, with the camera-frame metres behind them."""
+    pixels, in_camera = view(points, camera)
+    return replace(
+        clip, joints=pixels[None], visibility=clip.visibility[:1], space="image", image_size=camera.image_size,
+        pose_3d=in_camera[None],
+    )  # fmt: skip
+
+
+def prefetch(streams: list[Stream], start: int, workers: int) -> Iterator[Batch]:
+    """Batches of all streams in rotation, from round start // len(streams) on, assembled ahead in threads.
+
+    Yields stream 0's batch r, stream 1's batch r, ..., then round r + 1.
+    """
+    total = len(streams) * len(streams[0])
+
+    def load(step: int) -> Batch:
+        return streams[step % len(streams)][step // len(streams)]
+
+    if workers == 0:
+        yield from (load(step) for step in range(start, total))
+        return
+    with ThreadPoolExecutor(workers, thread_name_prefix="batches") as pool:
+        ahead: list[Future[Batch]] = []
+        upcoming = iter(range(start, total))
+        try:
+            for step in upcoming:
+                ahead.append(pool.submit(load, step))
+                if len(ahead) > 2 * workers + 1:
+                    yield ahead.pop(0).result()
+            while ahead:
+                yield ahead.pop(0).result()
+        finally:
+            for future in ahead:
+                future.cancel()

@@ -1,0 +1,116 @@
+"""Evaluation: a trained model on the test part of a protocol -> numbers. Deterministic; nothing is chosen here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ups.data.loader import fixed_view
+from ups.data.store import Store
+from ups.metrics import (
+    area_under_curve,
+    expected_calibration_error,
+    mean_per_action,
+    mpjpe,
+    p_mpjpe,
+    spearman,
+    top_k,
+)
+from ups.predictor import Predictor
+from ups.training import split_of
+
+RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
+"""Shares of a clip's raw frames that early action prediction observes."""
+
+
+def evaluate(
+    predictor: Predictor, stores: Path, part: str = "test", tasks: tuple[str, ...] | None = None, flip: bool = True
+) -> dict[str, dict]:
+    """Metrics of every task and data set of the model's mixture: {"task/data set:protocol": {metric: value}}.
+
+    `part` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
+    """
+    results = {}
+    train = predictor.trained.config.train
+    for mix in train.tasks:
+        if tasks is not None and mix.task not in tasks:
+            continue
+        for entry in mix.data:
+            name, _, protocol = entry.partition(":")
+            store = Store.open(Path(stores) / name)
+            indices = split_of(store, protocol, part, train.hold_out, train.seed)
+            results[f"{mix.task}/{entry}"] = evaluate_task(predictor, mix.task, store, indices, flip)
+    return results
+
+
+def evaluate_task(predictor: Predictor, task: str, store: Store, indices: np.ndarray, flip: bool = True) -> dict:
+    """Metrics of one task on the given clips of a store."""
+    if task == "estimate_pose":
+        return pose_metrics(predictor, store, indices, flip)
+    if task == "anticipate":
+        return anticipation_metrics(predictor, store, indices)
+    return action_metrics(predictor, task, store, indices)
+
+
+def action_metrics(predictor: Predictor, task: str, store: Store, indices: np.ndarray) -> dict:
+    """Top-1, top-5 (fractions), expected calibration error."""
+    scores = predictor.class_scores(task, [store[int(i)] for i in indices], store.classes)
+    labels = store.labels[indices]
+    right = scores.argmax(1) == labels
+    return {
+        "clips": len(indices),
+        "top1": top_k(scores, labels, 1),
+        "top5": top_k(scores, labels, min(5, len(store.classes))),
+        "calibration_error": expected_calibration_error(np.exp(scores.max(1)), right),
+        "predicted": scores.argmax(1).tolist(),
+        "labels": labels.tolist(),
+    }
+
+
+def anticipation_metrics(predictor: Predictor, store: Store, indices: np.ndarray) -> dict:
+    """Top-1 after each observation ratio, and the area under that curve. RAW frames are cut before all else."""
+    labels = store.labels[indices]
+    accuracy = {}
+    for ratio in RATIOS:
+        clips = [store[int(i)] for i in indices]
+        seen = [clip.first(int(np.ceil(ratio * clip.frames))) for clip in clips]
+        accuracy[f"{ratio:.0%}"] = top_k(predictor.class_scores("anticipate", seen, store.classes), labels, 1)
+    return {
+        "clips": len(indices),
+        "top1_at": accuracy,
+        "area_under_curve": area_under_curve(RATIOS, list(accuracy.values())),
+    }
+
+
+def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: bool) -> dict:
+    """MPJPE and P-MPJPE in millimetres: mean over the frames of an action, then over actions (paper Tables 3, 4).
+
+    The root joint is part of the mean, as in VideoPose3D; its error is 0 by definition where the skeleton has one.
+    """
+    errors, aligned, actions, spreads, joint_errors = [], [], [], [], []
+    for i in indices:
+        clip = store[int(i)] if store.space == "image" else fixed_view(store[int(i)], int(i))
+        assert clip.pose_3d is not None
+        truth = clip.pose_3d - clip.pose_3d[:, :, list(clip.skeleton.root_indices)].mean(2, keepdims=True)
+        lifted = predictor.lift(clip, flip)
+        errors.append(mpjpe(lifted.joints[0], truth[0]) * 1000)
+        aligned.append(p_mpjpe(lifted.joints[0], truth[0]) * 1000)
+        joint_errors.append(np.linalg.norm(lifted.joints[0] - truth[0], axis=-1).ravel())
+        spreads.append(lifted.spread[0].ravel())
+        actions += [store.classes[clip.label] if clip.label >= 0 else "all"] * clip.frames
+    error, p_error = np.concatenate(errors), np.concatenate(aligned)
+    per_action, mean = mean_per_action(error, actions)
+    p_per_action, p_mean = mean_per_action(p_error, actions)
+    spread, joint_error = np.concatenate(spreads), np.concatenate(joint_errors)
+    return {
+        "clips": len(indices),
+        "frames": len(error),
+        "mpjpe_mm": mean,
+        "p_mpjpe_mm": p_mean,
+        "mpjpe_frames_mm": float(error.mean()),
+        "p_mpjpe_frames_mm": float(p_error.mean()),
+        "mpjpe_mm_per_action": per_action,
+        "p_mpjpe_mm_per_action": p_per_action,
+        "uncertainty_spearman": spearman(spread[spread > 0], joint_error[spread > 0]),
+    }

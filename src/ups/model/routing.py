@@ -1,0 +1,41 @@
+"""Dynamic routing (paper 3.4): each task picks one of H blocks in every layer by Gumbel-softmax.
+
+What differs from the paper: the sample is straight-through, so that only the chosen block runs and its weight, whose
+value is 1, carries the gradient to the embeddings; and the Gumbel noise is annealed away, after which a route is fixed.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Router(nn.Module):
+    """Task embeddings tau (tasks, q) and block embeddings B (L, H, q)."""
+
+    def __init__(self, tasks: int, layers: int, blocks: int, width: int) -> None:
+        super().__init__()
+        self.task = nn.Parameter(torch.randn(tasks, width) * width**-0.5)
+        self.block = nn.Parameter(torch.randn(layers, blocks, width) * width**-0.5)
+        self.temperature = 1.0
+        self.noise = 0.0
+        """Scale of the Gumbel noise in training: 1 = the paper's Gumbel-softmax, 0 = argmax."""
+
+    def scores(self, task: int) -> Tensor:
+        """s = B . tau, equation 1: (L, H)."""
+        return self.block @ self.task[task]
+
+    def weights(self, task: int) -> Tensor:
+        """m, equation 2: (L, H), one-hot in value, soft in gradient."""
+        scores = self.scores(task).float()
+        if self.training and self.noise > 0:
+            uniform = torch.rand_like(scores).clamp(1e-9, 1 - 1e-7)
+            scores = scores - self.noise * torch.log(-torch.log(uniform))
+        soft = torch.softmax(scores / self.temperature, dim=-1)
+        hard = torch.zeros_like(soft).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
+        return hard + soft - soft.detach()
+
+    @torch.no_grad()
+    def route(self, task: int) -> list[int]:
+        """The block that `task` uses in each of the L layers at evaluation."""
+        return self.scores(task).argmax(-1).tolist()

@@ -1,0 +1,127 @@
+"""Joint coordinates tokenizer (paper 3.3): joints, bones and motion in; TCN-GCN layers; joint tokens out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ups.config import ModelConfig
+from ups.batch import CONTEXT, Poses
+from ups.skeleton import SLOTS, Skeleton
+
+FEATURES = 12
+"""Root-relative position, bone vector, motion, and the root's own position: 3 values each."""
+
+RELATIONS = 4
+"""Channels a group compares two joints by."""
+
+
+def joint_features(poses: Poses) -> Tensor:
+    """(P, N, J, FEATURES) from coordinates; every value that rests on an invisible joint is 0."""
+    x, seen = poses.joints, (poses.visible & poses.frames[..., None])[..., None]
+    x = x * seen
+    roots = list(poses.skeleton.root_indices)
+    count = seen[:, :, roots].sum(2, keepdim=True)
+    fallback = x.sum(2, keepdim=True) / seen.sum(2, keepdim=True).clamp(min=1)
+    root = torch.where(count > 0, x[:, :, roots].sum(2, keepdim=True) / count.clamp(min=1), fallback)
+    parents = [p if p >= 0 else c for c, p in enumerate(poses.skeleton.parents)]
+    bone = (x - x[:, :, parents]) * (seen & seen[:, :, parents])
+    motion = torch.zeros_like(x)
+    motion[:, 1:] = (x[:, 1:] - x[:, :-1]) * (seen[:, 1:] & seen[:, :-1])
+    return torch.cat([(x - root) * seen, bone * 4, motion * 8, root.expand_as(x) * seen], dim=-1)
+
+
+def bone_graph(skeleton: Skeleton, like: Tensor) -> Tensor:
+    """(3, J, J): identity, each joint from its parent, each joint from its children (rows sum to 1 or 0)."""
+    graph = torch.zeros(3, len(skeleton), len(skeleton))
+    graph[0] = torch.eye(len(skeleton))
+    for child, parent in skeleton.bones:
+        graph[1, child, parent] = graph[2, parent, child] = 1
+    graph[2] /= graph[2].sum(-1, keepdim=True).clamp(min=1)
+    return graph.to(like)
+
+
+class GraphConvolution(nn.Module):
+    """Graph convolution with a topology refined per clip and group of channels (CTR-GCN style).
+
+    The topology of group g is a mix of the bone graph's parts, a learned matrix over slots, and
+    tanh(query_i - key_j) of the joints' time-averaged features.
+    """
+
+    def __init__(self, width: int, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.norm = nn.LayerNorm(width)
+        self.value = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width)
+        self.mix = nn.Parameter(torch.eye(3).repeat(groups, 1)[:groups])
+        self.learned = nn.Parameter(torch.zeros(groups, len(SLOTS), len(SLOTS)))
+        self.query_key = nn.Linear(width, 2 * RELATIONS * groups)
+        self.refine = nn.Parameter(torch.randn(groups, RELATIONS) * 0.1)
+
+    def topology(self, x: Tensor, graph: Tensor, slots: Tensor, frame_weight: Tensor) -> Tensor:
+        """(P, G, J, J)."""
+        p, n, j, _ = x.shape
+        pooled = torch.bmm(frame_weight[:, None].to(x.dtype), x.reshape(p, n, -1)).view(p, j, -1)
+        query, key = self.query_key(pooled).view(p, j, 2, self.groups, RELATIONS).permute(2, 0, 3, 1, 4)
+        relation = torch.tanh(query[:, :, :, None] - key[:, :, None])  # P G J J R
+        refined = torch.einsum("pgijr,gr->pgij", relation, self.refine.to(relation.dtype))
+        fixed = torch.einsum("gc,cij->gij", self.mix, graph) + self.learned[:, slots][:, :, slots]
+        return refined + fixed.to(refined.dtype)
+
+    def forward(self, x: Tensor, graph: Tensor, slots: Tensor, frame_weight: Tensor) -> Tensor:
+        """(P, N, J, D) -> (P, N, J, D), without the residual."""
+        p, n, j, d = x.shape
+        h = self.norm(x)
+        topology = self.topology(h, graph, slots, frame_weight)
+        value = self.value(h).view(p, n, j, self.groups, -1).permute(0, 3, 2, 1, 4)  # P G J N D/G
+        mixed = torch.matmul(topology.to(value.dtype), value.reshape(p, self.groups, j, -1))
+        mixed = mixed.view(p, self.groups, j, n, -1).permute(0, 3, 2, 1, 4).reshape(p, n, j, d)
+        return self.out(F.gelu(mixed))
+
+
+class TemporalConvolution(nn.Module):
+    """Convolution over frames, joint by joint; (P, N, J, D) is conv2d's channels-last layout, so nothing is copied."""
+
+    def __init__(self, width: int, kernel: int, dilation: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.conv = nn.Conv2d(
+            width, width, (kernel, 1), dilation=(dilation, 1), padding=(kernel // 2 * dilation, 0), bias=False
+        )
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, frame_mask: Tensor) -> Tensor:
+        """(P, N, J, D) -> (P, N, J, D), without the residual."""
+        h = self.norm(x) * frame_mask[..., None, None]
+        return self.out(F.gelu(self.conv(h.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)))
+
+
+class JointTokenizer(nn.Module):
+    """Poses -> joint tokens (P, N, J, D)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d = config.joint_width
+        self.embed = nn.Linear(FEATURES, d)
+        self.context = nn.Linear(CONTEXT, d)
+        self.slot = nn.Embedding(len(SLOTS), d)
+        self.absent = nn.Parameter(torch.randn(d) * 0.5)
+        self.graph = nn.ModuleList(GraphConvolution(d, config.graph_groups) for _ in range(config.tokenizer_layers))
+        self.time = nn.ModuleList(
+            TemporalConvolution(d, config.temporal_kernel, 1 + i % 2) for i in range(config.tokenizer_layers)
+        )
+
+    def forward(self, poses: Poses, graph: Tensor, slots: Tensor, frame_weight: Tensor) -> Tensor:
+        """(P, N, J, D)."""
+        with torch.autocast(poses.joints.device.type, enabled=False):  # coordinates need more than bfloat16's 8 bits
+            x = self.embed(joint_features(poses)) + self.context(poses.context)[:, None, None]
+            x = torch.where(poses.visible[..., None], x, self.absent) + self.slot(slots)
+        if torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        frames = poses.frames.to(x.dtype)
+        for graph_layer, time_layer in zip(self.graph, self.time, strict=True):
+            x = x + graph_layer(x, graph, slots, frame_weight)
+            x = x + time_layer(x, frames)
+        return x

@@ -1,0 +1,117 @@
+"""What a pose sequence is: joints of M persons over N frames, with everything needed to read them rightly.
+
+Axis letters, here and everywhere: B batch, M persons, N frames, J joints, V coordinates, D width, K tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from ups.skeleton import Skeleton
+
+Space = Literal["image", "camera", "kinect", "world"]
+"""Frames of reference.
+
+image:  V=2, pixels, x right, y down, origin top left; `image_size` is (width, height).
+camera: V=3, metres, x right, y down, z forward (OpenCV).
+kinect: V=3, metres, as a depth sensor records them: y up, z away from the sensor.
+world:  V=3, metres, y up.
+"""
+
+
+class PoseError(ValueError):
+    """Poses that can't be read or used; the message names the item, the value, the limit and the remedy."""
+
+
+@dataclass(frozen=True)
+class PoseSequence:
+    """One recording of M persons.
+
+    Attributes:
+        joints: (M, N, J, V) float32, in the unit and frame that `space` names; 0 where invisible.
+        visibility: (M, N, J) float32 in 0..1; 0 = the joint was not seen, other values are the detector's confidence.
+        skeleton: names the J joints.
+        space: frame of reference and unit, see `Space`.
+        fps: frames per second, > 0.
+        id: unique name within the data set.
+        label: index into the data set's class names, -1 if unknown.
+        subject: number of the (first) performer, -1 if unknown.
+        view: number of the camera, -1 if unknown.
+        image_size: (width, height) in pixels; needed when space is "image".
+        pose_3d: (M, N, J, 3) float32 metres in the camera's frame (x right, y down, z forward): the 3D poses behind
+            2D `joints`, where known.
+
+    Raises:
+        PoseError: wrong shape or dtype, no person, no frame, values that are not finite, unknown space.
+    """
+
+    joints: np.ndarray
+    visibility: np.ndarray
+    skeleton: Skeleton
+    space: Space
+    fps: float
+    id: str = ""
+    label: int = -1
+    subject: int = -1
+    view: int = -1
+    image_size: tuple[int, int] | None = None
+    pose_3d: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        name = self.id or "pose sequence"
+        if self.space not in get_args(Space):
+            raise PoseError(f"{name}: space {self.space!r} is not one of {', '.join(get_args(Space))}")
+        channels = 2 if self.space == "image" else 3
+        shape = np.shape(self.joints)
+        if len(shape) != 4:
+            raise PoseError(f"{name}: joints have shape {shape}; (persons, frames, joints, coordinates) is needed")
+        if shape[0] < 1 or shape[1] < 1:
+            raise PoseError(f"{name}: {shape[0]} persons and {shape[1]} frames; at least one of each is needed")
+        if shape[2] != len(self.skeleton):
+            raise PoseError(
+                f"{name}: {shape[2]} joints, but skeleton {self.skeleton.name!r} has {len(self.skeleton)}; "
+                "name the skeleton the joints were recorded with"
+            )
+        if shape[3] != channels:
+            raise PoseError(f"{name}: {shape[3]} coordinates a joint; space {self.space!r} has {channels}")
+        if np.shape(self.visibility) != shape[:3]:
+            raise PoseError(f"{name}: visibility has shape {np.shape(self.visibility)}; {shape[:3]} is needed")
+        if not np.isfinite(self.fps) or self.fps <= 0:
+            raise PoseError(f"{name}: {self.fps} frames per second; a positive number is needed")
+        if self.space == "image" and self.image_size is None:
+            raise PoseError(f"{name}: 2D joints need image_size=(width, height) in pixels")
+        if self.pose_3d is not None and np.shape(self.pose_3d) != (*shape[:3], 3):
+            raise PoseError(f"{name}: pose_3d has shape {np.shape(self.pose_3d)}; {(*shape[:3], 3)} is needed")
+        for key in ("joints", "visibility", "pose_3d"):
+            value = getattr(self, key)
+            if value is None:
+                continue
+            value = np.ascontiguousarray(value, dtype=np.float32)
+            bad = np.argwhere(~np.isfinite(value))
+            if len(bad):
+                raise PoseError(
+                    f"{name}: {key}{tuple(int(i) for i in bad[0])} is {value[tuple(bad[0])]} ({len(bad)} values are not "
+                    "finite); give missing joints visibility 0 and coordinate 0"
+                )
+            object.__setattr__(self, key, value)
+        if self.visibility.min() < 0 or self.visibility.max() > 1:
+            raise PoseError(f"{name}: visibility lies in 0..1, found {self.visibility.min()}..{self.visibility.max()}")
+
+    @property
+    def persons(self) -> int:
+        """M."""
+        return self.joints.shape[0]
+
+    @property
+    def frames(self) -> int:
+        """N."""
+        return self.joints.shape[1]
+
+    def first(self, frames: int) -> PoseSequence:
+        """The first `frames` raw frames (at least one, at most all)."""
+        n = min(max(int(frames), 1), self.frames)
+        target = None if self.pose_3d is None else self.pose_3d[:, :n]
+        return replace(self, joints=self.joints[:, :n], visibility=self.visibility[:, :n], pose_3d=target)

@@ -1,0 +1,129 @@
+"""Action recognition in 3D and 2D, and early action prediction: an action token, then the end of the task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ups.batch import CONTEXT, Layout, class_layout
+from ups.pose import PoseSequence
+from ups.skeleton import Skeleton
+from ups.tasks.geometry import drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
+from ups.tasks.task import Example
+from ups.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of random changes in training; angles in degrees."""
+
+    yaw: float = 0.0
+    tilt: float = 0.0
+    roll: float = 0.0
+    scale: float = 0.15
+    stretch: float = 0.1
+    """Each axis is stretched on its own by up to this share."""
+    mirror: float = 0.25
+    crop: float = 0.3
+    """Up to this share of the clip is cut off its ends."""
+    noise: float = 0.01
+    """Standard deviation of joint noise, in metres (3D) or body sizes (2D)."""
+    drop: float = 0.2
+    """Probability that some joints are hidden for a while."""
+
+
+@dataclass(frozen=True)
+class ActionTask:
+    """Which action is this? One action token.
+
+    Normalisation uses the observed frames alone: 3D is centred on the first seen root and stays in metres; 2D is
+    centred on the mean root and divided by the clip's body size.
+    """
+
+    name: str
+    eot: str
+    prefix: bool = False
+    """Trained on prefixes: the clip's RAW frames are cut first, at a ratio drawn from U(0.1, 1)."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def example(
+        self, clip: PoseSequence, frames: int, window: tuple[float, float] = (0.0, 1.0), visible: np.ndarray | None = None
+    ) -> Example:
+        """The clip as the model sees it, without augmentation, resized to `frames` frames.
+
+        `window` is the part of the clip that is taken; `visible` (M, N, J), slot order, replaces the clip's own mask.
+        """
+        joints, seen = in_slot_order(clip)
+        seen = seen if visible is None else visible
+        last = clip.frames - 1
+        times = np.linspace(window[0] * last, window[1] * last, frames)
+        joints, seen = resample(joints, seen, times)
+        skeleton = clip.skeleton.sorted_by_slot()
+        if clip.space == "image":
+            joints = _normalise_2d(joints, seen, skeleton)
+        else:
+            joints = _normalise_3d(joints, seen, skeleton)
+        context = np.zeros(CONTEXT, np.float32)
+        context[3] = np.log(max(last * (window[1] - window[0]), 1) / clip.fps)
+        return Example(joints, seen, context, clip.label)
+
+    def training_example(
+        self, clip: PoseSequence, classes: tuple[str, ...], frames: int, targets: int, rng: np.random.Generator
+    ) -> Example:
+        """See `Task`; `targets` does not apply."""
+        del targets
+        a = self.augmentation
+        if self.prefix:
+            clip = clip.first(int(np.ceil(rng.uniform(0.1, 1.0) * clip.frames)))
+        length = 1 - a.crop * (0.3 if self.prefix else 1.0) * rng.random()
+        start = (1 - length) * rng.random()
+        visible = drop_joints(in_slot_order(clip)[1], rng, a.drop)
+        plain = self.example(clip, frames, (start, start + length), visible)
+        yaw, tilt, roll = (np.deg2rad(limit) * rng.uniform(-1, 1) for limit in (a.yaw, a.tilt, a.roll))
+        size = (1 + a.scale * rng.uniform(-1, 1)) * (1 + a.stretch * rng.uniform(-1, 1, 3))
+        joints = plain.joints @ rotation(yaw, tilt, roll).T * size.astype(np.float32)
+        joints = joints + (a.noise * rng.random() * rng.standard_normal(joints.shape)).astype(np.float32)
+        visible, label = plain.visible, clip.label
+        if rng.random() < a.mirror:
+            mirror = list(clip.skeleton.sorted_by_slot().mirror)
+            joints = joints[:, :, mirror] * np.array([-1, 1, 1], np.float32)
+            visible, label = visible[:, :, mirror], mirrored_label(label, classes)
+        return Example(joints, visible, plain.context, label)
+
+    def layout(self, vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]) -> Layout:
+        """An action of the data set, then EOT."""
+        return class_layout(tuple(set(vocabulary.class_tokens(list(classes)))), vocabulary.eot_token(self.eot))
+
+    def tokens(
+        self, examples: list[Example], vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]
+    ) -> np.ndarray:
+        """(B, 2)."""
+        ids = vocabulary.class_tokens(list(classes))
+        eot = vocabulary.eot_token(self.eot)
+        return np.array([[ids[e.label], eot] for e in examples], dtype=np.int64)
+
+
+def _normalise_3d(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    root, found = root_of(joints, seen, skeleton)
+    first = np.argwhere(found)
+    origin = root[tuple(first[np.argmin(first[:, 1])])] if len(first) else np.zeros(3)
+    return (joints - origin).astype(np.float32)
+
+
+def _normalise_2d(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    if not seen.any():
+        return np.zeros((*joints.shape[:3], 3), np.float32)
+    root, found = root_of(joints, seen, skeleton)
+    origin = root[found].mean(0) if found.any() else joints[seen].mean(0)
+    spread = joints - np.where(found, 1, 0)[..., None, None] * root[:, :, None]
+    spread = spread[seen & found[..., None]] if found.any() else joints[seen] - origin
+    size = max(float(np.sqrt((spread**2).sum(-1).mean())), 1e-3)
+    planar = (joints - origin) / (2 * size)
+    return np.concatenate([planar, np.zeros_like(planar[..., :1])], -1).astype(np.float32)
+
+
+_IN_3D = Augmentation(yaw=60, tilt=15, roll=10)
+recognize_3d = ActionTask("recognize_3d", "recognition", augmentation=_IN_3D)
+recognize_2d = ActionTask("recognize_2d", "recognition", augmentation=Augmentation(roll=15, noise=0.02, mirror=0.5))
+anticipate = ActionTask("anticipate", "anticipation", prefix=True, augmentation=_IN_3D)

@@ -1,0 +1,67 @@
+"""Normalisation and augmentation of joints, shared by the tasks. Arrays are (M, N, J, V), masks (M, N, J), numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ups.pose import PoseSequence
+from ups.skeleton import Skeleton
+
+
+def in_slot_order(clip: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (M, N, J, V) float32 and visible (M, N, J) bool, joints in slot order."""
+    order = list(clip.skeleton.slot_order)
+    return clip.joints[:, :, order], clip.visibility[:, :, order] > 0
+
+
+def root_of(joints: np.ndarray, visible: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
+    """Root of each person and frame, (M, N, V), and whether any root joint is seen, (M, N)."""
+    roots = list(skeleton.root_indices)
+    seen = visible[:, :, roots, None]
+    count = seen.sum(2)
+    return (joints[:, :, roots] * seen).sum(2) / np.maximum(count, 1), count[..., 0] > 0
+
+
+def resample(joints: np.ndarray, visible: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Linear interpolation at fractional frame numbers `times`; where one neighbour is invisible the other is taken."""
+    low = np.clip(np.floor(times).astype(int), 0, joints.shape[1] - 1)
+    high = np.minimum(low + 1, joints.shape[1] - 1)
+    part = (times - low).astype(np.float32)[None, :, None]
+    w_low, w_high = (1 - part) * visible[:, low], part * visible[:, high]
+    total = w_low + w_high
+    mixed = joints[:, low] * w_low[..., None] + joints[:, high] * w_high[..., None]
+    return mixed / np.where(total > 0, total, 1)[..., None], total > 0
+
+
+def rotation(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
+    """(3, 3) rotation by angles in radians: yaw about the vertical axis y, then pitch about x, then roll about z."""
+    (cy, sy), (cp, sp), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (yaw, pitch, roll))
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return (about_z @ about_x @ about_y).astype(np.float32)
+
+
+def drop_joints(visible: np.ndarray, rng: np.random.Generator, probability: float) -> np.ndarray:
+    """Hide a random limb-sized share of joints over a random stretch of time, with the given probability."""
+    if rng.random() >= probability:
+        return visible
+    hidden = rng.random(visible.shape[2]) < rng.uniform(0.05, 0.3)
+    start, stop = np.sort(rng.integers(0, visible.shape[1] + 1, 2))
+    visible = visible.copy()
+    visible[:, start:stop, hidden] = False
+    return visible
+
+
+_SWAPS = (("left", "right"), ("counter clockwise", "clockwise"))
+
+
+def mirrored_label(label: int, classes: tuple[str, ...]) -> int:
+    """The class of a mirrored clip: "swipe left" becomes "swipe right" where the data set has both."""
+    text = classes[label]
+    for a, b in _SWAPS:
+        for word, other in ((a, b), (b, a)):
+            if word in text:
+                swapped = text.replace(word, other)
+                return classes.index(swapped) if swapped in classes else label
+    return label

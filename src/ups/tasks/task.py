@@ -1,0 +1,107 @@
+"""What a task is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ups.batch import Batch, Layout, Poses
+from ups.pose import PoseSequence
+from ups.skeleton import Skeleton
+from ups.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Example:
+    """One clip (or window) as a task presents it to the model; joints in slot order.
+
+    Attributes:
+        joints: (M, N, J, 3) float32 normalised coordinates.
+        visible: (M, N, J) bool.
+        context: (CONTEXT,) float32, see `ups.batch`.
+        label: class index within the data set, -1 = none.
+        target_frames: (T,) frame numbers whose pose is wanted, or None.
+        target: (M, T, J, 3) float32 metres, root-relative, camera frame; or None.
+        valid: N booleans, False = a frame that only pads the window; None = all are real.
+    """
+
+    joints: np.ndarray
+    visible: np.ndarray
+    context: np.ndarray
+    label: int = -1
+    target_frames: np.ndarray | None = None
+    target: np.ndarray | None = None
+    valid: np.ndarray | None = None
+
+
+class Task(Protocol):
+    """A question that can be asked about a pose sequence."""
+
+    @property
+    def name(self) -> str:
+        """Key in `TASKS` and of the task's embedding."""
+        ...
+
+    @property
+    def eot(self) -> str:
+        """Name of the end-of-task token."""
+        ...
+
+    def training_example(
+        self, clip: PoseSequence, classes: tuple[str, ...], frames: int, targets: int, rng: np.random.Generator
+    ) -> Example:
+        """An augmented example of `frames` frames; `targets` is the number of target frames, where the task has any."""
+        ...
+
+    def layout(self, vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]) -> Layout:
+        """The grammar of the task's output for clips of `skeleton` (slot order) whose data set has `classes`."""
+        ...
+
+    def tokens(
+        self, examples: list[Example], vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]
+    ) -> np.ndarray:
+        """Target tokens (Q, K) of the examples, in the layout's order."""
+        ...
+
+
+def collate(
+    task: Task, examples: list[Example], vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]
+) -> Batch:
+    """Examples of one skeleton (slot order) as a training batch; persons that are never seen are left out."""
+    layout = task.layout(vocabulary, skeleton, classes)
+    poses, target_frames = collate_poses(examples, skeleton)
+    tokens = torch.from_numpy(task.tokens(examples, vocabulary, skeleton, classes))
+    return Batch(poses, layout, tokens, torch.ones(tokens.shape), target_frames)
+
+
+def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, torch.Tensor | None]:
+    """Input side of a batch: clips are padded to the longest; a person that is never seen costs nothing.
+
+    Returns the poses and target frames (P, T), None where the examples have none.
+    """
+    longest = max(e.joints.shape[1] for e in examples)
+    joints, visible, valid, clip, targets = [], [], [], [], []
+    for i, e in enumerate(examples):
+        pad = longest - e.joints.shape[1]
+        real = np.ones(e.joints.shape[1], bool) if e.valid is None else e.valid
+        persons = [m for m in range(len(e.joints)) if e.visible[m].any()] or [0]
+        for m in persons:
+            joints.append(np.pad(e.joints[m], ((0, pad), (0, 0), (0, 0))))
+            visible.append(np.pad(e.visible[m], ((0, pad), (0, 0))))
+            valid.append(np.pad(real, (0, pad)))
+            clip.append(i)
+            targets.append(e.target_frames)
+    poses = Poses(
+        torch.from_numpy(np.stack(joints)).float(),
+        torch.from_numpy(np.stack(visible)),
+        torch.from_numpy(np.stack(valid)),
+        torch.from_numpy(np.stack([examples[i].context for i in clip])).float(),
+        torch.tensor(clip),
+        len(examples),
+        skeleton,
+    )
+    frames = None if targets[0] is None else torch.from_numpy(np.stack(targets)).long()
+    return poses, frames

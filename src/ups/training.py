@@ -1,0 +1,430 @@
+"""Training (paper 3.5): tasks in rotation, one an iteration; then fine-tuning of one task along its route.
+
+A step is a function of (config, step number, state): batches and random numbers are derived from the seed and the step,
+so a resumed run continues bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.tensorboard import SummaryWriter
+
+from ups.batch import CLASS_POSITION, Batch, Layout
+from ups.checkpoint import CheckpointError, Trained, load_training, save
+from ups.config import Config, TaskMix, TrainConfig
+from ups.data.loader import Stream, prefetch
+from ups.data.store import Store
+from ups.model.ups import UPS
+from ups.pose import PoseError, PoseSequence
+from ups.tasks import TASKS, get_task
+from ups.tasks.task import Task, collate
+from ups.text import get_text_encoder
+from ups.vocabulary import Vocabulary, token_features
+
+log = logging.getLogger("ups")
+
+
+class TrainingError(RuntimeError):
+    """A run that can't go on; the message names task, step and the last good checkpoint."""
+
+
+def open_stores(config: TrainConfig, folder: Path) -> dict[str, Store]:
+    """Every store that the mixture names, by store name."""
+    names = dict.fromkeys(entry.split(":")[0] for mix in config.tasks for entry in mix.data)
+    return {name: Store.open(Path(folder) / name) for name in names}
+
+
+def split_of(store: Store, protocol: str, part: str, hold_out: float, seed: int) -> np.ndarray:
+    """Clip numbers of a part: "train", "validation" (held-out training subjects) or "test".
+
+    `hold_out` is the share of training subjects (or of training clips, where subjects are unknown) that validation
+    takes; the choice depends on the seed alone.
+    """
+    if part == "test":
+        return store.indices(protocol, "test")
+    train = store.indices(protocol, "train")
+    subjects = store.subjects[train]
+    groups = subjects if (subjects >= 0).all() and len(np.unique(subjects)) > 1 else train
+    names = np.random.default_rng([seed, 7]).permutation(np.unique(groups))
+    held = np.isin(groups, names[: math.ceil(hold_out * len(names))])
+    return train[held] if part == "validation" else train[~held]
+
+
+def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] = tuple(TASKS.values())) -> Trained:
+    """An untrained model whose vocabulary holds the classes of the stores and the EOTs of the tasks."""
+    data_sets = {name: (store.classes, store.skeleton) for name, store in stores.items()}
+    classes = tuple(text for names, _ in data_sets.values() for text in names)
+    eots = tuple(dict.fromkeys(task.eot for task in tasks))
+    m = config.model
+    vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
+    features = token_features(vocabulary, get_text_encoder(m.text_encoder))
+    torch.manual_seed(config.train.seed)
+    model = UPS(m, tuple(task.name for task in tasks), torch.from_numpy(features.values))
+    return Trained(model, config, vocabulary, data_sets, features.class_mean, features.class_scale)
+
+
+def make_batch(
+    task: Task, mix: TaskMix, targets: int, vocabulary: Vocabulary,
+    clips: list[PoseSequence], classes: tuple[str, ...], rng: np.random.Generator,
+) -> Batch:  # fmt: skip
+    """Augmented examples of the clips as one batch; a task's side of the loader."""
+    examples = [task.training_example(clip, classes, mix.frames, targets, rng) for clip in clips]
+    return collate(task, examples, vocabulary, clips[0].skeleton.sorted_by_slot(), classes)
+
+
+def streams_of(trained: Trained, stores: dict[str, Store], tasks: dict[str, Task]) -> list[Stream]:
+    """One stream of batches for each task of the mixture, in rotation order."""
+    c = trained.config.train
+    streams = []
+    for i, mix in enumerate(c.tasks):
+        pools = []
+        for entry in mix.data:
+            name, _, protocol = entry.partition(":")
+            if not protocol:
+                raise PoseError(f"task {mix.task}: data {entry!r} names no protocol; write STORE:PROTOCOL")
+            pools.append((stores[name], split_of(stores[name], protocol, "train", c.hold_out, c.seed)))
+        task = tasks[mix.task]
+        make = partial(make_batch, task, mix, c.target_frames, trained.vocabulary)
+        film = task.name == "estimate_pose"
+        streams.append(
+            Stream(pools, mix.batch // c.accumulate, make, c.cycles * c.accumulate, c.seed * 16 + i, c.mixing_temperature, film)
+        )
+    return streams
+
+
+def sequence_loss(logits: Tensor, batch: Batch, bins: int, smooth_bins: float, smooth_labels: float) -> Tensor:
+    """Negative log-likelihood of the target tokens (equation 3), mean over sequences and steps.
+
+    logits (Q, K, vocabulary). Coordinate targets are smoothed over neighbouring bins by a Gaussian of `smooth_bins`
+    bins, class targets over the data set's classes by `smooth_labels`.
+    """
+    log_p = logits.float().log_softmax(-1)
+    target = batch.tokens
+    loss = -log_p.gather(-1, target[..., None])[..., 0]
+    coordinate = [k for k, position in enumerate(batch.layout.positions) if position < CLASS_POSITION]
+    if coordinate and smooth_bins > 0:
+        reach = math.ceil(3 * smooth_bins)
+        offsets = torch.arange(-reach, reach + 1, device=target.device)
+        weight = torch.softmax(-(offsets.float() ** 2) / (2 * smooth_bins**2), 0)
+        token = target[:, coordinate, None]
+        low = token // bins * bins
+        near = torch.minimum(torch.maximum(token + offsets, low), low + bins - 1)
+        smoothed = -(log_p[:, coordinate].gather(-1, near) * weight).sum(-1)
+        loss = torch.cat([smoothed, loss[:, len(coordinate) :]], dim=1)  # coordinates come first in every layout
+    if batch.layout.positions[0] == CLASS_POSITION and smooth_labels > 0:
+        ids = torch.tensor(batch.layout.allowed[0], device=target.device)
+        spread = -log_p[:, 0, ids].mean(-1)
+        first = (1 - smooth_labels) * loss[:, 0] + smooth_labels * spread
+        loss = torch.cat([first[:, None], loss[:, 1:]], dim=1)
+    return (loss * batch.weights).sum() / batch.weights.sum()
+
+
+def drop_mask(layout: Layout, tokens: Tensor) -> Tensor | None:
+    """Which decoder inputs to hide, (Q, K - 1): a ratio from U(0, 1) for each sequence (as Pix2Seq does)."""
+    if not layout.per_frame:
+        return None
+    ratio = torch.rand(len(tokens), 1, device=tokens.device)
+    return torch.rand(len(tokens), tokens.shape[1] - 1, device=tokens.device) < ratio
+
+
+def parameter_groups(model: UPS, config: TrainConfig) -> list[dict[str, Any]]:
+    """AdamW groups: matrices with weight decay; norms, biases, embeddings without; the router at its own rate."""
+    groups: dict[str, list[Tensor]] = defaultdict(list)
+    for name, p in model.named_parameters():
+        embedding = any(part in name for part in ("slot", "position", "person", "residual", "absent", "dropped"))
+        kind = "router" if name.startswith("router") else "plain" if p.dim() < 2 or embedding else "matrix"
+        groups[kind].append(p)
+    decay = {"matrix": config.weight_decay, "plain": 0.0, "router": 0.0}
+    rate = {"matrix": 1.0, "plain": 1.0, "router": config.route_learning_rate}
+    return [{"params": groups[k], "weight_decay": decay[k], "rate": rate[k]} for k in decay if groups[k]]
+
+
+def learning_rate(config: TrainConfig, progress: float) -> float:
+    """Linear warm-up, then a cosine to 0; `progress` in 0..1."""
+    if progress < config.warmup:
+        return config.learning_rate * progress / config.warmup
+    done = (progress - config.warmup) / max(1 - config.warmup, 1e-9)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def set_routing(model: UPS, config: TrainConfig, progress: float) -> None:
+    """Anneal the Gumbel-softmax: temperature geometrically, noise linearly to 0 at the end of exploration."""
+    left = max(0.0, 1 - progress / config.explore) if config.explore > 0 else 0.0
+    start, end = config.route_temperature
+    model.router.noise = left
+    model.router.temperature = end * (start / end) ** left
+
+
+class Average:
+    """Exponential running average of a model's parameters, warmed up so that early steps count less."""
+
+    def __init__(self, model: UPS, decay: float) -> None:
+        self.decay = decay
+        self.values = {name: p.detach().clone() for name, p in model.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, model: UPS, step: int) -> None:
+        """Move towards the model's parameters after optimiser step `step` (from 0)."""
+        weight = 1 - min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.values.values()), [p.detach() for p in model.parameters()], weight)
+
+
+class Run:
+    """A training run: model, optimiser, average and step, which together are what a checkpoint holds."""
+
+    def __init__(self, trained: Trained, output: Path) -> None:
+        self.trained, self.output = trained, Path(output)
+        self.config = trained.config.train
+        self.fabric = Fabric(accelerator="auto", devices=1, precision=self.config.precision)
+        self.model = trained.model
+        groups = parameter_groups(self.model, self.config)
+        self.optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.98), fused=True)
+        self.wrapped, self.wrapped_optimizer = self.fabric.setup(self.model, self.optimizer)
+        self.average = Average(self.model, self.config.ema)
+        self.step = 0
+
+    @property
+    def total(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.config.cycles * len(self.config.tasks)
+
+    @property
+    def folder(self) -> Path:
+        """Where the checkpoint lies."""
+        return self.output / "checkpoint"
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that answer: the running average where one is kept."""
+        state = dict(self.model.state_dict())
+        if self.config.ema > 0:
+            state.update(self.average.values)
+        return state
+
+    def save(self, resumable: bool = True) -> None:
+        """Write the checkpoint atomically."""
+        tensors: dict[str, Tensor] = {}
+        names = {p: name for name, p in self.model.named_parameters()}
+        for p, name in names.items():
+            tensors[f"raw.{name}"] = p.detach()
+            tensors[f"average.{name}"] = self.average.values[name]
+            for key, value in self.optimizer.state.get(p, {}).items():
+                tensors[f"optimizer.{key}.{name}"] = value
+        self.trained.steps = self.step
+        training = {"tensors": tensors, "facts": {"step": self.step}} if resumable else None
+        save(self.trained, self.folder, self.weights(), training)
+
+    def resume(self) -> bool:
+        """Continue from the checkpoint in the output folder, if there is one that this config wrote."""
+        state = load_training(self.folder)
+        if state is None:
+            return False
+        saved = json.loads((self.folder / "model.json").read_text())["config"]
+        mine = json.loads(json.dumps(_plain(self.trained.config)))
+        if saved != mine:
+            raise CheckpointError(
+                f"{self.folder}: holds a run with another configuration; give another output folder, or remove this one"
+            )
+        tensors = state["tensors"]
+        with torch.no_grad():
+            for name, p in self.model.named_parameters():
+                p.copy_(tensors[f"raw.{name}"])
+                self.average.values[name].copy_(tensors[f"average.{name}"])
+                moments = {
+                    key: tensors[f"optimizer.{key}.{name}"]
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                    if f"optimizer.{key}.{name}" in tensors
+                }
+                if moments:
+                    self.optimizer.state[p] = moments
+        self.step = int(state["facts"]["step"])
+        return True
+
+    def take_step(self, task: str, batches: list[Batch]) -> float:
+        """One optimiser step on micro-batches of one task; returns the loss."""
+        config = self.config
+        torch.manual_seed(config.seed * 1_000_003 + self.step)
+        progress = self.step / self.total
+        set_routing(self.model, config, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, progress) * group["rate"]
+        total = 0.0
+        for batch in (b.to(self.fabric.device) for b in batches):
+            drop = drop_mask(batch.layout, batch.tokens) if config.drop_inputs else None
+            logits = self.wrapped(task, batch, drop)
+            loss = sequence_loss(logits, batch, self.trained.vocabulary.bins, config.smooth_bins, config.smooth_labels)
+            self.fabric.backward(loss / len(batches))
+            total += float(loss.detach()) / len(batches)
+        if not math.isfinite(total):
+            self.optimizer.zero_grad()
+            raise TrainingError(
+                f"the loss of task {task} became {total} at step {self.step}; last good checkpoint: "
+                f"{self.folder if self.folder.exists() else 'none yet'}; lower the learning rate or use float32"
+            )
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        self.wrapped_optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update(self.model, self.step)
+        self.step += 1
+        return total
+
+
+def _plain(config: Config) -> dict:
+    from ups.config import to_dict
+
+    return to_dict(config)
+
+
+def train(
+    trained: Trained,
+    stores: dict[str, Store],
+    output: Path,
+    tasks: dict[str, Task] | None = None,
+    stop_after: int | None = None,
+) -> Trained:
+    """Run (or resume) the training that `trained.config` describes, and write OUTPUT/checkpoint and OUTPUT/log.jsonl.
+
+    Args:
+        trained: a model from `new_model`, or one to fine-tune.
+        stores: the data, by name.
+        output: folder of the run; a checkpoint in it with the same config is continued.
+        tasks: the tasks by name; the package's own where None.
+        stop_after: end after that many steps with a resumable checkpoint, as if interrupted.
+
+    Returns:
+        The model with the weights that answer, in evaluation mode.
+
+    Raises:
+        TrainingError: the loss is no longer finite.
+        KeyboardInterrupt: after the checkpoint was saved.
+    """
+    run = Run(trained, output)
+    config = run.config
+    Path(output).mkdir(parents=True, exist_ok=True)
+    if run.resume():
+        log.info("continuing %s at step %d of %d", run.folder, run.step, run.total)
+    streams = streams_of(trained, stores, tasks or TASKS)
+    names = [mix.task for mix in config.tasks]
+    batches = _micro_batches(streams, run.step * config.accumulate, config)
+    end = run.total if stop_after is None else min(run.total, stop_after)
+    saved = time.monotonic()
+    try:
+        with _Reporter(run) as reporter:
+            run.model.train()
+            while run.step < end:
+                task = names[run.step % len(names)]
+                micro = next(batches)
+                loss = run.take_step(task, micro)
+                reporter.step(task, loss, sum(b.poses.clips for b in micro))
+                if time.monotonic() - saved > 60 * config.checkpoint_minutes:
+                    run.save()
+                    saved = time.monotonic()
+    except KeyboardInterrupt:
+        run.save()
+        log.warning("interrupted at step %d; saved in %s, the same command continues", run.step, run.folder)
+        raise
+    finally:
+        batches.close()
+    run.save(resumable=run.step < run.total)
+    run.model.load_state_dict(run.weights())
+    run.model.eval()
+    return trained
+
+
+def _micro_batches(streams: list[Stream], start: int, config: TrainConfig):
+    """Lists of `accumulate` batches, one list a step, in task rotation."""
+    if config.accumulate == 1:
+        for batch in prefetch(streams, start, config.workers):
+            yield [batch]
+        return
+    for step in range(start // config.accumulate, config.cycles * len(streams)):
+        stream = streams[step % len(streams)]
+        first = step // len(streams) * config.accumulate
+        yield [stream[first + i] for i in range(config.accumulate)]
+
+
+def fine_tune(trained: Trained, task: str, stores: dict[str, Store], output: Path, cycles: int, learning_rate: float) -> Trained:
+    """Continue training on one task along its route, which stays as it is (paper 5: "then fine-tuned on each task")."""
+    mixes = [mix for mix in trained.config.train.tasks if mix.task == get_task(task).name]
+    if not mixes:
+        raise ValueError(f"the model was not trained on task {task!r}, so there is nothing to fine-tune")
+    config = replace(
+        trained.config.train, tasks=tuple(mixes), cycles=cycles, learning_rate=learning_rate, explore=0.0,
+        route_learning_rate=0.0,
+    )  # fmt: skip
+    tuned = replace(trained, config=replace(trained.config, train=config))
+    return train(tuned, stores, output)
+
+
+class _Reporter:
+    """Progress bar with losses, samples/s and time left; log.jsonl; TensorBoard."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.losses: dict[str, float] = {}
+        self.samples, self.since = 0, time.monotonic()
+        self.every = max(1, run.total // 200)
+        self.progress = Progress(
+            TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total} {task.fields[text]}"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), refresh_per_second=2,
+        )  # fmt: skip
+
+    def __enter__(self) -> _Reporter:
+        self.board = SummaryWriter(str(self.run.output / "tensorboard"), purge_step=self.run.step)
+        self.file = (self.run.output / "log.jsonl").open("a", encoding="utf-8")
+        self.progress.start()
+        self.bar = self.progress.add_task("training", total=self.run.total, completed=self.run.step, text="")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+        self.board.close()
+        self.file.close()
+
+    def step(self, task: str, loss: float, samples: int) -> None:
+        """Record one optimiser step."""
+        self.losses[task] = 0.9 * self.losses[task] + 0.1 * loss if task in self.losses else loss
+        self.samples += samples
+        if self.run.step % self.every and self.run.step != self.run.total:
+            return
+        rate = self.samples / max(time.monotonic() - self.since, 1e-9)
+        self.samples, self.since = 0, time.monotonic()
+        text = "  ".join(f"{name} {value:.2f}" for name, value in self.losses.items()) + f"  {rate:.0f} samples/s"
+        self.progress.update(self.bar, completed=self.run.step, text=text)
+        entry = {
+            "step": self.run.step,
+            "learning_rate": self.run.optimizer.param_groups[0]["lr"],
+            "losses": self.losses,
+            "samples_per_second": rate,
+            "routes": self.run.model.routes(),
+            "time": time.time(),
+        }
+        self.file.write(json.dumps(entry) + "\n")
+        self.file.flush()
+        _write_board(self.board, self.run.step, {f"loss/{k}": v for k, v in self.losses.items()} | {"samples/s": rate})
+
+
+def _write_board(board: SummaryWriter, step: int, values: dict[str, float]) -> None:
+    for key, value in values.items():
+        board.add_scalar(key, value, step)
+
+
+def read_log(output: Path) -> Iterable[dict]:
+    """Entries of OUTPUT/log.jsonl."""
+    with (Path(output) / "log.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
