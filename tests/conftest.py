@@ -4,10 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
+from small import synthetic_stores
+
+from ups.data.store import Store
 
 settings.register_profile("ups", deadline=None, database=None)
 settings.load_profile("ups")
+torch.set_num_threads(1)  # the tests' models are too small to share out
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +25,9 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"UPS_DATA={value} is no folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
+    """Two prepared data sets of 24 generated clips: synthetic_3d and synthetic_2d."""
+    return synthetic_stores(tmp_path_factory.mktemp("stores"))

@@ -1,9 +1,9 @@
 """Trained models on disk: a folder that needs no text encoder, no data and no pickle to be used again.
 
-    model.json            config, task names, vocabulary, data sets (classes, skeleton), how it was trained
-    weights.safetensors   the weights that answer (the running average, where one was kept)
-    training.safetensors  raw weights, optimiser moments, running average; only while a run may be resumed
-    training.json         step and what else a resumed run needs
+model.json            config, task names, vocabulary, data sets (classes, skeleton), how it was trained
+weights.safetensors   the weights that answer (the running average, where one was kept)
+training.safetensors  raw weights, optimiser moments, running average; only while a run may be resumed
+training.json         step and what else a resumed run needs
 """
 
 from __future__ import annotations
@@ -108,10 +108,15 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
             save_file(tensors, temporary / "weights.safetensors")
             (temporary / "model.json").write_text(json.dumps(facts, indent=1))
             if training is not None:
-                save_file({k: v.cpu().contiguous() for k, v in training["tensors"].items()}, temporary / "training.safetensors")
+                save_file(
+                    {k: v.cpu().contiguous() for k, v in training["tensors"].items()},
+                    temporary / "training.safetensors",
+                )
                 (temporary / "training.json").write_text(json.dumps(training["facts"], indent=1))
     except OSError as error:
-        raise OSError(f"{folder}: the checkpoint was not written ({error}); nothing that stood there has changed") from error
+        raise OSError(
+            f"{folder}: the checkpoint was not written ({error}); nothing that stood there has changed"
+        ) from error
 
 
 def load(folder: Path | str) -> Trained:

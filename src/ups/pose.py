@@ -17,7 +17,8 @@ Space = Literal["image", "camera", "kinect", "world"]
 
 image:  V=2, pixels, x right, y down, origin top left; `image_size` is (width, height).
 camera: V=3, metres, x right, y down, z forward (OpenCV).
-kinect: V=3, metres, as a depth sensor records them: y up, z away from the sensor.
+kinect: V=3, metres, as a depth sensor records them: x to the sensor's left, y up, z away from it (right-handed);
+        (-x, -y, z) is the camera frame.
 world:  V=3, metres, y up.
 """
 

@@ -1,10 +1,10 @@
 """The public inference API: pose sequences in, answers out.
 
-    predictor = Predictor.from_pretrained("runs/unified/checkpoint")
-    clip = pose_sequence(joints, "coco-17", space="image", fps=30, image_size=(1920, 1080))
-    predictor.recognize(clip).best        # what is being done
-    predictor.anticipate(clip).best       # what is about to be done
-    predictor.lift(clip).joints           # (N, J, 3) metres, root-relative, camera frame
+predictor = Predictor.from_pretrained("runs/unified/checkpoint")
+clip = pose_sequence(joints, "coco-17", space="image", fps=30, image_size=(1920, 1080))
+predictor.recognize(clip).best        # what is being done
+predictor.anticipate(clip).best       # what is about to be done
+predictor.lift(clip).joints           # (N, J, 3) metres, root-relative, camera frame
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class Predictor:
         persons = [self._lift_person(_person(clip, m), flip, stride) for m in range(clip.persons)]
         return Lifted(np.stack([joints for joints, _ in persons]), np.stack([spread for _, spread in persons]))
 
-    def class_scores(self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64) -> np.ndarray:
+    def class_scores(
+        self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64
+    ) -> np.ndarray:
         """Log-probability of each class for each clip: (clips, classes) float32. The clips share one skeleton."""
         question = get_task(task)
         if not isinstance(question, ActionTask):
@@ -156,7 +158,9 @@ class Predictor:
         back = np.argsort(clip.skeleton.slot_order)
         return joints[: clip.frames, back], spread[: clip.frames, back]
 
-    def _decode_poses(self, task: PoseTask, examples: list[Example], clip: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
+    def _decode_poses(
+        self, task: PoseTask, examples: list[Example], clip: PoseSequence
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Joints (windows * T, J, 3) and spread (windows * T, J) in slot order."""
         skeleton = clip.skeleton.sorted_by_slot()
         layout = task.layout(self.trained.vocabulary, skeleton, ())
@@ -165,9 +169,7 @@ class Predictor:
             poses, target_frames = collate_poses(examples[start : start + 64], skeleton)
             assert target_frames is not None
             with self._inference():
-                memory, mask = self.model.memory(
-                    task.name, self._moved(poses), layout, target_frames.to(self.device)
-                )
+                memory, mask = self.model.memory(task.name, self._moved(poses), layout, target_frames.to(self.device))
                 decoded = decode(self.model, task.name, memory, mask, layout, self.values)
             joints.append(task.poses(decoded.mean[:, :-1].cpu().numpy(), skeleton))
             deviation = task.poses(decoded.spread[:, :-1].cpu().numpy(), skeleton)
@@ -191,4 +193,3 @@ def _person(clip: PoseSequence, m: int) -> PoseSequence:
         clip.joints[m : m + 1], clip.visibility[m : m + 1], clip.skeleton, clip.space, clip.fps, clip.id, clip.label,
         clip.subject, clip.view, clip.image_size, target,
     )  # fmt: skip
-

@@ -22,12 +22,11 @@ import torch
 from lightning_fabric import Fabric
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.tensorboard import SummaryWriter
 
 from ups.batch import CLASS_POSITION, Batch, Layout
 from ups.checkpoint import CheckpointError, Trained, load_training, save
-from ups.config import Config, TaskMix, TrainConfig
+from ups.config import Config, TaskMix, TrainConfig, to_dict
 from ups.data.loader import Stream, prefetch
 from ups.data.store import Store
 from ups.model.ups import UPS
@@ -103,7 +102,15 @@ def streams_of(trained: Trained, stores: dict[str, Store], tasks: dict[str, Task
         make = partial(make_batch, task, mix, c.target_frames, trained.vocabulary)
         film = task.name == "estimate_pose"
         streams.append(
-            Stream(pools, mix.batch // c.accumulate, make, c.cycles * c.accumulate, c.seed * 16 + i, c.mixing_temperature, film)
+            Stream(
+                pools,
+                mix.batch // c.accumulate,
+                make,
+                c.cycles * c.accumulate,
+                c.seed * 16 + i,
+                c.mixing_temperature,
+                film,
+            )
         )
     return streams
 
@@ -182,7 +189,8 @@ class Average:
     def update(self, model: UPS, step: int) -> None:
         """Move towards the model's parameters after optimiser step `step` (from 0)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.values.values()), [p.detach() for p in model.parameters()], weight)
+        for name, p in model.named_parameters():
+            self.values[name].lerp_(p, weight)
 
 
 class Run:
@@ -235,7 +243,7 @@ class Run:
         if state is None:
             return False
         saved = json.loads((self.folder / "model.json").read_text())["config"]
-        mine = json.loads(json.dumps(_plain(self.trained.config)))
+        mine = json.loads(json.dumps(to_dict(self.trained.config)))
         if saved != mine:
             raise CheckpointError(
                 f"{self.folder}: holds a run with another configuration; give another output folder, or remove this one"
@@ -282,12 +290,6 @@ class Run:
         self.average.update(self.model, self.step)
         self.step += 1
         return total
-
-
-def _plain(config: Config) -> dict:
-    from ups.config import to_dict
-
-    return to_dict(config)
 
 
 def train(
@@ -358,7 +360,9 @@ def _micro_batches(streams: list[Stream], start: int, config: TrainConfig):
         yield [stream[first + i] for i in range(config.accumulate)]
 
 
-def fine_tune(trained: Trained, task: str, stores: dict[str, Store], output: Path, cycles: int, learning_rate: float) -> Trained:
+def fine_tune(
+    trained: Trained, task: str, stores: dict[str, Store], output: Path, cycles: int, learning_rate: float
+) -> Trained:
     """Continue training on one task along its route, which stays as it is (paper 5: "then fine-tuned on each task")."""
     mixes = [mix for mix in trained.config.train.tasks if mix.task == get_task(task).name]
     if not mixes:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ups.batch import POSITIONS
 from ups.config import ModelConfig
 from ups.model.attention import attend
-from ups.batch import POSITIONS
 
 
 class Cache:

@@ -113,9 +113,11 @@ class Encoder(nn.Module):
     ) -> Tensor:
         """(P, N, J, D) -> (P, N, J, D). `weights` (L, H) are the router's."""
         for layer, weight in zip(self.layers, weights.to(x.dtype), strict=True):
-            blocks = list(layer)
+            blocks = list(layer.children())
             if self.dense:
-                mixed = [w * block(x, graph, slots, frame_weight, mask) for w, block in zip(weight, blocks, strict=True)]
+                mixed = [
+                    w * block(x, graph, slots, frame_weight, mask) for w, block in zip(weight, blocks, strict=True)
+                ]
                 x = torch.stack(mixed).sum(0)
             else:
                 h = int(weight.argmax())

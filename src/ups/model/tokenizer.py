@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ups.config import ModelConfig
 from ups.batch import CONTEXT, Poses
+from ups.config import ModelConfig
 from ups.skeleton import SLOTS, Skeleton
 
 FEATURES = 12

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ups.config import ModelConfig
 from ups.batch import Batch, Layout, Poses
+from ups.config import ModelConfig
 from ups.model.decoder import Cache, Decoder
 from ups.model.encoder import Encoder, SlotLinear
 from ups.model.routing import Router
@@ -26,12 +26,13 @@ class VocabularyEmbedding(nn.Module):
         super().__init__()
         self.features: Tensor
         self.register_buffer("features", features.float())
+        self.scale = (features.shape[1] * width) ** -0.5
         self.project = nn.Linear(features.shape[1], width, bias=False)
         self.residual = nn.Parameter(torch.zeros(len(features), width))
 
     def forward(self) -> Tensor:
         """(vocabulary, width)."""
-        return self.project(self.features) + self.residual
+        return self.project(self.features * self.scale) + self.residual
 
 
 class UPS(nn.Module):
@@ -74,7 +75,7 @@ class UPS(nn.Module):
             if name.endswith(("out.weight", "tem.project.weight", "tem.down.weight", "down.weight")):
                 weight *= residual
         self.person.weight.zero_()
-        self.vocabulary.project.weight *= self.config.decoder_width**-0.5
+        nn.init.normal_(self.vocabulary.project.weight)  # unit weights: its step must stay small beside AdamW's rate
 
     def task_index(self, task: str) -> int:
         """Row of the task's embedding; ValueError names the tasks that the model knows."""

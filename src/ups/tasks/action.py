@@ -48,7 +48,11 @@ class ActionTask:
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def example(
-        self, clip: PoseSequence, frames: int, window: tuple[float, float] = (0.0, 1.0), visible: np.ndarray | None = None
+        self,
+        clip: PoseSequence,
+        frames: int,
+        window: tuple[float, float] = (0.0, 1.0),
+        visible: np.ndarray | None = None,
     ) -> Example:
         """The clip as the model sees it, without augmentation, resized to `frames` frames.
 

@@ -32,7 +32,9 @@ class PoseTask:
         the body stood is the context. `target_frames` count from the window's start.
         """
         if clip.space != "image" or clip.image_size is None:
-            raise PoseError(f"{clip.id or 'clip'}: pose estimation reads 2D joints, this clip's space is {clip.space!r}")
+            raise PoseError(
+                f"{clip.id or 'clip'}: pose estimation reads 2D joints, this clip's space is {clip.space!r}"
+            )
         number = np.clip(np.arange(start, start + frames), 0, clip.frames - 1)
         joints, seen = in_slot_order(clip)
         joints, seen = joints[:, number], seen[:, number]
@@ -54,7 +56,9 @@ class PoseTask:
         start = int(rng.integers(-(frames // 2), max(clip.frames - frames // 2, -(frames // 2) + 1)))
         plain = self.example(clip, start, frames, wanted)
         noise = self.noise * rng.random() / np.exp(plain.context[2])
-        joints = plain.joints + np.pad(noise * rng.standard_normal((*plain.joints.shape[:3], 2)), ((0, 0),) * 3 + ((0, 1),))
+        joints = plain.joints + np.pad(
+            noise * rng.standard_normal((*plain.joints.shape[:3], 2)), ((0, 0),) * 3 + ((0, 1),)
+        )
         example = Example(
             joints.astype(np.float32),
             drop_joints(plain.visible, rng, self.drop),

@@ -1,0 +1,197 @@
+"""The network: what surrounds a clip in a batch, in memory or in other slots never changes its answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small import CLASSES, FRAMES, MODEL, hidden, random_clip, trained_model
+
+from ups.batch import CLASS_POSITION, Batch
+from ups.checkpoint import Trained
+from ups.model.tokenizer import joint_features
+from ups.pose import PoseSequence
+from ups.skeleton import COCO_17, KINECT_20, SLOTS
+from ups.tasks import estimate_pose, recognize_3d
+from ups.tasks.task import Example, collate, collate_poses
+
+LEFT_WRIST = KINECT_20.joints.index("left_wrist")
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    return trained_model(classes=CLASSES)
+
+
+def action_batch(trained: Trained, examples: list[Example]) -> Batch:
+    return collate(recognize_3d, examples, trained.vocabulary, KINECT_20.sorted_by_slot(), CLASSES)
+
+
+def pose_batch(trained: Trained, examples: list[Example]) -> Batch:
+    return collate(estimate_pose, examples, trained.vocabulary, COCO_17.sorted_by_slot(), ())
+
+
+def action_examples() -> list[Example]:
+    """Clips of 6, 9, 4 and 1 frames; the second has two persons."""
+    shapes = ((1, 6), (2, 9), (1, 4), (1, 1))
+    return [recognize_3d.example(random_clip(persons=m, seed=i, label=i), n) for i, (m, n) in enumerate(shapes)]
+
+
+def pose_examples() -> list[Example]:
+    """Windows of 7, 5 and 3 frames, two target frames each."""
+    clips = [random_clip(COCO_17, space="image", seed=i, frames=8) for i in range(3)]
+    return [estimate_pose.example(c, 0, n, np.array([0, n - 1])) for c, n in zip(clips, (7, 5, 3), strict=True)]
+
+
+def logits(trained: Trained, task: str, batch: Batch) -> torch.Tensor:
+    with torch.no_grad():
+        return trained.model(task, batch, None)
+
+
+def answer(trained: Trained, clip: PoseSequence, frames: int = FRAMES) -> torch.Tensor:
+    return logits(trained, "recognize_3d", action_batch(trained, [recognize_3d.example(clip, frames)]))
+
+
+def test_a_clip_in_a_batch_of_longer_clips_gives_the_answer_it_gives_alone(trained):
+    examples = action_examples()
+    together = logits(trained, "recognize_3d", action_batch(trained, examples))
+    for row, example in zip(together, examples, strict=True):
+        alone = logits(trained, "recognize_3d", action_batch(trained, [example]))
+        torch.testing.assert_close(row, alone[0], atol=1e-5, rtol=1e-5)
+    assert (together[0] - together[2]).abs().max() > 1e-3  # clips do differ
+
+
+def test_a_window_in_a_batch_of_longer_windows_gives_the_poses_it_gives_alone(trained):
+    examples = pose_examples()
+    together = logits(trained, "estimate_pose", pose_batch(trained, examples)).unflatten(0, (3, 2))
+    for rows, example in zip(together, examples, strict=True):
+        alone = logits(trained, "estimate_pose", pose_batch(trained, [example]))
+        torch.testing.assert_close(rows, alone, atol=1e-5, rtol=1e-5)
+    assert (together[:, 0] - together[:, 1]).abs().max() > 1e-3  # target frames do differ
+
+
+def test_frames_marked_as_padding_count_for_nothing_whatever_they_hold(trained):
+    example = recognize_3d.example(random_clip(seed=5), FRAMES)
+    garbage = np.full((1, 3, *example.joints.shape[2:]), 1e3, np.float32)
+    padded = replace(
+        example,
+        joints=np.concatenate([example.joints, garbage], 1),
+        visible=np.concatenate([example.visible, np.ones((1, 3, len(KINECT_20)), bool)], 1),
+        valid=np.arange(FRAMES + 3) < FRAMES,
+    )
+    plain, longer = (logits(trained, "recognize_3d", action_batch(trained, [e])) for e in (example, padded))
+    torch.testing.assert_close(plain, longer, atol=1e-5, rtol=1e-5)
+
+
+def test_an_absent_second_person_changes_nothing_and_a_present_one_does(trained):
+    both = random_clip(persons=2, seed=1)
+    alone = replace(both, joints=both.joints[:1], visibility=both.visibility[:1])
+    absent = hidden(both, 1, slice(None), list(range(len(KINECT_20))))
+    assert torch.equal(answer(trained, alone), answer(trained, absent))
+    assert (answer(trained, alone) - answer(trained, both)).abs().max() > 1e-3
+
+
+def test_persons_beside_each_other_in_a_batch_do_not_mix(trained):
+    both, other = random_clip(persons=2, seed=1), random_clip(persons=2, seed=2)
+    examples = [recognize_3d.example(clip, FRAMES) for clip in (both, other)]
+    together = logits(trained, "recognize_3d", action_batch(trained, examples))
+    torch.testing.assert_close(together[0], answer(trained, both)[0], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(together[1], answer(trained, other)[0], atol=1e-5, rtol=1e-5)
+
+
+def test_coordinates_of_invisible_joints_have_no_influence(trained):
+    clip = random_clip(seed=3)
+    zero, far = (hidden(clip, 0, slice(2, 7), [LEFT_WRIST, 0], value) for value in (0.0, 1e3))
+    assert torch.equal(answer(trained, zero), answer(trained, far))
+    assert (answer(trained, zero) - answer(trained, clip)).abs().max() > 1e-3  # that they are hidden is seen
+
+
+def test_invisible_joints_have_no_influence_on_the_features():
+    example = recognize_3d.example(random_clip(seed=3), FRAMES)
+    visible = example.visible.copy()
+    visible[0, 2, 4] = False
+    joints = example.joints.copy()
+    joints[0, 2, 4] = 1e3
+    skeleton = KINECT_20.sorted_by_slot()
+    features = [
+        joint_features(collate_poses([replace(example, joints=j, visible=visible)], skeleton)[0])
+        for j in (example.joints, joints)
+    ]
+    assert torch.equal(*features)
+    assert torch.equal(features[0][0, 2, 4], torch.zeros(12))
+
+
+def test_only_the_slots_that_are_present_are_used(trained):
+    clip = random_clip(seed=4)
+    example = estimate_pose.example(random_clip(COCO_17, space="image"), 0, FRAMES, np.array([1]))
+    before = answer(trained, clip), logits(trained, "estimate_pose", pose_batch(trained, [example]))
+    changed, touched = trained_model(classes=CLASSES), 0
+    absent = [s for s in range(len(SLOTS)) if SLOTS[s] not in KINECT_20.joints + COCO_17.joints]
+    with torch.no_grad():
+        for name, p in changed.model.named_parameters():
+            axes = [axis for axis, size in enumerate(p.shape) if size == len(SLOTS)]
+            for axis in axes:
+                p.index_fill_(axis, torch.tensor(absent), 1e6)
+            touched += bool(axes)
+            if name == "decoder.position.weight":
+                p[[s * 3 + axis for s in absent for axis in range(3)]] = 1e6
+    assert touched > 10
+    assert torch.equal(before[0], answer(changed, clip))
+    assert torch.equal(before[1], logits(changed, "estimate_pose", pose_batch(changed, [example])))
+
+
+def test_every_slot_that_is_present_is_used(trained):
+    before = answer(trained, random_clip(seed=4))
+    for joint in KINECT_20.slots:
+        changed = trained_model(classes=CLASSES)
+        with torch.no_grad():
+            changed.model.tokenizer.slot.weight[joint] += 1
+        assert not torch.equal(before, answer(changed, random_clip(seed=4)))
+
+
+@pytest.mark.parametrize("k", [0, 1, 5, 49])
+def test_a_token_changes_no_logits_before_the_next_step(trained, k):
+    batch = pose_batch(trained, pose_examples()[:1])
+    before = logits(trained, "estimate_pose", batch)
+    tokens = batch.tokens.clone()
+    tokens[:, k] = (tokens[:, k] + 7) % trained.vocabulary.size
+    after = logits(trained, "estimate_pose", Batch(batch.poses, batch.layout, tokens, batch.weights, batch.target_frames))
+    assert torch.equal(before[:, : k + 1], after[:, : k + 1])
+    assert ((before[:, k + 1] - after[:, k + 1]).abs().amax(-1) > 1e-6).all()
+
+
+def test_dropped_inputs_are_not_read(trained):
+    batch = pose_batch(trained, pose_examples()[:1])
+    other = Batch(batch.poses, batch.layout, batch.tokens.flip(0) * 0 + 3, batch.weights, batch.target_frames)
+    drop = torch.ones(len(batch.tokens), batch.tokens.shape[1] - 1, dtype=torch.bool)
+    with torch.no_grad():
+        a, b = (trained.model("estimate_pose", each, drop) for each in (batch, other))
+        kept = trained.model("estimate_pose", batch, None)
+    assert torch.equal(a, b)
+    assert not torch.allclose(a, kept)
+
+
+def test_shapes_follow_the_layout(trained):
+    batch = action_batch(trained, action_examples())
+    assert batch.poses.joints.shape == (5, 9, 20, 3) and batch.poses.clip.tolist() == [0, 1, 1, 2, 3]
+    assert batch.layout.positions[0] == CLASS_POSITION
+    assert logits(trained, "recognize_3d", batch).shape == (4, 2, trained.vocabulary.size)
+    poses = pose_batch(trained, pose_examples())
+    assert logits(trained, "estimate_pose", poses).shape == (6, 17 * 3 + 1, trained.vocabulary.size)
+
+
+def test_a_deeper_or_wider_model_is_built_from_its_config(trained):
+    deeper = trained_model(model=replace(MODEL, layers=5, blocks=3), classes=CLASSES)
+    assert all(len(route) == 5 and set(route) <= {0, 1, 2} for route in deeper.model.routes().values())
+    assert answer(deeper, random_clip()).shape == answer(trained, random_clip()).shape
+
+
+def test_an_unknown_task_and_missing_target_frames_are_named(trained):
+    batch = action_batch(trained, action_examples())
+    with pytest.raises(ValueError, match="forecast.*knows estimate_pose, recognize_2d"):
+        trained.model("forecast", batch, None)
+    poses = pose_batch(trained, pose_examples())
+    with pytest.raises(ValueError, match="target_frames"):
+        trained.model("estimate_pose", Batch(poses.poses, poses.layout, poses.tokens, poses.weights, None), None)
