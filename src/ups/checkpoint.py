@@ -68,16 +68,18 @@ def replaced(folder: Path) -> Iterator[Path]:
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    old = temporary.with_name(temporary.name + "-old")
     try:
         yield temporary
-        old = temporary.with_name(temporary.name + "-old")
         if folder.exists():
             os.replace(folder, old)
         os.replace(temporary, folder)
-        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], training: dict | None = None) -> None:
@@ -113,7 +115,7 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
                     temporary / "training.safetensors",
                 )
                 (temporary / "training.json").write_text(json.dumps(training["facts"], indent=1))
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise OSError(
             f"{folder}: the checkpoint was not written ({error}); nothing that stood there has changed"
         ) from error
@@ -127,19 +129,27 @@ def load(folder: Path | str) -> Trained:
     """
     folder = Path(folder)
     facts = _read_json(folder / "model.json")
-    if facts.get("format") != FORMAT:
-        raise CheckpointError(f"{folder}: checkpoint format {facts.get('format')}, this version reads {FORMAT}")
-    if tuple(facts["slots"]) != SLOTS[: len(facts["slots"])]:
-        raise CheckpointError(f"{folder}: its joint slots differ from this version's; train again or use that version")
+    version = facts.get("format") if isinstance(facts, dict) else None
+    if version != FORMAT:
+        raise CheckpointError(f"{folder}: checkpoint format {version}, this version reads {FORMAT}")
     tensors = read_tensors(folder / "weights.safetensors")
+    try:
+        return _build(facts, tensors)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{folder}: model.json and weights.safetensors do not fit each other or this version ({error}); "
+            "copy the folder again, or train again"
+        ) from error
+
+
+def _build(facts: dict, tensors: dict[str, torch.Tensor]) -> Trained:
+    if tuple(facts["slots"]) != SLOTS[: len(facts["slots"])]:
+        raise ValueError("its joint slots differ from this version's")
     class_mean = tensors.pop("class_mean").numpy()
     config = from_dict(Config, facts["config"])
     vocabulary = Vocabulary.from_dict(facts["vocabulary"])
     model = UPS(config.model, tuple(facts["tasks"]), torch.zeros_like(tensors["vocabulary.features"]).float())
-    try:
-        model.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
-    except RuntimeError as error:
-        raise CheckpointError(f"{folder}: weights do not fit the model they name ({error})") from error
+    model.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
     data_sets = {
         name: (tuple(d["classes"]), Skeleton.from_dict(d["skeleton"])) for name, d in facts["data_sets"].items()
     }

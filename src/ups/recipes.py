@@ -28,7 +28,7 @@ RECIPES: dict[str, Config] = {
         ),
         TrainConfig(_SYNTHETIC, cycles=300, learning_rate=4e-3, ema=0.99),
     ),
-    "small": Config("small", ModelConfig(), TrainConfig(_PUBLIC, cycles=2500)),
+    "small": Config("small", ModelConfig(), TrainConfig(_PUBLIC, cycles=3100, explore=0.15)),
 }  # fmt: skip
 
 

@@ -119,7 +119,9 @@ def _parse(name: str, content: bytes) -> tuple[int, list[np.ndarray], list[np.nd
         raise PoseError(f"{name}: a coordinate or score is not finite; give missing joints score 0")
     poses[scores <= 0] = 0
     if (np.abs(poses - 0.5) > 1.5).any():
-        raise PoseError(f"{name}: coordinates in {poses.min():g}..{poses.max():g}; shares of the image, 0..1, are needed")
+        raise PoseError(
+            f"{name}: coordinates in {poses.min():g}..{poses.max():g}; shares of the image, 0..1, are needed"
+        )
     pixels = (poses * IMAGE_SIZE).astype(np.float32)
     return label, *_by_frame(found, pixels, np.clip(scores, 0, 1).astype(np.float32))
 
@@ -174,15 +176,21 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | PoseError]:
             continue
         try:
             if name not in with_skeleton:
-                raise PoseError(f"{name}: not in {part}_label.json" + ("" if part in labelled else ", which is missing"))
+                raise PoseError(
+                    f"{name}: not in {part}_label.json" + ("" if part in labelled else ", which is missing")
+                )
             item = read_clip(name, content, per_frame), {"official": _PARTS[part]}
         except PoseError as error:
             item = error
         yield item
     for part in sorted(labelled):
-        missing = sorted(n for n, value in with_skeleton.items() if value and n.startswith(f"{part}/") and n not in seen)
+        missing = sorted(
+            n for n, value in with_skeleton.items() if value and n.startswith(f"{part}/") and n not in seen
+        )
         if missing:
-            yield PoseError(f"{part}: {len(missing)} recordings that its label file lists are missing: {_some(missing)}")
+            yield PoseError(
+                f"{part}: {len(missing)} recordings that its label file lists are missing: {_some(missing)}"
+            )
 
 
 def _label_file(name: str, content: bytes) -> dict[str, bool]:

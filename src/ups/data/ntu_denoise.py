@@ -155,7 +155,7 @@ def normalize_view(joints: np.ndarray, visibility: np.ndarray) -> np.ndarray:
     needed = [_PELVIS, _SPINE, _LEFT, _RIGHT]
     frames = np.flatnonzero((visibility[0][:, needed] > 0).all(-1))
     if not len(frames):
-        raise PoseError("the view can't be normalised: no frame shows the first performer's pelvis, spine and shoulders")
+        raise PoseError("no frame shows the first performer's pelvis, spine and shoulders, which fix the view")
     pelvis, spine, left, right = joints[0, frames[0]][needed].astype(np.float64)
     upright = _rotation(spine - pelvis, np.array([0.0, 0.0, 1.0]))
     facing = _rotation(upright @ (right - left), np.array([1.0, 0.0, 0.0]))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from ups.pose import PoseError
+from ups.pose import PoseError, PoseSequence
 from ups.skeleton import SKELETONS, SLOT_INDEX, SLOTS, Skeleton
 
 _TORSO = ("neck", "chest", "spine", "pelvis")
@@ -71,18 +72,21 @@ def read_skeleton(path: Path) -> Skeleton:
     """
     values = _load_toml(path)
     unknown = sorted(set(values) - {"joints", "bones", "root"})
-    joints, bones, root = values.get("joints"), values.get("bones"), values.get("root")
-    if unknown or not _names(joints) or not (root is None or _names(root)):
-        wrong = f"unknown {', '.join(unknown)}" if unknown else "a list of joint names is missing"
-        raise PoseError(f"{path}: {wrong}; a skeleton has joints = [...], and may have bones = [[child, parent], ...] "
-                        "and root = [...]")
+    if unknown or "joints" not in values:
+        wrong = f"unknown {', '.join(unknown)}" if unknown else "joints are missing"
+        raise PoseError(
+            f"{path}: {wrong}; joints = [...] is needed, bones = [[child, parent], ...] and root may follow"
+        )
+    joints = _names(values["joints"], f"{path}: joints")
+    root = _names(values["root"], f"{path}: root") if "root" in values else None
     check_joints(joints, str(path))
-    if bones is None:
+    if "bones" not in values:
         return skeleton_of(joints, str(path), path.stem, root)
     parents = [-1] * len(joints)
-    for bone in bones if isinstance(bones, list) else [bones]:
-        if not _names(bone) or len(bone) != 2 or not set(bone) <= set(joints):
-            raise PoseError(f"{path}: bone {bone!r}; two of the skeleton's own joints, [child, parent], are needed")
+    for item in values["bones"] if isinstance(values["bones"], list) else [values["bones"]]:
+        bone = _names(item, f"{path}: a bone")
+        if len(bone) != 2 or not set(bone) <= set(joints):
+            raise PoseError(f"{path}: bone {bone}; two of the skeleton's own joints, child and parent, are needed")
         child, parent = (joints.index(joint) for joint in bone)
         if parents[child] >= 0:
             raise PoseError(f"{path}: {bone[0]} has two parents, {joints[parents[child]]} and {bone[1]}; keep one")
@@ -112,6 +116,21 @@ def skeleton_of(
     return _build(name or f"custom-{len(joints)}", joints, parents, root, where)
 
 
+def pick_joints(clip: PoseSequence, skeleton: Skeleton, where: str) -> PoseSequence:
+    """The clip with the joints of `skeleton`, picked by name; raises PoseError, naming them, if it lacks some."""
+    if clip.skeleton == skeleton:
+        return clip
+    missing = [joint for joint in skeleton.joints if joint not in clip.skeleton.joints]
+    if missing:
+        raise PoseError(
+            f"{where}: its skeleton {clip.skeleton.name!r} lacks {', '.join(missing)} of skeleton {skeleton.name!r}"
+        )
+    order = [clip.skeleton.joints.index(joint) for joint in skeleton.joints]
+    pose_3d = None if clip.pose_3d is None else clip.pose_3d[:, :, order]
+    picked = {"joints": clip.joints[:, :, order], "visibility": clip.visibility[:, :, order], "pose_3d": pose_3d}
+    return replace(clip, skeleton=skeleton, **picked)
+
+
 def check_joints(joints: Iterable[str], where: str) -> None:
     """Raises PoseError for a name that is no slot, with the nearest names."""
     for joint in joints:
@@ -123,7 +142,9 @@ def _build(name: str, joints: Sequence[str], parents: list[int], root: Sequence[
     if root is None:
         root = ("pelvis",) if "pelvis" in joints else ("left_hip", "right_hip")
         if not set(root) <= set(joints):
-            raise PoseError(f"{where}: neither a pelvis nor both hips; say with root = [...] where the body's origin is")
+            raise PoseError(
+                f"{where}: neither a pelvis nor both hips; say with root = [...] where the body's origin is"
+            )
     try:
         return Skeleton(name, tuple(joints), tuple(parents), tuple(root))
     except ValueError as error:
@@ -143,8 +164,10 @@ def _similar(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
-def _names(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
+def _names(value: object, where: str) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise PoseError(f"{where}: {value!r}; a list of joint names is needed")
+    return [str(v) for v in value]
 
 
 def _load_toml(path: Path) -> dict:

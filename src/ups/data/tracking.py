@@ -32,7 +32,9 @@ def link(joints: Sequence[np.ndarray], scores: Sequence[np.ndarray], gate: float
         waiting = [track for track in waiting if frame - track[-1][0] <= patience]
         free = set(range(len(joints[frame])))
         if waiting:
-            before = [np.stack([values[f][p] for f, p in (track[-1] for track in waiting)]) for values in (joints, scores)]
+            before = [
+                np.stack([values[f][p] for f, p in (track[-1] for track in waiting)]) for values in (joints, scores)
+            ]
             distance = _distances(before[0], before[1], joints[frame], scores[frame])
             close = distance <= gate
             never = gate * (min(distance.shape) + 1)  # dearer than any number of pairs within the gate

@@ -10,7 +10,7 @@ from ups.batch import CONTEXT, Layout, pose_layout
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import drop_joints, in_slot_order, root_of
-from ups.tasks.task import Example
+from ups.tasks.task import Example, persons_of
 from ups.vocabulary import Vocabulary
 
 
@@ -99,7 +99,7 @@ class PoseTask:
     ) -> np.ndarray:
         """(persons * T, 3J + 1)."""
         keep = [skeleton.joints.index(j) for j in self.joints(skeleton)]
-        poses = np.concatenate([e.target[e.visible.any((1, 2))] for e in examples if e.target is not None])
+        poses = np.concatenate([e.target[persons_of(e)] for e in examples if e.target is not None])
         tokens = vocabulary.quantize(poses[:, :, keep]).reshape(poses.shape[0] * poses.shape[1], -1)
         end = np.full((len(tokens), 1), vocabulary.eot_token(self.eot))
         return np.concatenate([tokens, end], axis=1).astype(np.int64)

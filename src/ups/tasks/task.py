@@ -77,6 +77,11 @@ def collate(
     return Batch(poses, layout, tokens, torch.ones(tokens.shape), target_frames)
 
 
+def persons_of(example: Example) -> list[int]:
+    """The persons that are ever seen; the first one where nobody is."""
+    return [m for m in range(len(example.visible)) if example.visible[m].any()] or [0]
+
+
 def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, torch.Tensor | None]:
     """Input side of a batch: clips are padded to the longest; a person that is never seen costs nothing.
 
@@ -87,8 +92,7 @@ def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, t
     for i, e in enumerate(examples):
         pad = longest - e.joints.shape[1]
         real = np.ones(e.joints.shape[1], bool) if e.valid is None else e.valid
-        persons = [m for m in range(len(e.joints)) if e.visible[m].any()] or [0]
-        for m in persons:
+        for m in persons_of(e):
             joints.append(np.pad(e.joints[m], ((0, pad), (0, 0), (0, 0))))
             visible.append(np.pad(e.visible[m], ((0, pad), (0, 0))))
             valid.append(np.pad(real, (0, pad)))
