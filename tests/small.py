@@ -107,7 +107,9 @@ def random_clip(
     )
 
 
-def hidden(clip: PoseSequence, person: int | slice, frames: slice, joints: list[int], value: float = 0.0) -> PoseSequence:
+def hidden(
+    clip: PoseSequence, person: int | slice, frames: slice, joints: list[int], value: float = 0.0
+) -> PoseSequence:
     """The clip with some joints invisible and `value` as their coordinates."""
     coordinates, visibility = clip.joints.copy(), clip.visibility.copy()
     coordinates[person, frames, joints], visibility[person, frames, joints] = value, 0
@@ -119,7 +121,11 @@ def reordered(clip: PoseSequence, skeleton: Skeleton) -> PoseSequence:
     order = [clip.skeleton.joints.index(j) for j in skeleton.joints]
     pose_3d = None if clip.pose_3d is None else clip.pose_3d[:, :, order]
     return replace(
-        clip, joints=clip.joints[:, :, order], visibility=clip.visibility[:, :, order], skeleton=skeleton, pose_3d=pose_3d
+        clip,
+        joints=clip.joints[:, :, order],
+        visibility=clip.visibility[:, :, order],
+        skeleton=skeleton,
+        pose_3d=pose_3d,
     )
 
 

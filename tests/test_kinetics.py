@@ -21,7 +21,7 @@ from ups.data.tracking import into_slots, link
 from ups.pose import PoseError, PoseSequence
 
 ABSEILING = {"label": "abseiling", "label_index": 0}
-PUZZLED = ["abcdefghij0", "-bcdefghij1", "_bcdefghij2", "Zbcdefghij3"]
+IDS = ["abcdefghij0", "-bcdefghij1", "_bcdefghij2", "Zbcdefghij3"]
 
 
 def person(x: float, y: float = 0.5, score: float = 0.5) -> dict:
@@ -42,8 +42,8 @@ def clip_of(frames: dict[int, list[dict]], per_frame: bool = False) -> PoseSeque
 def columns(clip: PoseSequence) -> list[list[float | None]]:
     """x of the first joint as a share of the image's width, by person and frame; None = invisible."""
     seen = clip.visibility[:, :, 0] > 0
-    x = (clip.joints[:, :, 0, 0] / 340).round(3)
-    return [[float(v) if s else None for v, s in zip(*row, strict=True)] for row in zip(x, seen, strict=True)]
+    x = clip.joints[:, :, 0, 0] / 340
+    return [[round(float(v), 3) if s else None for v, s in zip(*row, strict=True)] for row in zip(x, seen, strict=True)]
 
 
 def release(train: dict[str, dict], val: dict[str, dict], silent: tuple[str, ...] = ()) -> dict[str, bytes]:
@@ -151,8 +151,8 @@ def test_separated_persons_are_never_mixed_and_no_detection_is_lost(
 def test_class_names() -> None:
     assert len(kinetics.CLASSES) == len(set(kinetics.CLASSES)) == 400
     assert list(kinetics.CLASSES) == sorted(kinetics.CLASSES)
-    golden = {0: "abseiling", 169: "jogging", 208: "passing American football (in game)", 235: "playing ice hockey",
-              344: "tai chi", 399: "zumba"}  # fmt: skip
+    golden = {0: "abseiling", 1: "air drumming", 208: "passing American football (in game)", 213: "petting cat",
+              221: "playing bass guitar", 399: "zumba"}  # fmt: skip
     assert {k: kinetics.CLASSES[k] for k in golden if kinetics.CLASSES[k] != golden[k]} == {}
 
 
@@ -229,7 +229,7 @@ def test_damaged_recordings_are_named(case: str) -> None:
     content, message = DAMAGED[case]
     if isinstance(content, dict):
         content = json.dumps(content).encode()
-    with pytest.raises(PoseError, match=f"^kinetics_train/abc.json: .*{message}"):
+    with pytest.raises(PoseError, match=rf"^kinetics_train/abc\.json: .*{message}"):
         kinetics.read_clip("kinetics_train/abc.json", content)
 
 
@@ -237,7 +237,7 @@ def test_damaged_recordings_are_named(case: str) -> None:
 
 
 def small_release() -> dict[str, bytes]:
-    a, b, c, d = PUZZLED
+    a, b, c, d = IDS
     tai_chi = {"label": "tai chi", "label_index": kinetics.CLASSES.index("tai chi")}
     train = {a: recording({1: [person(0.2)]}, **tai_chi), b: recording({}), c: recording({3: [person(0.4)]})}
     return release(train, {d: recording({1: [person(0.6), person(0.3)]})}, silent=(b,))
@@ -315,7 +315,7 @@ def test_one_part_is_enough_but_not_without_its_labels(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["kinetics_skeleton", "kinetics_skeleton_per_frame"])
 def test_prepared_stores(tmp_path: Path, name: str) -> None:
     people = {n: [person(0.2, score=0.3), person(0.8, score=0.2 if n % 2 else 0.4)] for n in range(1, 5)}
-    files = release({PUZZLED[0]: recording(people)}, {PUZZLED[1]: recording({1: [person(0.5)]})})
+    files = release({IDS[0]: recording(people)}, {IDS[1]: recording({1: [person(0.5)]})})
     report = prepare(name, put(tmp_path / "kinetics-skeleton", files), tmp_path / "store")
     store = Store.open(report.folder)
     assert (report.clips, report.problems, store.classes) == (2, (), kinetics.CLASSES)
@@ -390,7 +390,7 @@ JUNK = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), per_frame=st.booleans())
 def test_mutated_recordings_raise_nothing_but_pose_errors(seed: int, per_frame: bool) -> None:
     content = json.dumps(recording({1: [person(0.5)], 2: [person(0.4), person(0.2)]})).encode()
@@ -402,7 +402,7 @@ def test_mutated_recordings_raise_nothing_but_pose_errors(seed: int, per_frame: 
         assert clip.skeleton.name == "openpose-18"
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(place=st.integers(0, 7), junk=JUNK)
 def test_junk_anywhere_raises_nothing_but_pose_errors(place: int, junk: object) -> None:
     record = recording({1: [person(0.5)], 2: [person(0.4)]})
@@ -420,7 +420,7 @@ def test_junk_anywhere_raises_nothing_but_pose_errors(place: int, junk: object) 
         assert clip.frames <= kinetics.LONGEST
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_mutated_releases_raise_nothing_but_pose_errors(seed: int) -> None:
     """Any one file of a release, or the archive itself."""

@@ -68,9 +68,7 @@ def test_data_sets_are_mixed_by_the_root_of_their_size(stores):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_nothing(stores, workers):
     trained = trained_model()
-    in_line, ahead = (
-        list(prefetch(streams_of(trained, stores, TASKS), 2, n)) for n in (0, workers)
-    )
+    in_line, ahead = (list(prefetch(streams_of(trained, stores, TASKS), 2, n)) for n in (0, workers))
     assert len(in_line) == len(ahead) == 4 * trained.config.train.cycles - 2
     assert all(equal(a, b) for a, b in zip(in_line, ahead, strict=True))
 

@@ -157,7 +157,9 @@ def test_a_token_changes_no_logits_before_the_next_step(trained, k):
     before = logits(trained, "estimate_pose", batch)
     tokens = batch.tokens.clone()
     tokens[:, k] = (tokens[:, k] + 7) % trained.vocabulary.size
-    after = logits(trained, "estimate_pose", Batch(batch.poses, batch.layout, tokens, batch.weights, batch.target_frames))
+    after = logits(
+        trained, "estimate_pose", Batch(batch.poses, batch.layout, tokens, batch.weights, batch.target_frames)
+    )
     assert torch.equal(before[:, : k + 1], after[:, : k + 1])
     assert ((before[:, k + 1] - after[:, k + 1]).abs().amax(-1) > 1e-6).all()
 

@@ -211,12 +211,17 @@ def test_the_grammar_of_a_pose_names_slot_and_axis_of_every_step():
     assert layout.positions == (*(3 * slot + i % 3 for i, slot in enumerate(slots)), END_POSITION)
     assert layout.allowed[:3] == tuple(tuple(VOCABULARY.axis_tokens(axis)) for axis in range(3))
     assert layout.allowed[-1] == (VOCABULARY.eot_token("estimation"),)
+    assert layout.anchors == (*(i // 3 for i in range(3 * 17)), -1)
+    without_pelvis = estimate_pose.layout(VOCABULARY, H36M_17.sorted_by_slot(), ())
+    joints = H36M_17.sorted_by_slot().slots  # a step starts from the joint that it writes
+    assert [joints[a] for a in without_pelvis.anchors[:-1]] == [p // 3 for p in without_pelvis.positions[:-1]]
     assert layout.per_frame
 
 
 def test_the_grammar_of_an_action_is_a_class_of_the_data_set():
     layout = recognize_3d.layout(VOCABULARY, KINECT_20, ("kick", "bow"))
     assert layout.positions == (CLASS_POSITION, END_POSITION) and not layout.per_frame
+    assert layout.anchors == (0, -1)
     assert layout.allowed[0] == tuple(sorted(VOCABULARY.class_tokens(["kick", "bow"])))
     assert layout.allowed[1] == (VOCABULARY.eot_token("recognition"),)
     tokens = recognize_3d.tokens(

@@ -53,12 +53,14 @@ class Layout:
     Attributes:
         positions: K decoder positions: slot * 3 + axis, CLASS_POSITION or END_POSITION.
         allowed: K tuples of the token ids that may stand there, ascending.
+        anchors: K indices of the joint (slot order) whose coordinate stands there, -1 where it is none's.
         per_frame: True = one sequence for each person and target frame, reading that frame's joints;
             False = one sequence for the clip.
     """
 
     positions: tuple[int, ...]
     allowed: tuple[tuple[int, ...], ...]
+    anchors: tuple[int, ...]
     per_frame: bool
 
 
@@ -89,14 +91,18 @@ class Batch:
 
 def class_layout(class_tokens: tuple[int, ...], eot: int) -> Layout:
     """An action token, then the end-of-task token (paper 3.2)."""
-    return Layout((CLASS_POSITION, END_POSITION), (tuple(sorted(class_tokens)), (eot,)), per_frame=False)
+    return Layout((CLASS_POSITION, END_POSITION), (tuple(sorted(class_tokens)), (eot,)), (-1, -1), per_frame=False)
 
 
-def pose_layout(joints: tuple[str, ...], axes: tuple[range, range, range], eot: int) -> Layout:
+def pose_layout(
+    skeleton: Skeleton, joints: tuple[str, ...], axes: tuple[range, range, range], eot: int
+) -> Layout:
     """x, y, z of every joint given, then the end-of-task token (paper 3.2).
 
-    `joints` are slot names in slot order, `axes` the token ranges of X, Y and Z.
+    `joints` are those of `skeleton` (slot order) that are written, `axes` the token ranges of X, Y and Z.
     """
     positions = tuple(SLOT_INDEX[j] * 3 + axis for j in joints for axis in range(3))
+    anchors = tuple(skeleton.joints.index(j) for j in joints for _ in range(3))
     ids = tuple(tuple(r) for r in axes)
-    return Layout((*positions, END_POSITION), (*(ids[axis] for _ in joints for axis in range(3)), (eot,)), True)
+    allowed = tuple(ids[axis] for _ in joints for axis in range(3))
+    return Layout((*positions, END_POSITION), (*allowed, (eot,)), (*anchors, -1), per_frame=True)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from ups.pose import PoseSequence
     from ups.predictor import Predictor
 
-Recipe = tyro.extras.subcommand_type_from_defaults(RECIPES) if not TYPE_CHECKING else Config
+    Recipe = Config
+else:
+    Recipe = tyro.extras.subcommand_type_from_defaults(RECIPES)
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 """Exit codes: something the user can put right, a run that failed, Ctrl-C."""
 
@@ -320,8 +322,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, `sys.argv` where None; returns the exit code. SystemExit: --help, or bad arguments (2)."""
     config = (tyro.conf.CascadeSubcommandArgs, tyro.conf.DisallowNone)
     command = tyro.cli(Command, prog="ups", description=_DESCRIPTION, args=arguments, config=config)  # pyright: ignore
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
-    logging.getLogger("ups").setLevel(logging.INFO)
+    messages, log = logging.StreamHandler(), logging.getLogger("ups")
+    log.addHandler(messages)
+    log.setLevel(logging.INFO)
     try:
         command.run()
         sys.stdout.flush()
@@ -337,6 +340,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"ups: {error}", file=sys.stderr)
         return FAILED if isinstance(error, RuntimeError) else BAD_INPUT
+    finally:
+        log.removeHandler(messages)
 
 
 def _check_unfinished(output: Path) -> None:

@@ -57,6 +57,7 @@ def decode(
     embedding = model.vocabulary()
     device = memory.device
     positions = torch.tensor(layout.positions, device=device)
+    anchors = torch.tensor(layout.anchors, device=device)
     allowed = {ids: torch.tensor(ids, device=device) for ids in set(layout.allowed)}
     embeddings = {ids: embedding[index] for ids, index in allowed.items()}
     caches = model.new_caches() if cached else None
@@ -66,9 +67,9 @@ def decode(
     first = None
     for k, ids in enumerate(layout.allowed):
         if caches is not None:
-            hidden = model.decoder(inputs, positions[k : k + 1], memory, memory_mask, caches)[:, -1]
+            hidden = model.decoder(inputs, positions[k : k + 1], anchors[k : k + 1], memory, memory_mask, caches)[:, -1]
         else:
-            hidden = model.decoder(history, positions[: k + 1], memory, memory_mask)[:, -1]
+            hidden = model.decoder(history, positions[: k + 1], anchors[: k + 1], memory, memory_mask)[:, -1]
         scores = model.logits(hidden, embeddings[ids]).float().log_softmax(-1)
         first = scores if first is None else first
         steps.append(_read(scores, allowed[ids], values))
@@ -85,6 +86,6 @@ def _read(scores: Tensor, ids: Tensor, values: Tensor) -> tuple[Tensor, Tensor, 
     if len(ids) == 1:
         return ids[index], best, torch.zeros_like(best), torch.zeros_like(best)
     probability = scores.exp()
-    mean = probability @ values[ids]
-    variance = probability @ values[ids].square() - mean.square()
-    return ids[index], best, mean, variance.clamp(min=0).sqrt()
+    mean = (probability * values[ids]).sum(-1)  # not a matrix product: autocast would round metres to 8 bits
+    variance = (probability * (values[ids] - mean[:, None]).square()).sum(-1)
+    return ids[index], best, mean, variance.sqrt()

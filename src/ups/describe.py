@@ -73,6 +73,7 @@ def untrained(config: Config) -> Trained:
     m = config.model
     vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
     width = get_text_encoder(m.text_encoder).encode(["walk"]).shape[1]
+    torch.manual_seed(config.train.seed)  # the routes are those that training starts with
     model = UPS(m, tuple(TASKS), torch.zeros(vocabulary.size, width)).eval()
     return Trained(model, config, vocabulary, data_sets)
 
@@ -135,17 +136,22 @@ def describe(trained: Trained, frames: int | None = None, skeleton: str | None =
     mixes = {mix.task: mix for mix in trained.config.train.tasks}
     for name, route in trained.model.routes().items():
         of = get_skeleton(skeleton) if skeleton else _skeleton_of(trained, mixes.get(name))
-        c = cost(trained, name, frames or (mixes[name].frames if name in mixes else 40), of)
+        usual = mixes[name].frames if name in mixes else TaskMix("", ()).frames
+        c = cost(trained, name, usual if frames is None else frames, of)
         blocks = "-".join(str(block + 1) for block in route)
         figures = (f"{c.total / 1e9:.3f}", f"{c.total / 2e9:.3f}", f"{c.decoder / c.total:.0%}", f"{c.parameters:,}")
         tasks.add_row(name, blocks, str(c.frames), f"{len(of)} ({of.name})", *figures)
-    state = f"{trained.steps} steps of training" if trained.steps else "not trained: its routes are those it starts with"
+    state = (
+        f"{trained.steps} steps of training" if trained.steps else "not trained: its routes are those it starts with"
+    )
     note = (
         "One clip of one person; estimate_pose decodes the pose of one frame. 1 MAC = 2 FLOPs; matrix products and "
         "convolutions are counted, the token embeddings (the same for every input) are not. A route names the block "
         "taken in each layer."
     )
-    return Group(f"{trained.config.name}: {state}", "", _parameter_table(trained.model), tasks, note, "", _token_table(trained))
+    return Group(
+        f"{trained.config.name}: {state}", "", _parameter_table(trained.model), tasks, note, "", _token_table(trained)
+    )
 
 
 def headline(metrics: dict[str, Any]) -> list[tuple[str, str]]:

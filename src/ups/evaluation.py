@@ -30,6 +30,10 @@ def evaluate(
     """Metrics of every task and data set of the model's mixture: {"task/data set:protocol": {metric: value}}.
 
     `part` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
+
+    Raises:
+        ValueError: a part without clips.
+        PoseError: no store, or an unknown protocol.
     """
     results = {}
     train = predictor.trained.config.train
@@ -40,6 +44,10 @@ def evaluate(
             name, _, protocol = entry.partition(":")
             store = Store.open(Path(stores) / name)
             indices = split_of(store, protocol, part, train.hold_out, train.seed)
+            if len(indices) == 0:
+                raise ValueError(
+                    f"{entry}: no clip in part {part!r}; a run validates on what its `hold_out` kept apart"
+                )
             results[f"{mix.task}/{entry}"] = evaluate_task(predictor, mix.task, store, indices, flip)
     return results
 

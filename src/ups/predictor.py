@@ -25,6 +25,7 @@ from ups.tasks import get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
 from ups.tasks.task import Example, collate_poses
+from ups.vocabulary import canonical_text
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ class Predictor:
         return np.concatenate(scores)
 
     def _answer(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
-        names = tuple(dict.fromkeys(classes or self.trained.vocabulary.classes))
+        spellings = {canonical_text(name): name for name in reversed(classes or self.trained.vocabulary.classes)}
+        names = tuple(reversed(spellings.values()))  # one name a class
         probability = np.exp(self.class_scores(task, [clip], names)[0])
         order = np.argsort(-probability, kind="stable")
         return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order))
@@ -141,7 +143,7 @@ class Predictor:
         task = get_task("estimate_pose")
         assert isinstance(task, PoseTask)
         frames = self.frames_of("estimate_pose")
-        stride = min(stride or max(1, frames // 3), frames)
+        stride = min(max(1, frames // 3) if stride is None else stride, frames)
         if stride < 1:
             raise PoseError(f"stride {stride}: at least 1 frame is decoded from each window")
         first = (frames - stride) // 2

@@ -189,7 +189,7 @@ def _action(o: _Outcome, output: Path) -> str:
     early = o.action.first(round(0.4 * o.action.frames))
     answers = {
         "all of it": predictor.recognize(o.action),
-        "its first 40 %": predictor.anticipate(early),
+        "its first 40%": predictor.anticipate(early),
     }
     whole = answers["all of it"]
     best = list(zip(whole.classes, whole.probabilities, strict=True))[:5]
@@ -219,7 +219,9 @@ def _action(o: _Outcome, output: Path) -> str:
 def _routes(o: _Outcome) -> str:
     m = o.config.model
     diagram = route_diagram(o.unified.model.routes(), m.blocks)
-    caption = "Each layer has several blocks; every task has learned which one to use. Tasks that share a block meet in it."
+    caption = (
+        "Each layer has several blocks; every task has learned which one to use. Tasks that share a block meet in it."
+    )
     rows = [(name, f"{number:,}") for name, number in components(o.unified.model).items()]
     return figure(diagram, caption) + html_table(("part of the model", "parameters"), rows)
 

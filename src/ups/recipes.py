@@ -13,10 +13,10 @@ _SYNTHETIC = (
     TaskMix("recognize_3d", ("synthetic_3d:xsub",), batch=32, frames=24),
 )
 _PUBLIC = (
-    TaskMix("estimate_pose", ("humaneva:official",), batch=64, frames=27),
-    TaskMix("recognize_2d", ("penn_action:official",), batch=64, frames=48),
-    TaskMix("anticipate", ("nw_ucla:xview", "utd_mhad:xsub"), batch=64, frames=48),
-    TaskMix("recognize_3d", ("nw_ucla:xview", "utd_mhad:xsub"), batch=64, frames=48),
+    TaskMix("estimate_pose", ("humaneva:official",), batch=48, frames=27),
+    TaskMix("recognize_2d", ("penn_action:official",), batch=32, frames=48),
+    TaskMix("anticipate", ("nw_ucla:xview", "utd_mhad:xsub"), batch=32, frames=40),
+    TaskMix("recognize_3d", ("nw_ucla:xview", "utd_mhad:xsub"), batch=32, frames=40),
 )
 
 RECIPES: dict[str, Config] = {
@@ -26,9 +26,9 @@ RECIPES: dict[str, Config] = {
             joint_width=16, tokenizer_layers=2, layers=2, frame_width=64, frame_heads=4, frame_mlp=96,
             decoder_width=64, decoder_layers=2, routing_width=32, bins=128,
         ),
-        TrainConfig(_SYNTHETIC, cycles=300, learning_rate=4e-3, ema=0.99),
+        TrainConfig(_SYNTHETIC, cycles=300, learning_rate=4e-3, ema=0.99, precision="32-true"),
     ),
-    "small": Config("small", ModelConfig(), TrainConfig(_PUBLIC, cycles=3100, explore=0.15)),
+    "small": Config("small", ModelConfig(), TrainConfig(_PUBLIC, cycles=3600, learning_rate=1.5e-3, explore=0.15)),
 }  # fmt: skip
 
 

@@ -278,13 +278,13 @@ class Run:
             loss = sequence_loss(logits, batch, self.trained.vocabulary.bins, config.smooth_bins, config.smooth_labels)
             self.fabric.backward(loss / len(batches))
             total += float(loss.detach()) / len(batches)
-        if not math.isfinite(total):
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm))
+        if not math.isfinite(total) or not math.isfinite(norm):
             self.optimizer.zero_grad()
             raise TrainingError(
-                f"the loss of task {task} became {total} at step {self.step}; last good checkpoint: "
-                f"{self.folder if self.folder.exists() else 'none yet'}; lower the learning rate or use float32"
+                f"the loss of task {task} became {total}, its gradient's norm {norm}, at step {self.step}; last good "
+                f"checkpoint: {self.folder if self.folder.exists() else 'none yet'}; lower the learning rate or use float32"
             )
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self.wrapped_optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(self.model, self.step)

@@ -6,14 +6,14 @@ from ups.data import bandai_namco, h36m, humaneva, kard, kinetics, ntu, nw_ucla,
 from ups.data.dataset import DataSet
 
 DATA_SETS: dict[str, DataSet] = {
-    "ntu60": ntu.DATA_SET_60,
-    "ntu120": ntu.DATA_SET_120,
     "nw_ucla": nw_ucla.DATA_SET,
     "utd_mhad": utd_mhad.DATA_SET,
     "penn_action": penn_action.DATA_SET,
     "kard_3d": kard.KARD_3D,
     "kard_2d": kard.KARD_2D,
     "sbu": sbu.DATA_SET,
+    "ntu60": ntu.DATA_SET_60,
+    "ntu120": ntu.DATA_SET_120,
     "kinetics_skeleton": kinetics.KINETICS_SKELETON,
     "kinetics_skeleton_per_frame": kinetics.KINETICS_SKELETON_PER_FRAME,
     "humaneva": humaneva.DATA_SET,

@@ -1,6 +1,7 @@
 """What 2D pose estimators write: OpenPose's folder of one JSON file a frame, and keypoints in COCO's JSON format.
 
-Both list the persons of every frame without saying who is who; `link` follows them through time.
+Both list the persons of every frame without saying who is who; they are followed through time: from one frame to the
+next a person moves by less than half his size, and he may be hidden for a second.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ups.data.tracking import into_slots, link
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import COCO_17, OPENPOSE_18, Skeleton
 
@@ -78,53 +80,6 @@ def read_coco(record: Any, name: str, where: str, fps: float, image_size: tuple[
     return _sequence(frames, COCO_17, fps, image_size, name, where)
 
 
-def link(frames: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    """Follows persons through time: each goes to the nearest person of an earlier frame, nearest pairs first.
-
-    A person further from everyone than his own height counts as new. The `MOST_PERSONS` with the highest summed
-    confidence are kept, in the order in which they appear.
-
-    Args:
-        frames: for each of N frames its persons, (J, 3) each: x, y, confidence (0 = not seen).
-
-    Returns:
-        (M, N, J, 3); zero where a person is absent. M is 0 if nobody is ever seen.
-    """
-    last: list[np.ndarray] = []
-    tracks: list[dict[int, np.ndarray]] = []
-    for n, persons in enumerate(frames):
-        pairs = [(_distance(old, new), i, k) for i, old in enumerate(last) for k, new in enumerate(persons)]
-        taken, placed = set(), {}
-        for distance, i, k in sorted(pairs):
-            if distance <= 1 and i not in taken and k not in placed:
-                taken.add(i)
-                placed[k] = i
-        for k, person in enumerate(persons):
-            if k not in placed and (person[:, 2] > 0).any():
-                placed[k] = len(tracks)
-                tracks.append({})
-                last.append(person)
-            if k in placed:
-                tracks[placed[k]][n] = last[placed[k]] = person
-    best = sorted(range(len(tracks)), key=lambda i: -sum(p[:, 2].sum() for p in tracks[i].values()))[:MOST_PERSONS]
-    joints = len(last[0]) if last else 0
-    result = np.zeros((len(best), len(frames), joints, 3))
-    for m, i in enumerate(sorted(best)):
-        for n, person in tracks[i].items():
-            result[m, n] = person
-    return result
-
-
-def _distance(old: np.ndarray, new: np.ndarray) -> float:
-    """Mean distance of the joints seen in both, in heights of the old person; infinite if there are none."""
-    seen = old[:, 2] > 0
-    both = seen & (new[:, 2] > 0)
-    if not both.any():
-        return np.inf
-    extent = np.ptp(old[seen, :2], axis=0).max()
-    return float(np.linalg.norm(old[both, :2] - new[both, :2], axis=-1).mean() / max(extent, 1.0))
-
-
 def _sequence(
     frames: Sequence[Sequence[np.ndarray]],
     skeleton: Skeleton,
@@ -133,11 +88,22 @@ def _sequence(
     name: str,
     where: str,
 ) -> PoseSequence:
-    tracks = link(frames)
-    if not len(tracks):
+    """Persons (J, 3) of every frame -> a clip of at most MOST_PERSONS, followed through time."""
+    people = [np.stack(persons) if persons else np.zeros((0, len(skeleton), 3)) for persons in frames]
+    people = [persons[(persons[..., 2] > 0).any(-1)] for persons in people]
+    extents = [np.ptp(p[p[:, 2] > 0, :2], axis=0).max() for persons in people for p in persons]
+    if not extents:
         raise PoseError(f"{where}: nobody is seen in any of its {len(frames)} frames")
-    visibility = np.clip(tracks[..., 2], 0, 1)
-    joints = np.where(visibility[..., None] > 0, tracks[..., :2], 0)
+    gate = max(float(np.median(extents)) / 2, 1.0)
+    tracks = link([p[..., :2] for p in people], [p[..., 2] for p in people], gate, round(fps))
+    weights = [sum(people[n][p][:, 2].sum() for n, p in track) for track in tracks]
+    slots = into_slots(tracks, weights, MOST_PERSONS)
+    poses = np.zeros((len(slots), len(frames), len(skeleton), 3))
+    for m, slot in enumerate(slots):
+        for n, p in (place for track in slot for place in track):
+            poses[m, n] = people[n][p]
+    visibility = np.clip(poses[..., 2], 0, 1)
+    joints = np.where(visibility[..., None] > 0, poses[..., :2], 0)
     return PoseSequence(joints, visibility, skeleton, "image", fps, name, image_size=image_size)
 
 

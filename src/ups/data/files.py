@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ups.data import bandai_namco, kard, nw_ucla, penn_action, sbu, utd_mhad
+from ups.data import bandai_namco, kard, kinetics, ntu, nw_ucla, penn_action, sbu, utd_mhad
 from ups.data.archive import load_mat
 from ups.data.bvh import read_bvh
 from ups.data.estimators import read_coco, read_openpose
@@ -23,7 +23,8 @@ from ups.skeleton import BANDAI_21, Skeleton
 KINDS = (
     ".npz, .json, .csv: the project's own files, see docs/own_data.md",
     "a folder of *_keypoints.json: OpenPose",
-    ".json: keypoints in COCO's format; NW-UCLA",
+    ".json: keypoints in COCO's format; NW-UCLA; Kinetics-skeleton",
+    ".skeleton: NTU RGB+D",
     ".mat: UTD-MHAD; Penn Action",
     ".txt: KARD (aAA_sSS_eEE_realworld.txt, _screen.txt); SBU (sXXsYY/CC/NNN/skeleton_pos.txt)",
     ".bvh: motion capture, y up",
@@ -66,7 +67,10 @@ def read_file(
     reader = _read_folder if path.is_dir() else _READERS.get(path.suffix.lower())
     if reader is None:
         raise _unknown(path, f"{path.suffix or 'no ending'} is no kind of recording")
-    clip = reader(path, wish)
+    try:
+        clip = reader(path, wish)
+    except PoseError as error:
+        raise error if path.name in str(error) else PoseError(f"{path}: {error}") from error
     return clip if wish.skeleton is None else pick_joints(clip, wish.skeleton, str(path))
 
 
@@ -88,14 +92,16 @@ def _read_json(path: Path, wish: _Wish) -> PoseSequence:
         record: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise PoseError(f"{path}: not a readable JSON file ({error})") from error
+    if not isinstance(record, dict | list):
+        raise _unknown(path, f"JSON with nothing but {record!r:.40}")
     if isinstance(record, list) or "annotations" in record:
         return read_coco(record, path.stem, str(path), wish.fps or FPS, wish.image_size)
-    if not isinstance(record, dict):
-        raise _unknown(path, f"JSON with nothing but {record!r:.40}")
     if "skeletons" in record:
         return nw_ucla.read_clip(path.name, content)
     if "joints" in record:
         return read_own(path, wish.skeleton, wish.fps, wish.image_size)
+    if {"data", "label_index"} <= set(record):
+        return kinetics.read_clip(f"{path.resolve().parent.name}/{path.name}", content)
     if "people" in record:
         raise PoseError(f"{path}: one frame of OpenPose; give the folder that holds them all")
     raise _unknown(path, f"JSON with {', '.join(map(str, list(record)[:8])) or 'nothing'} in it")
@@ -132,6 +138,10 @@ def _read_txt(path: Path, _: _Wish) -> PoseSequence:
             f"{path}: {name}, which tells the joints that were seen, is neither beside it nor at {places[1]}"
         )
     raise _unknown(path, "a .txt file with another name")
+
+
+def _read_ntu(path: Path, _: _Wish) -> PoseSequence:
+    return ntu.read_clip(path.stem, path.read_bytes())
 
 
 def _read_csv(path: Path, wish: _Wish) -> PoseSequence:
@@ -225,6 +235,7 @@ _READERS: dict[str, Callable[[Path, _Wish], PoseSequence]] = {
     ".mat": _read_mat,
     ".txt": _read_txt,
     ".bvh": _read_bvh,
+    ".skeleton": _read_ntu,
     ".pkl": _read_pickle,
     ".pickle": _read_pickle,
 }

@@ -112,22 +112,25 @@ def read_videopose3d(poses_3d: Path, poses_2d: Path, layout: Layout) -> Iterator
     world, _ = _load(poses_3d, "positions_3d")
     pixels, metadata = _load(poses_2d, "positions_2d")
     _check_symmetry(poses_2d, metadata, layout.skeleton)
-    for subject, action in sorted(((s, a) for s, actions in world.items() for a in actions), key=lambda n: _id(*n)):
+    seen: list[tuple[str, str, int, object]] = []
+    for subject, action in ((subject, action) for subject, actions in world.items() for action in actions):
         if subject not in layout.views:
             yield PoseError(f"{poses_3d}: unknown subject {subject!r}; known are {', '.join(layout.views)}")
             continue
-        views, images = layout.views[subject], _listed(pixels.get(subject, {}).get(action))
-        if len(images) != len(views):
-            yield PoseError(f"{poses_2d}: {subject}, {action!r} has {len(images)} cameras; {len(views)} are needed")
+        cameras, images = len(layout.views[subject]), _listed(pixels.get(subject, {}).get(action))
+        if len(images) == cameras:
+            seen += [(subject, action, number, image) for number, image in enumerate(images)]
+        else:
+            yield PoseError(f"{poses_2d}: {subject}, {action!r} has {len(images)} cameras; {cameras} are needed")
+    for subject, action, number, image in sorted(seen, key=lambda s: _id(s[0], s[1], layout.views[s[0]][s[2]].name)):
+        views = layout.views[subject]
+        try:
+            target = _seen_by(world[subject][action], number, views, f"{poses_3d}: {subject}, {action!r}")
+            clip = _clip(subject, action, views[number], target, image, layout)
+        except PoseError as error:
+            yield error
             continue
-        for number, (view, image) in enumerate(zip(views, images, strict=True)):
-            try:
-                target = _seen_by(world[subject][action], number, views, f"{poses_3d}: {subject}, {action!r}")
-                clip = _clip(subject, action, view, target, image, layout)
-            except PoseError as error:
-                yield error
-                continue
-            yield subject, action, clip
+        yield subject, action, clip
 
 
 def _clip(subject: str, action: str, view: View, world: object, image: object, layout: Layout) -> PoseSequence:
@@ -210,7 +213,12 @@ def _numbers(value: object, name: str) -> np.ndarray:
 
 def _load(path: Path, key: str) -> tuple[dict[str, dict], dict]:
     """Member `key`, subject -> action -> poses, and the metadata."""
-    members = load_object_npz(path)
+    try:
+        members = load_object_npz(path)
+    except OSError as error:
+        if error.filename is not None:  # it can't be opened
+            raise
+        raise PoseError(f"{path}: not a readable .npz file ({error})") from error
     table, metadata = members.get(key), members.get("metadata")
     if not isinstance(table, dict) or not all(isinstance(v, dict) for v in table.values()):
         raise PoseError(f"{path}: no member {key!r} that maps subjects to actions; found {', '.join(members)}")

@@ -61,7 +61,7 @@ class _Rows:
     frames: int
     ids: np.ndarray  # (R,) int64
     frame: np.ndarray  # (R,) int64
-    joints: np.ndarray  # (R, 25, 3) float64
+    joints: np.ndarray  # (R, 25, 3) float32
     state: np.ndarray  # (R, 25) int
 
 
@@ -105,11 +105,12 @@ def parse(name: str, content: bytes) -> Recording:
         PoseError: with the number of the line and the reason, where the file is damaged.
     """
     rows = _parse_fast(content) or _parse_lines(name, content)
-    joints, visibility = rows.joints.astype(np.float32), rows.state.astype(np.float32) / 2
+    visibility = rows.state / np.float32(2)
+    ids = dict.fromkeys(rows.ids.tolist())
     bodies = []
-    for number in dict.fromkeys(rows.ids.tolist()):
-        mine = rows.ids == number
-        body = Body(number, rows.frame[mine], joints[mine], visibility[mine])
+    for number in ids:
+        mine = rows.ids == number if len(ids) > 1 else slice(None)
+        body = Body(number, rows.frame[mine], rows.joints[mine], visibility[mine])
         twice = np.diff(body.frames) == 0
         if twice.any():
             frame = body.frames[twice.argmax()]
@@ -300,7 +301,7 @@ def _parse_lines(name: str, content: bytes) -> _Rows:
         frames,
         np.array(ids, np.int64),
         np.array(frame_of, np.int64),
-        np.array(joints, np.float64).reshape(-1, _JOINTS, 3),
+        np.array(joints, np.float32).reshape(-1, _JOINTS, 3),
         np.array(states, np.int64).reshape(-1, _JOINTS),
     )
 
@@ -330,10 +331,13 @@ def _parse_fast(content: bytes) -> _Rows | None:
         spaces = ((_BODY_FIELDS - 1) + (_JOINT_FIELDS - 1) * _JOINTS) * len(ids)
         if np.count_nonzero(text == _SPACE) != spaces or (state > 2).any() or (text[end - 2] != _SPACE).any():
             return None
-        joints = np.empty((len(lines), 3))
+        joints = np.empty((len(lines), 3), np.float32)
         for axis in range(3):
-            joints[:, axis], at = _decimals(content, text, at)
-        if (at > end).any() or not (np.abs(joints) <= FARTHEST).all():
+            numbers, at = _decimals(content, text, at)
+            if not (np.abs(numbers) <= FARTHEST).all():
+                return None
+            joints[:, axis] = numbers
+        if (at > end).any():
             return None
         shape = (len(ids), _JOINTS)
         return _Rows(
@@ -375,7 +379,7 @@ def _decimals(content: bytes, text: np.ndarray, at: np.ndarray) -> tuple[np.ndar
     """The numbers that start at positions `at` (K) and end with a space, and the positions behind that space.
 
     Numbers of the form -1.2345678, one digit before the point and up to eight behind it, are converted all at once, the
-    eight bytes behind the point as one integer: digits are numerator / power of ten, both exact in float64, so their
+    eight bytes behind the point as one integer: values are numerator / power of ten, both exact in float64, so their
     quotient is the float64 that `float` gives. All others are left to `float`, which raises ValueError.
     """
     windows = np.ndarray(len(content) - 7, "<u8", content, strides=(1,))
@@ -397,7 +401,8 @@ def _decimals(content: bytes, text: np.ndarray, at: np.ndarray) -> tuple[np.ndar
     value = (value * np.uint64(10000) + (value >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
     whole = text[first] - np.uint8(ord("0"))
     usual &= whole <= 9
-    numbers = (whole * _TEN_TO[digits] + value) / _TEN_TO[digits]
+    scale = _TEN_TO[digits]
+    numbers = (whole * scale + value) / scale
     numbers *= 1.0 - 2.0 * negative
     others = np.flatnonzero(~usual)
     stops = [content.index(b" ", start) for start in at[others].tolist()]

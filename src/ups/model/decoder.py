@@ -1,7 +1,9 @@
 """UPS decoder (paper 3.3): transformer blocks that produce one token at a time, reading the encoder's memory.
 
 A step's input is the previous token's embedding plus the embedding of the position to be filled, so the same weights
-write actions, coordinates and end-of-task marks. Position = (slot, axis) of a coordinate, "class", or "end".
+write actions, coordinates and end-of-task marks. Position = (slot, axis) of a coordinate, "class", or "end". A step that
+writes a joint's coordinate also starts from that joint's memory token, its anchor, so that the decoder need not first
+learn to find it.
 """
 
 from __future__ import annotations
@@ -80,12 +82,18 @@ class Decoder(nn.Module):
         self,
         inputs: Tensor,
         positions: Tensor,
+        anchors: Tensor,
         memory: Tensor,
         memory_mask: Tensor | None,
         caches: list[Cache] | None = None,
     ) -> Tensor:
-        """Embeddings of the previous tokens (Q, K, width) and the K positions to fill -> (Q, K, width)."""
+        """Embeddings of the previous tokens (Q, K, width), the K positions to fill and anchors -> (Q, K, width).
+
+        anchors (K) index the memory's tokens, -1 = none.
+        """
         x = inputs + self.position(positions)
+        if bool((anchors >= 0).any()):
+            x = x + memory[:, anchors.clamp(min=0)] * (anchors >= 0)[:, None].to(memory.dtype)
         for i, block in enumerate(self.blocks):
             x = block(x, memory, memory_mask, caches[i] if caches is not None else None)
         return self.norm(x)

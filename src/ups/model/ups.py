@@ -159,7 +159,8 @@ class UPS(nn.Module):
             previous = torch.where(drop[..., None], self.decoder.dropped.to(previous.dtype), previous)
         inputs = torch.cat([self.start(task, len(tokens)).to(previous.dtype), previous], dim=1)
         positions = torch.tensor(layout.positions, device=tokens.device)
-        return self.logits(self.decoder(inputs, positions, memory, mask), embedding)
+        anchors = torch.tensor(layout.anchors, device=tokens.device)
+        return self.logits(self.decoder(inputs, positions, anchors, memory, mask), embedding)
 
     def token_inputs(self, embedding: Tensor, tokens: Tensor) -> Tensor:
         """Embeddings of tokens as decoder inputs: (..., width), scaled to unit size."""

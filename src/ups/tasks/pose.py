@@ -92,7 +92,7 @@ class PoseTask:
     def layout(self, vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]) -> Layout:
         """x, y, z of every joint, then EOT."""
         axes = (vocabulary.axis_tokens(0), vocabulary.axis_tokens(1), vocabulary.axis_tokens(2))
-        return pose_layout(self.joints(skeleton), axes, vocabulary.eot_token(self.eot))
+        return pose_layout(skeleton, self.joints(skeleton), axes, vocabulary.eot_token(self.eot))
 
     def tokens(
         self, examples: list[Example], vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]
