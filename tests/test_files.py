@@ -108,7 +108,7 @@ def test_csv_columns_in_the_order_of_a_listed_skeleton_are_it(tmp_path: Path) ->
     ("text", "message"),
     [
         ("left_wirst_x,left_wirst_y\n1,2\n", "did you mean left_wrist"),
-        ("left_wrist_x\n1\n", "same columns"),
+        ("left_wrist_x\n1\n", "needs _x and _y"),
         ("hello\n1\n", "called frame, person"),
         ("left_hip_x,left_hip_y,right_hip_x,right_hip_y\n1,2,3\n", "row 1 has 3 cells"),
         ("left_hip_x,left_hip_y,right_hip_x,right_hip_y\n1,2,3,a\n", "column right_hip_y: 'a' is no number"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import lzma
@@ -88,7 +89,9 @@ def _zip_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, b
             names = {_inside(i.filename, folder, suffix): i for i in bundle.infolist() if not i.is_dir()}
             for name in sorted(n for n in names if n):
                 yield name, bundle.read(names[name])
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that damage made negative
+            raise
         raise PoseError(f"{place}: the archive is damaged ({error}); fetch it again") from error
 
 

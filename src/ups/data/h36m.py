@@ -213,12 +213,7 @@ def _numbers(value: object, name: str) -> np.ndarray:
 
 def _load(path: Path, key: str) -> tuple[dict[str, dict], dict]:
     """Member `key`, subject -> action -> poses, and the metadata."""
-    try:
-        members = load_object_npz(path)
-    except OSError as error:
-        if error.filename is not None:  # it can't be opened
-            raise
-        raise PoseError(f"{path}: not a readable .npz file ({error})") from error
+    members = load_object_npz(path)
     table, metadata = members.get(key), members.get("metadata")
     if not isinstance(table, dict) or not all(isinstance(v, dict) for v in table.values()):
         raise PoseError(f"{path}: no member {key!r} that maps subjects to actions; found {', '.join(members)}")

@@ -9,7 +9,6 @@ which lets persons change places from frame to frame; here they are tracked firs
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -162,13 +161,13 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | PoseError]:
     folder = source.name if here else FOLDER
     with_skeleton: dict[str, bool] = {}  # by name of the file
     labelled: set[str] = set()
-    for name, content in _files(source, folder, "_label.json"):
+    for name, content in members(source, folder, FOLDER, "_label.json"):
         part = name.removesuffix("_label.json")
         if part in _PARTS:
             labelled.add(part)
             with_skeleton |= {f"{part}/{key}.json": value for key, value in _label_file(name, content).items()}
     seen: set[str] = set()
-    for name, content in _files(source, folder, ".json"):
+    for name, content in members(source, folder, FOLDER, ".json"):
         part, _, file = name.partition("/")
         if part not in _PARTS or not file:
             continue
@@ -192,16 +191,6 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | PoseError]:
             yield PoseError(
                 f"{part}: {len(missing)} recordings that its label file lists are missing: {_some(missing)}"
             )
-
-
-def _files(source: Path, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
-    """`members`; what the zip module lets through from a damaged archive becomes a PoseError too."""
-    try:
-        yield from members(source, folder, FOLDER, suffix)
-    except (OSError, NotImplementedError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:
-            raise
-        raise PoseError(f"{source}: the archive is damaged ({error}); fetch it again") from error
 
 
 def _label_file(name: str, content: bytes) -> dict[str, bool]:

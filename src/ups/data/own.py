@@ -166,7 +166,7 @@ def _csv_fields(path: Path) -> dict[str, Any]:
     if len(table) < 2:
         raise PoseError(f"{path}: a line of column names and a row a frame are needed")
     head, rows = [name.strip() for name in table[0]], table[1:]
-    joints, columns = _csv_columns(head, path)
+    axes, joints, columns = _csv_columns(head, path)
     values = np.full((len(rows), len(head)), np.nan)
     for r, row in enumerate(rows):
         if len(row) != len(head):
@@ -178,9 +178,8 @@ def _csv_fields(path: Path) -> dict[str, Any]:
                 except ValueError as error:
                     raise PoseError(f"{path}: data row {r + 1}, column {head[c]}: {cell!r} is no number") from error
     block = _csv_place(values, head, columns, path)
-    channels = len(columns[0]) - 1
-    fields: dict[str, Any] = {"joints": block[..., :channels], "joint_names": joints}
-    if columns[0][-1] >= 0:
+    fields: dict[str, Any] = {"joints": block[..., : len(axes.removesuffix("v"))], "joint_names": joints}
+    if axes.endswith("v"):
         fields["visibility"] = np.nan_to_num(block[..., -1])
     for note in notes:
         key, equals, value = (part.strip() for part in note.partition("="))
@@ -189,8 +188,8 @@ def _csv_fields(path: Path) -> dict[str, Any]:
     return fields
 
 
-def _csv_columns(head: list[str], path: Path) -> tuple[list[str], list[list[int]]]:
-    """Joints in the order of the file, and for each the columns of x, y, perhaps z, and of v (-1: there is none)."""
+def _csv_columns(head: list[str], path: Path) -> tuple[str, list[str], list[list[int]]]:
+    """Which of "xyzv" there are, the joints in the order of the file, and the columns of each."""
     if len(set(head)) < len(head):
         raise PoseError(f"{path}: columns named twice: {', '.join(sorted({h for h in head if head.count(h) > 1}))}")
     matches = {name: _COLUMN.fullmatch(name) for name in head if name not in ("frame", "person")}
@@ -202,18 +201,15 @@ def _csv_columns(head: list[str], path: Path) -> tuple[list[str], list[list[int]
         )
     joints = list(dict.fromkeys(match[1] for match in matches.values() if match))
     check_joints(joints, str(path))
-    axes = "xyz" if f"{joints[0]}_z" in head else "xy"
-    visible = [f"{joint}_v" in head for joint in joints]
-    for joint in joints:
-        missing = [f"{joint}_{axis}" for axis in axes if f"{joint}_{axis}" not in head]
-        if missing or any(visible) != f"{joint}_v" in head or (f"{joint}_z" in head) != (axes == "xyz"):
-            raise PoseError(f"{path}: every joint needs the same columns of _x, _y, _z and _v; look at {joint}")
-    ends = [[head.index(f"{joint}_v")] if any(visible) else [-1] for joint in joints]
-    return joints, [[head.index(f"{j}_{a}") for a in axes] + end for j, end in zip(joints, ends, strict=True)]
+    axes = {joint: "".join(axis for axis in "xyzv" if f"{joint}_{axis}" in head) for joint in joints}
+    odd = [joint for joint in joints if axes[joint] != axes[joints[0]] or not axes[joint].startswith("xy")]
+    if odd:
+        raise PoseError(f"{path}: every joint needs _x and _y, and all or none _z and _v; look at {odd[0]}")
+    return axes[joints[0]], joints, [[head.index(f"{joint}_{axis}") for axis in axes[joint]] for joint in joints]
 
 
 def _csv_place(values: np.ndarray, head: list[str], columns: list[list[int]], path: Path) -> np.ndarray:
-    """(M, N, J, V + 1) from rows of cells; NaN where a person has no row for a frame."""
+    """(M, N, J, columns of a joint) from rows of cells; NaN where a person has no row for a frame."""
     persons, person = np.zeros(1), np.zeros(len(values), int)
     if "person" in head:
         if "frame" not in head:

@@ -71,7 +71,9 @@ def load_object_npz(path: Path) -> dict[str, object]:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
                 members[member.removesuffix(".npy")] = _read_member(archive.read(member), f"{path}: {member}")
-    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as error:  # RuntimeError: encrypted
+    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, OSError) as error:  # RuntimeError: encrypted
+        if isinstance(error, OSError) and error.filename is not None:  # it can't be opened
+            raise
         raise PoseError(f"{path}: not a readable .npz file ({error})") from error
     return members
 
