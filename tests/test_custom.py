@@ -254,10 +254,10 @@ def swapped(clip: PoseSequence) -> PoseSequence:
 @pytest.mark.parametrize(
     ("data_set", "alarms", "found"),
     [
-        (nw_ucla.DATA_SET, 0.02, 0.5),
+        (nw_ucla.DATA_SET, 0.05, 0.5),
         (utd_mhad.DATA_SET, 0, 0.95),
-        (kard.KARD_3D, 0.02, 0.9),
-        (sbu.DATA_SET, 0.02, 0.9),
+        (kard.KARD_3D, 0.05, 0.9),
+        (sbu.DATA_SET, 0.05, 0.9),
         (bandai_namco.DATA_SET, 0, 0.9),
     ],
     ids=lambda v: getattr(v, "name", None),

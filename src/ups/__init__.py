@@ -1,3 +1,28 @@
-"""Unified Pose Sequence: one model that recognises, predicts and lifts human motion given as joints over time."""
+"""Unified Pose Sequence: one model that recognises, predicts and lifts human motion given as joints over time.
+
+from ups import Predictor, pose_sequence
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ups.pose import PoseSequence, pose_sequence
+    from ups.predictor import Predictor
 
 __version__ = "0.1.0"
+__all__ = ["PoseSequence", "Predictor", "pose_sequence"]
+
+
+def __getattr__(name: str) -> object:
+    """The public names, imported when they are first used: `import ups` alone loads neither numpy nor torch."""
+    if name == "Predictor":
+        from ups.predictor import Predictor
+
+        return Predictor
+    if name in ("PoseSequence", "pose_sequence"):
+        from ups import pose
+
+        return getattr(pose, name)
+    raise AttributeError(f"module 'ups' has no attribute {name!r}")

@@ -94,9 +94,7 @@ def class_layout(class_tokens: tuple[int, ...], eot: int) -> Layout:
     return Layout((CLASS_POSITION, END_POSITION), (tuple(sorted(class_tokens)), (eot,)), (-1, -1), per_frame=False)
 
 
-def pose_layout(
-    skeleton: Skeleton, joints: tuple[str, ...], axes: tuple[range, range, range], eot: int
-) -> Layout:
+def pose_layout(skeleton: Skeleton, joints: tuple[str, ...], axes: tuple[range, range, range], eot: int) -> Layout:
     """x, y, z of every joint given, then the end-of-task token (paper 3.2).
 
     `joints` are those of `skeleton` (slot order) that are written, `axes` the token ranges of X, Y and Z.

@@ -37,6 +37,8 @@ def evaluate(
     """
     results = {}
     train = predictor.trained.config.train
+    for task in tasks or ():
+        predictor.frames_of(task)  # an unknown task is an error
     for mix in train.tasks:
         if tasks is not None and mix.task not in tasks:
             continue

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ups.skeleton import Skeleton
+from ups.skeleton import Skeleton, get_skeleton
 
 Space = Literal["image", "camera", "kinect", "world"]
 """Frames of reference.
@@ -116,3 +116,45 @@ class PoseSequence:
         n = min(max(int(frames), 1), self.frames)
         target = None if self.pose_3d is None else self.pose_3d[:, :n]
         return replace(self, joints=self.joints[:, :n], visibility=self.visibility[:, :n], pose_3d=target)
+
+
+def pose_sequence(
+    joints: np.ndarray,
+    skeleton: str | Skeleton,
+    *,
+    space: Space,
+    fps: float,
+    visibility: np.ndarray | None = None,
+    image_size: tuple[int, int] | None = None,
+    id: str = "",
+) -> PoseSequence:
+    """A pose sequence from your own arrays.
+
+    Args:
+        joints: (N, J, V) of one person or (M, N, J, V), in the unit and frame of `space`; NaN = not seen.
+        skeleton: a name of `ups.skeleton.SKELETONS`, or a `Skeleton`; says which joint is which.
+        space: "image" (pixels), "camera", "kinect" or "world" (metres), see `Space`.
+        fps: frames per second.
+        visibility: (N, J) or (M, N, J) in 0..1; every joint that is not NaN counts as seen where None.
+        image_size: (width, height) in pixels, for 2D joints.
+        id: a name for messages.
+
+    Raises:
+        PoseError: as `PoseSequence` does.
+        ValueError: an unknown skeleton.
+    """
+    joints = np.asarray(joints, dtype=np.float32)
+    if joints.ndim == 3:
+        joints = joints[None]
+        visibility = None if visibility is None else np.asarray(visibility)[None]
+    if joints.ndim != 4:
+        raise PoseError(
+            f"{id or 'pose sequence'}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed"
+        )
+    missing = np.isnan(joints).any(-1)
+    seen = np.ones(joints.shape[:3], np.float32) if visibility is None else np.asarray(visibility, np.float32)
+    if seen.shape != missing.shape:
+        raise PoseError(f"{id or 'pose sequence'}: visibility has shape {seen.shape}; {missing.shape} is needed")
+    joints = np.where(missing[..., None], np.float32(0), joints)
+    named = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+    return PoseSequence(joints, np.where(missing, np.float32(0), seen), named, space, fps, id, image_size=image_size)

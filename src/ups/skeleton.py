@@ -186,8 +186,7 @@ SBU_15 = _skeleton(
 """NiTE tracker, SBU's order; the data's "torso" is `spine`."""
 HUMANEVA_15 = _skeleton(
     "humaneva-15",
-    "pelvis chest L_shoulder L_elbow L_wrist R_shoulder R_elbow R_wrist "
-    "L_hip L_knee L_ankle R_hip R_knee R_ankle head",
+    "pelvis chest L_shoulder L_elbow L_wrist R_shoulder R_elbow R_wrist L_hip L_knee L_ankle R_hip R_knee R_ankle head",
     f"chest-pelvis *shoulder-chest *hip-pelvis head-chest {_LIMBS}",
 )
 BANDAI_21 = _skeleton(

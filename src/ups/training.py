@@ -384,13 +384,13 @@ class _Reporter:
         self.samples, self.since = 0, time.monotonic()
         self.every = max(1, run.total // 200)
         self.progress = Progress(
-            TextColumn("training"), BarColumn(), TextColumn("{task.completed}/{task.total} {task.fields[text]}"),
+            BarColumn(), TextColumn("{task.completed}/{task.total} {task.fields[text]}"),
             TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), refresh_per_second=2,
         )  # fmt: skip
 
     def __enter__(self) -> _Reporter:
         self.board = SummaryWriter(str(self.run.output / "tensorboard"), purge_step=self.run.step)
-        self.file = (self.run.output / "log.jsonl").open("a", encoding="utf-8")
+        self.file = (self.run.output / "log.jsonl").open("a" if self.run.step else "w", encoding="utf-8")
         self.progress.start()
         self.bar = self.progress.add_task("training", total=self.run.total, completed=self.run.step, text="")
         return self
