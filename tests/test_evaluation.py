@@ -30,7 +30,7 @@ class Fabricated(Predictor):
     ) -> np.ndarray:
         return np.log([self.rows[clip.id] for clip in clips])
 
-    def lift(self, clip: PoseSequence, flip: bool = True, stride: int | None = None) -> Lifted:
+    def lift(self, clip: PoseSequence, flip: bool = True, stride: int | None = None, greedy: bool = False) -> Lifted:
         assert clip.pose_3d is not None
         root = clip.pose_3d[:, :, list(clip.skeleton.root_indices)].mean(2, keepdims=True)
         moved = clip.pose_3d - root
@@ -97,7 +97,7 @@ def test_pose_metrics_by_hand(stores):
 
 def test_a_3d_world_is_lifted_from_its_fixed_camera(stores):
     store = stores["synthetic_3d"]
-    metrics = pose_metrics(Fabricated({}), store, np.array([3]), True)
+    metrics = pose_metrics(Fabricated({}), store, np.array([3]), True, False)
     assert metrics["mpjpe_mm"] == pytest.approx(30 * 16 / 17, rel=1e-4) and metrics["frames"] == store.frames[3]
     assert fixed_view(store[3], 3).space == "image"
 

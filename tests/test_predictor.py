@@ -135,6 +135,17 @@ def test_the_stride_says_which_window_a_frame_is_read_from(predictor):
     assert not central[: centre + 1].any() and central[centre + 1 :].all()
 
 
+def test_greedy_poses_lie_on_bin_centres_and_means_between_them(predictor):
+    centres = predictor.trained.vocabulary.bin_centres
+
+    def off(greedy: bool) -> np.ndarray:
+        joints = predictor.lift(picture(), flip=False, greedy=greedy).joints
+        joints = np.delete(joints, H36M_17.joints.index("pelvis"), 2)
+        return np.abs(joints[..., None] - centres).min(-1)
+
+    assert off(True).max() == 0 and off(False).max() > 0.01
+
+
 def test_persons_are_lifted_one_by_one(predictor):
     clip = picture(persons=2)
     together = predictor.lift(clip)

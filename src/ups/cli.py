@@ -168,6 +168,10 @@ class Evaluate:
     """Only these tasks; all that the model was trained on where not given."""
     output: Path | None = None
     """The file; metrics.json beside the checkpoint's folder where not given."""
+    flip: bool = True
+    """Average lifted poses with those of the mirrored clip."""
+    greedy: bool = False
+    """Read lifted coordinates off the most probable bins instead of the expectation over bins."""
 
     def run(self) -> None:
         """Evaluate, write, print."""
@@ -183,9 +187,10 @@ class Evaluate:
             raise ValueError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
         if self.part == "validation" and not train.hold_out:
             raise ValueError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
-        results = evaluate(predictor, self.stores, self.part, self.tasks or None)
+        results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy)
         path = self.output or Path(os.path.abspath(self.checkpoint)).parent / "metrics.json"
-        record = {**_provenance(predictor.trained, self.checkpoint), "part": self.part, "results": results}
+        facts = {"part": self.part, "flip": self.flip, "greedy": self.greedy}
+        record = {**_provenance(predictor.trained, self.checkpoint), **facts, "results": results}
         write_whole(path, json.dumps(record, indent=1).encode())
         _print(result_tables(results))
         print(f"all figures: {path}")

@@ -22,14 +22,22 @@ from ups.training import split_of
 
 RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of a clip's raw frames that early action prediction observes."""
+_BATCH = 64
+"""Clips that are held in memory at a time."""
 
 
 def evaluate(
-    predictor: Predictor, stores: Path, part: str = "test", tasks: tuple[str, ...] | None = None, flip: bool = True
+    predictor: Predictor,
+    stores: Path,
+    part: str = "test",
+    tasks: tuple[str, ...] | None = None,
+    flip: bool = True,
+    greedy: bool = False,
 ) -> dict[str, dict]:
     """Metrics of every task and data set of the model's mixture: {"task/data set:protocol": {metric: value}}.
 
     `part` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
+    `flip` averages lifted poses with those of the mirrored clip, `greedy` reads bin centres instead of expectations.
 
     Raises:
         ValueError: a part without clips.
@@ -50,14 +58,16 @@ def evaluate(
                 raise ValueError(
                     f"{entry}: no clip in part {part!r}; a run validates on what its `hold_out` kept apart"
                 )
-            results[f"{mix.task}/{entry}"] = evaluate_task(predictor, mix.task, store, indices, flip)
+            results[f"{mix.task}/{entry}"] = evaluate_task(predictor, mix.task, store, indices, flip, greedy)
     return results
 
 
-def evaluate_task(predictor: Predictor, task: str, store: Store, indices: np.ndarray, flip: bool = True) -> dict:
+def evaluate_task(
+    predictor: Predictor, task: str, store: Store, indices: np.ndarray, flip: bool = True, greedy: bool = False
+) -> dict:
     """Metrics of one task on the given clips of a store."""
     if task == "estimate_pose":
-        return pose_metrics(predictor, store, indices, flip)
+        return pose_metrics(predictor, store, indices, flip, greedy)
     if task == "anticipate":
         return anticipation_metrics(predictor, store, indices)
     return action_metrics(predictor, task, store, indices)
@@ -65,7 +75,7 @@ def evaluate_task(predictor: Predictor, task: str, store: Store, indices: np.nda
 
 def action_metrics(predictor: Predictor, task: str, store: Store, indices: np.ndarray) -> dict:
     """Top-1, top-5 (fractions), expected calibration error."""
-    scores = predictor.class_scores(task, [store[int(i)] for i in indices], store.classes)
+    scores = _class_scores(predictor, task, store, indices)
     labels = store.labels[indices]
     right = scores.argmax(1) == labels
     return {
@@ -83,9 +93,7 @@ def anticipation_metrics(predictor: Predictor, store: Store, indices: np.ndarray
     labels = store.labels[indices]
     accuracy = {}
     for ratio in RATIOS:
-        clips = [store[int(i)] for i in indices]
-        seen = [clip.first(int(np.ceil(ratio * clip.frames))) for clip in clips]
-        accuracy[f"{ratio:.0%}"] = top_k(predictor.class_scores("anticipate", seen, store.classes), labels, 1)
+        accuracy[f"{ratio:.0%}"] = top_k(_class_scores(predictor, "anticipate", store, indices, ratio), labels, 1)
     return {
         "clips": len(indices),
         "top1_at": accuracy,
@@ -93,7 +101,19 @@ def anticipation_metrics(predictor: Predictor, store: Store, indices: np.ndarray
     }
 
 
-def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: bool) -> dict:
+def _class_scores(
+    predictor: Predictor, task: str, store: Store, indices: np.ndarray, observed: float = 1.0
+) -> np.ndarray:
+    """(clips, classes) log-probabilities from the first share `observed` of each clip's raw frames."""
+    scores = []
+    for start in range(0, len(indices), _BATCH):
+        clips = [store[int(i)] for i in indices[start : start + _BATCH]]
+        seen = [clip.first(int(np.ceil(observed * clip.frames))) for clip in clips]
+        scores.append(predictor.class_scores(task, seen, store.classes, _BATCH))
+    return np.concatenate(scores)
+
+
+def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: bool, greedy: bool) -> dict:
     """MPJPE and P-MPJPE in millimetres: mean over the frames of an action, then over actions (paper Tables 3, 4).
 
     The root joint is part of the mean, as in VideoPose3D; its error is 0 by definition where the skeleton has one.
@@ -103,7 +123,7 @@ def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: 
         clip = store[int(i)] if store.space == "image" else fixed_view(store[int(i)], int(i))
         assert clip.pose_3d is not None
         truth = clip.pose_3d - clip.pose_3d[:, :, list(clip.skeleton.root_indices)].mean(2, keepdims=True)
-        lifted = predictor.lift(clip, flip)
+        lifted = predictor.lift(clip, flip, greedy=greedy)
         errors.append(mpjpe(lifted.joints[0], truth[0]) * 1000)
         aligned.append(p_mpjpe(lifted.joints[0], truth[0]) * 1000)
         joint_errors.append(np.linalg.norm(lifted.joints[0] - truth[0], axis=-1).ravel())

@@ -98,7 +98,7 @@ class Predictor:
         """Which action is about to happen, from its first frames? See `recognize`."""
         return self._answer("anticipate", clip, classes)
 
-    def lift(self, clip: PoseSequence, flip: bool = True, stride: int | None = None) -> Lifted:
+    def lift(self, clip: PoseSequence, flip: bool = True, stride: int | None = None, greedy: bool = False) -> Lifted:
         """What is the 3D pose behind these 2D joints, in every frame?
 
         Args:
@@ -106,8 +106,9 @@ class Predictor:
             flip: average with the answer for the mirrored clip.
             stride: frames decoded from each window: 1 = the central one ("center"), the window's length = all of
                 them ("all"); a third of the window where None.
+            greedy: read the most probable bin's centre instead of the expectation over an axis's bins.
         """
-        persons = [self._lift_person(_person(clip, m), flip, stride) for m in range(clip.persons)]
+        persons = [self._lift_person(_person(clip, m), flip, stride, greedy) for m in range(clip.persons)]
         return Lifted(np.stack([joints for joints, _ in persons]), np.stack([spread for _, spread in persons]))
 
     def class_scores(
@@ -138,7 +139,9 @@ class Predictor:
         order = np.argsort(-probability, kind="stable")
         return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order))
 
-    def _lift_person(self, clip: PoseSequence, flip: bool, stride: int | None) -> tuple[np.ndarray, np.ndarray]:
+    def _lift_person(
+        self, clip: PoseSequence, flip: bool, stride: int | None, greedy: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(N, J, 3) and (N, J) of a clip of one person."""
         task = get_task("estimate_pose")
         assert isinstance(task, PoseTask)
@@ -151,17 +154,17 @@ class Predictor:
         starts = range(-first, clip.frames - first, stride)
         examples = [task.example(clip, start, frames, wanted) for start in starts]
         skeleton = clip.skeleton.sorted_by_slot()
-        joints, spread = self._decode_poses(task, examples, clip)
+        joints, spread = self._decode_poses(task, examples, clip, greedy)
         if flip:
             mirror = list(skeleton.mirror)
-            other, other_spread = self._decode_poses(task, [task.mirrored(e, skeleton) for e in examples], clip)
+            other, other_spread = self._decode_poses(task, [task.mirrored(e, skeleton) for e in examples], clip, greedy)
             joints = (joints + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
             spread = (spread + other_spread[:, mirror]) / 2
         back = np.argsort(clip.skeleton.slot_order)
         return joints[: clip.frames, back], spread[: clip.frames, back]
 
     def _decode_poses(
-        self, task: PoseTask, examples: list[Example], clip: PoseSequence
+        self, task: PoseTask, examples: list[Example], clip: PoseSequence, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Joints (windows * T, J, 3) and spread (windows * T, J) in slot order."""
         skeleton = clip.skeleton.sorted_by_slot()
@@ -173,7 +176,8 @@ class Predictor:
             with self._inference():
                 memory, mask = self.model.memory(task.name, self._moved(poses), layout, target_frames.to(self.device))
                 decoded = decode(self.model, task.name, memory, mask, layout, self.values)
-            joints.append(task.poses(decoded.mean[:, :-1].cpu().numpy(), skeleton))
+            coordinates = self.values[decoded.tokens] if greedy else decoded.mean
+            joints.append(task.poses(coordinates[:, :-1].cpu().numpy(), skeleton))
             deviation = task.poses(decoded.spread[:, :-1].cpu().numpy(), skeleton)
             spread.append(np.linalg.norm(deviation, axis=-1))
         return np.concatenate(joints), np.concatenate(spread)

@@ -166,7 +166,7 @@ NTU_25 = _skeleton(
     "ntu-25",
     f"pelvis spine neck head {_ARM4_L} {_ARM4_R} {_LEGS4} chest L_hand_tip L_thumb R_hand_tip R_thumb",
     "spine-pelvis chest-spine neck-chest head-neck *shoulder-chest *elbow-*shoulder *wrist-*elbow *hand-*wrist "
-    "*hand_tip-*hand *thumb-*hand *hip-pelvis *knee-*hip *ankle-*knee *foot-*ankle",
+    "*hand_tip-*thumb *thumb-*hand *hip-pelvis *knee-*hip *ankle-*knee *foot-*ankle",
 )
 """Kinect v2: NTU RGB+D. The data's "spine shoulder" is `chest`."""
 _NITE_BONES = "neck-spine head-neck *shoulder-neck *elbow-*shoulder *hand-*elbow *hip-spine *knee-*hip *foot-*knee"

@@ -265,7 +265,7 @@ def _check_folder(folder: Path, skeleton: Skeleton | None) -> list[Finding]:
             continue
         good.append(row)
         kinds[clip.space, ", ".join(clip.skeleton.joints)].append(row.file)
-        for joint, visible in zip(clip.skeleton.joints, clip.visibility.any((0, 1)), strict=True):
+        for joint, visible in zip(clip.skeleton.joints, np.any(clip.visibility, axis=(0, 1)).tolist(), strict=True):
             seen[joint] = seen.get(joint, False) or bool(visible)
         for severity, what, remedy, detail in (*check_clip(clip), *_untold_fps(folder / row.file, row.fps)):
             groups[severity, what, remedy].append(_with(row.file, detail))

@@ -1,4 +1,4 @@
-"""The store: one folder layout for every prepared data set, memory-mapped, so that no set has to fit in RAM.
+"""The store: one folder layout for every prepared data set, read clip by clip, so that no set has to fit in RAM.
 
     store.json        facts of the set, the size of every other file, and the problems met while reading it
     joints.npy        (R, J, V) float32; clips follow one another, persons outermost within a clip: R = sum of M*N
@@ -19,6 +19,7 @@ import io
 import json
 import os
 import shutil
+import weakref
 import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -214,12 +215,42 @@ class StoreWriter:
         return OSError(error.errno, text + remedy)
 
 
+class _Rows:
+    """The rows of a .npy file of float32, read when they are asked for.
+
+    `pread` has no position that threads or forked processes would share, and unlike the pages of a memory map what was
+    read does not count as the process's memory. The file stays readable when it is replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            self.shape, by_column, kind = np.lib.format.read_array_header_1_0(file)
+            self._start = file.tell()
+            if by_column or kind != np.dtype("<f4"):
+                raise ValueError(f"{path.name} holds {kind} where float32 by rows is expected")
+            self._path, self._handle = path, os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._handle)
+
+    def read(self, first: int, rows: int) -> np.ndarray:
+        """(rows, ...) from row `first` on."""
+        array = np.empty((rows, *self.shape[1:]), np.dtype("<f4"))
+        left = memoryview(array).cast("B")
+        place = self._start + first * (array.nbytes // rows)
+        while left:  # a read may be cut short, by a signal say
+            count = os.preadv(self._handle, [left], place)
+            if count == 0:
+                raise PoseError(f"{self._path}: shorter than when it was opened; prepare the data set again")
+            left, place = left[count:], place + count
+        return array
+
+
 @dataclass(frozen=True, eq=False)
 class Store:
     """A prepared data set, read from disk as it is used; open it with `Store.open`.
 
-    `len(store)` is the number of clips, `store[i]` the i-th as a PoseSequence, its arrays copied. Pickling a store (for
-    the worker processes of a loader) carries only its folder; the copy maps the files anew.
+    `len(store)` is the number of clips, `store[i]` the i-th as a PoseSequence, its arrays its own. Any number of threads
+    and forked processes may share a store; pickling one carries only its folder, and the copy opens the files anew.
 
     Attributes:
         folder, name, skeleton, space, classes, protocols, terms, paired: as given to `StoreWriter`.
@@ -238,13 +269,13 @@ class Store:
     problems: tuple[str, ...]
     columns: dict[str, np.ndarray]
     _ids: bytes
-    _joints: np.ndarray
-    _visibility: np.ndarray
-    _pose_3d: np.ndarray | None
+    _joints: _Rows
+    _visibility: _Rows
+    _pose_3d: _Rows | None
 
     @staticmethod
     def open(folder: Path | str) -> Store:
-        """Maps the store at `folder`.
+        """Opens the store at `folder`.
 
         Raises:
             PoseError: no store there, another format version, or a file missing, truncated or damaged.
@@ -259,8 +290,8 @@ class Store:
             shapes = {"joints": (rows, joints, _channels(facts["space"])), "visibility": (rows, joints)}
             if facts["paired"]:
                 shapes["pose_3d"] = (rows, joints, 3)
-            maps = {key: np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False) for key in shapes}
-            wrong = [key for key, shape in shapes.items() if maps[key].shape != shape]
+            tables = {key: _Rows(folder / f"{key}.npy") for key in shapes}
+            wrong = [key for key, shape in shapes.items() if tables[key].shape != shape]
             ends = np.cumsum(columns["persons"].astype(np.int64) * columns["frames"])
             if wrong or {len(c) for c in columns.values()} != {facts["clips"]} or ends[-1] != rows:
                 raise ValueError(f"{', '.join(wrong) or 'clips'} disagree with store.json")
@@ -276,9 +307,9 @@ class Store:
                 tuple(facts["problems"]),
                 columns,
                 (folder / "ids.txt").read_bytes(),
-                maps["joints"],
-                maps["visibility"],
-                maps.get("pose_3d"),
+                tables["joints"],
+                tables["visibility"],
+                tables.get("pose_3d"),
             )
         except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
             raise PoseError(f"{folder}: the store is damaged ({error}); prepare it again") from error
@@ -287,14 +318,14 @@ class Store:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> PoseSequence:
-        """Clip `index`, 0..len-1; raises IndexError outside."""
+        """Clip `index`, 0..len-1; raises IndexError outside, PoseError if the files have been cut short meanwhile."""
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index} of {self.name}: the store has {len(self)}")
         c = {key: column[index].item() for key, column in self.columns.items()}
-        rows = slice(c["offset"], c["offset"] + c["persons"] * c["frames"])
 
-        def cut(array: np.ndarray) -> np.ndarray:
-            return np.array(array[rows]).reshape(c["persons"], c["frames"], *array.shape[1:])
+        def cut(table: _Rows) -> np.ndarray:
+            rows = table.read(c["offset"], c["persons"] * c["frames"])
+            return rows.reshape(c["persons"], c["frames"], *table.shape[1:])
 
         return PoseSequence(
             joints=cut(self._joints),
