@@ -227,8 +227,7 @@ def _routes(o: _Outcome) -> str:
 
 
 def _training(o: _Outcome, output: Path) -> str:
-    entries = list(read_log(output / "unified"))
-    entries = entries[_last_run(entries) :]
+    entries = read_log(output / "unified")
     steps = [entry["step"] for entry in entries]
     losses = {
         mix.task: (steps, [entry["losses"].get(mix.task, float("nan")) for entry in entries])
@@ -246,12 +245,6 @@ def _training(o: _Outcome, output: Path) -> str:
         + html_table(("step", "time"), rows)
         + f"<p>{escape(machine)}.</p>\n"
     )
-
-
-def _last_run(entries: list[dict]) -> int:
-    """Where the last run begins in a log that several runs into one folder have written."""
-    steps = [entry["step"] for entry in entries]
-    return max((i for i in range(1, len(steps)) if steps[i] <= steps[i - 1]), default=0)
 
 
 def _next_steps() -> str:

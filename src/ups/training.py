@@ -11,7 +11,6 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -428,7 +427,7 @@ def _write_board(board: SummaryWriter, step: int, values: dict[str, float]) -> N
         board.add_scalar(key, value, step)
 
 
-def read_log(output: Path) -> Iterable[dict]:
-    """Entries of OUTPUT/log.jsonl."""
+def read_log(output: Path) -> list[dict]:
+    """Entries of OUTPUT/log.jsonl, of the last run into that folder."""
     with (Path(output) / "log.jsonl").open(encoding="utf-8") as file:
         return [json.loads(line) for line in file]
