@@ -21,6 +21,8 @@ from ups.checkpoint import load, save
 from ups.cli import main
 from ups.data import synthetic
 from ups.data.own import write_file
+from ups.data.store import Store
+from ups.data.synthetic import generate_2d
 from ups.describe import components, cost, untrained
 from ups.recipes import RECIPES
 from ups.skeleton import H36M_17
@@ -352,3 +354,38 @@ def test_a_checkpoint_of_unknown_version_is_refused(tmp_path, capsys):
     facts = json.loads((tmp_path / "model" / "model.json").read_text())
     (tmp_path / "model" / "model.json").write_text(json.dumps({**facts, "format": 99}))
     fails(capsys, ["describe", str(tmp_path / "model")], "checkpoint format 99")
+
+
+def test_own_recordings_from_check_to_export(tmp_path, capsys):
+    folder, stores = tmp_path / "mine", tmp_path / "stores"
+    folder.mkdir()
+    rows = ["file,label,subject,split"]
+    for i, (clip, _) in enumerate(generate_2d(4)):
+        write_file(clip, folder / f"{i}.npz")
+        rows.append(f"{i}.npz,{('wave', 'sit down')[i % 2]},{('anna', 'bert')[i // 2]},{('train', 'test')[i // 2]}")
+    (folder / "clips.csv").write_text("\n".join(rows))
+    assert main(["data", "check", str(folder), "--plot", str(tmp_path / "first.png")]) == 0
+    assert "nothing found that looks wrong" in capsys.readouterr().out
+    assert (tmp_path / "first.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["data", "prepare", "mine", "--source", str(folder), "--output", str(stores)]) == 0
+    assert main(["data", "export", str(stores / "mine"), "--format", "pyskl", "--output", str(tmp_path / "a.pkl")]) == 0
+    assert (
+        main(["data", "export", str(stores / "mine"), "--format", "videopose3d", "--output", str(tmp_path / "v")]) == 0
+    )
+    assert len(list((tmp_path / "v").iterdir())) == 2
+    names = tmp_path / "names.txt"
+    names.write_text("sit down\nwave\n")
+    pickled = ["--source", str(tmp_path / "a.pkl"), "--classes", str(names)]
+    assert main(["data", "prepare", "back", *pickled, "--output", str(stores)]) == 0
+    mine, back = Store.open(stores / "mine"), Store.open(stores / "back")
+    assert back.classes == mine.classes == ("sit down", "wave")
+    for name in mine.ids:
+        a, b = mine[mine.ids.index(name)], back[back.ids.index(name)]
+        assert np.array_equal(a.joints, b.joints) and a.label == b.label
+
+    (folder / "3.npz").write_bytes(b"no longer a recording")
+    assert main(["data", "check", str(folder)]) == 2
+    captured = capsys.readouterr()
+    assert "3.npz" in captured.out and "1 errors" in captured.err
+    assert main(["data", "prepare", "other", "--source", str(tmp_path), "--output", str(stores)]) == 2
+    assert "unknown data set 'other'" in capsys.readouterr().err

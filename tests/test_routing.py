@@ -139,6 +139,14 @@ def test_dense_is_the_weighted_mix_of_all_blocks():
     torch.testing.assert_close(mixed, by_hand)
 
 
+def test_a_dense_router_gives_the_softmax_itself():
+    torch.manual_seed(4)
+    dense = Router(tasks=3, layers=4, blocks=3, width=8, dense=True).eval()
+    weights = dense.weights(1)
+    torch.testing.assert_close(weights, torch.softmax(dense.block @ dense.task[1], -1))
+    assert 0.01 < float(weights.detach().max()) < 0.99
+
+
 def test_dense_equals_chosen_where_the_weights_are_one_hot():
     torch.manual_seed(4)
     config = replace(MODEL, layers=3)

@@ -221,7 +221,7 @@ def test_the_grammar_of_a_pose_names_slot_and_axis_of_every_step():
 def test_the_grammar_of_an_action_is_a_class_of_the_data_set():
     layout = recognize_3d.layout(VOCABULARY, KINECT_20, ("kick", "bow"))
     assert layout.positions == (CLASS_POSITION, END_POSITION) and not layout.per_frame
-    assert layout.anchors == (0, -1)
+    assert layout.anchors == (-1, -1)
     assert layout.allowed[0] == tuple(sorted(VOCABULARY.class_tokens(["kick", "bow"])))
     assert layout.allowed[1] == (VOCABULARY.eot_token("recognition"),)
     tokens = recognize_3d.tokens(
@@ -288,3 +288,15 @@ def test_pose_estimation_names_what_it_cannot_use():
     assert pose_example(unpaired).target is None
     with pytest.raises(PoseError, match="no 3D poses to learn from"):
         estimate_pose.training_example(unpaired, (), FRAMES, 1, np.random.default_rng(0))
+
+
+def test_a_clip_without_a_label_is_not_trained_on_in_silence():
+    clip = replace(random_clip(), label=-1, id="clip-3")
+    with pytest.raises(PoseError, match="clip-3: has no action to learn"):
+        recognize_3d.training_example(clip, ("walk", "run"), 8, 1, np.random.default_rng(0))
+
+
+def test_more_persons_than_the_model_can_tell_apart_are_refused():
+    clip = random_clip(persons=9)
+    with pytest.raises(PoseError, match="9 persons; at most 8"):
+        collate_poses([recognize_3d.example(clip, 8)], clip.skeleton.sorted_by_slot())

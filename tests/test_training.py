@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -246,15 +247,14 @@ def at_call(number: int, act: Callable[[], None]) -> Callable[..., None]:
     return hook
 
 
-def test_ctrl_c_in_a_step_saves_a_checkpoint_that_goes_on(tmp_path, stores):
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
+def test_ctrl_c_in_a_step_lets_it_end_and_saves_a_checkpoint_that_goes_on(tmp_path, stores):
+    before = signal.getsignal(signal.SIGINT)
     trained = trained_model(STEPS, LOSSY)
-    trained.model.register_forward_hook(at_call(6, interrupt))
+    trained.model.register_forward_hook(at_call(6, lambda: signal.raise_signal(signal.SIGINT)))
     with pytest.raises(KeyboardInterrupt):
         train(trained, stores, tmp_path / "stopped")
-    assert checkpoint_state(tmp_path / "stopped")["step"] == 5
+    assert checkpoint_state(tmp_path / "stopped")["step"] == 6
+    assert signal.getsignal(signal.SIGINT) == before
     resumed = train(trained_model(STEPS, LOSSY), stores, tmp_path / "stopped")
     whole = train(trained_model(STEPS, LOSSY), stores, tmp_path / "whole")
     assert_equal(dict(resumed.model.state_dict()), dict(whole.model.state_dict()))

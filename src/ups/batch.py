@@ -11,6 +11,8 @@ from ups.skeleton import SLOT_INDEX, SLOTS, Skeleton
 
 CONTEXT = 4
 """Length of a clip's context: origin x, y and log scale of its coordinates on the screen (0 in 3D), log duration."""
+PERSONS = 8
+"""The most persons a clip may have."""
 CLASS_POSITION = 3 * len(SLOTS)
 """Decoder position of an action token; positions below are slot * 3 + axis."""
 END_POSITION = CLASS_POSITION + 1

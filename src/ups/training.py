@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import signal
+import threading
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -90,7 +92,11 @@ def streams_of(trained: Trained, stores: dict[str, Store], tasks: dict[str, Task
     """One stream of batches for each task of the mixture, in rotation order."""
     c = trained.config.train
     streams = []
+    if not c.tasks:
+        raise ValueError("the configuration names no task to train on")
     for i, mix in enumerate(c.tasks):
+        if mix.batch < c.accumulate:
+            raise ValueError(f"task {mix.task}: a batch of {mix.batch} can't be cut into {c.accumulate} micro-batches")
         pools = []
         for entry in mix.data:
             name, _, protocol = entry.partition(":")
@@ -325,7 +331,7 @@ def train(
     end = run.total if stop_after is None else min(run.total, stop_after)
     saved = time.monotonic()
     try:
-        with _Reporter(run) as reporter:
+        with _Reporter(run) as reporter, _Interrupt() as interrupt:
             run.model.train()
             while run.step < end:
                 task = names[run.step % len(names)]
@@ -335,16 +341,37 @@ def train(
                 if time.monotonic() - saved > 60 * config.checkpoint_minutes:
                     run.save()
                     saved = time.monotonic()
-    except KeyboardInterrupt:
-        run.save()
-        log.warning("interrupted at step %d; saved in %s, the same command continues", run.step, run.folder)
-        raise
+                if interrupt.requested:
+                    run.save()
+                    log.warning("interrupted at step %d; saved in %s, the same command continues", run.step, run.folder)
+                    raise KeyboardInterrupt
     finally:
         batches.close()
     run.save(resumable=run.step < run.total)
     run.model.load_state_dict(run.weights())
     run.model.eval()
     return trained
+
+
+class _Interrupt:
+    """Holds Ctrl-C back until a step is complete, so that what is saved is a whole step; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def __enter__(self) -> _Interrupt:
+        self.main = threading.current_thread() is threading.main_thread()
+        if self.main:
+            self.before = signal.signal(signal.SIGINT, self._request)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.main:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _request(self, number: int, frame: object) -> None:
+        self.requested = True
+        signal.signal(signal.SIGINT, self.before)
 
 
 def _micro_batches(streams: list[Stream], start: int, config: TrainConfig):

@@ -134,5 +134,6 @@ DATA_SET = DataSet(
     protocols=("held_out_styles",),
     terms="CC BY-NC 4.0, Bandai Namco Research Inc.",
     read=read,
+    files=(f"*/{ARCHIVE}", "*.bvh"),
     summary="Bandai-Namco motion capture: 3,076 clips of 24 actions in acted styles, 21 joints, for lifting",
 )

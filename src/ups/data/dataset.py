@@ -12,6 +12,10 @@ from ups.skeleton import Skeleton
 Clip = tuple[PoseSequence, dict[str, str]]
 """A recording and its part in each protocol, "train" or "test"; a protocol that does not use the clip is left out."""
 
+Shard = tuple[int, int]
+"""(i, n), 1 <= i <= n: of what a data set's `read` yields, the i-th and every n-th after it; (1, 1) is everything."""
+WHOLE: Shard = (1, 1)
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -29,6 +33,9 @@ class DataSet:
             FileNotFoundError, naming what was looked for, where the folder holds nothing of this data set.
         summary: one line for a listing.
         paired: clips have 2D joints and the 3D pose behind them.
+        files: patterns (`fnmatch`) of the names of all files that `read` looks at, each name beginning with that of the
+            source folder; () if it looks at none, None if they are unknown.
+        read_shard: what `read` yields, but only that shard, and only its files are parsed; None: `read` is all there is.
     """
 
     name: str
@@ -40,3 +47,5 @@ class DataSet:
     read: Callable[[Path], Iterator[Clip | PoseError]]
     summary: str
     paired: bool = False
+    files: tuple[str, ...] | None = None
+    read_shard: Callable[[Path, Shard], Iterator[Clip | PoseError]] | None = None

@@ -310,6 +310,7 @@ H36M_GT = DataSet(
     protocols=("official",),
     terms=_TERMS,
     read=partial(read, detections="gt"),
+    files=(f"*/{POSES_3D}", f"*/{POSES_2D['gt']}"),
     summary="Human3.6M for lifting: 15 actions, 7 actors, 4 cameras, 17 joints, projected 2D with the 3D behind it",
     paired=True,
 )
@@ -321,6 +322,7 @@ H36M_CPN = DataSet(
     protocols=("official",),
     terms=_TERMS,
     read=partial(read, detections="cpn"),
+    files=(f"*/{POSES_3D}", f"*/{POSES_2D['cpn']}"),
     summary="the same with 2D joints found by a fine-tuned CPN, as published tables use",
     paired=True,
 )

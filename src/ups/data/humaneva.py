@@ -67,6 +67,7 @@ DATA_SET = DataSet(
     protocols=("official",),
     terms="Research data; the files carry no licence text, ask the authors of HumanEva before other use.",
     read=read,
+    files=(f"*/{POSES_3D}", f"*/{POSES_2D}"),
     summary="HumanEva-I for lifting: 77 chunks of 3 subjects seen by 3 cameras, 15 joints, 2D with the 3D behind it",
     paired=True,
 )

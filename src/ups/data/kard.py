@@ -140,6 +140,7 @@ KARD_3D = DataSet(
     protocols=("held_out_subjects",),
     terms=_TERMS,
     read=read_3d,
+    files=("*kard_realworld/*", "*/kard.*"),
     summary="18 actions, 10 people, Kinect with NiTE; 3D, 15 joints",
 )
 KARD_2D = DataSet(
@@ -150,6 +151,7 @@ KARD_2D = DataSet(
     protocols=("held_out_subjects",),
     terms=_TERMS,
     read=read_2d,
+    files=("*kard_realworld/*", "*kard_screen/*", "*/kard.*"),
     summary="the clips of kard_3d in the image, with their 3D poses; 2D, 15 joints",
     paired=True,
 )

@@ -214,6 +214,7 @@ KINETICS_SKELETON = DataSet(
     protocols=("official",),
     terms=_TERMS,
     read=read,
+    files=("*.json", f"*/{FOLDER}.*"),
     summary="Kinetics-400, 400 actions, web videos, OpenPose, two persons tracked over time; 2D, 18 joints",
 )
 KINETICS_SKELETON_PER_FRAME = DataSet(
@@ -224,5 +225,6 @@ KINETICS_SKELETON_PER_FRAME = DataSet(
     protocols=("official",),
     terms=_TERMS,
     read=partial(read, per_frame=True),
+    files=("*.json", f"*/{FOLDER}.*"),
     summary="the same with the two persons of highest score of each frame, as in published work; 2D, 18 joints",
 )

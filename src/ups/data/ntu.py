@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.dataset import Clip, DataSet
+from ups.data.dataset import WHOLE, Clip, DataSet, Shard
 from ups.data.ntu_denoise import Body, assign_slots, compose, denoise
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import NTU_25
@@ -148,17 +148,19 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     )
 
 
-def read_60(source: Path) -> Iterator[Clip | PoseError]:
+def read_60(source: Path, shard: Shard = WHOLE) -> Iterator[Clip | PoseError]:
     """NTU 60 below `source`; see `read`."""
-    return read(source, DATA_SET_60)
+    return read(source, DATA_SET_60, shard=shard)
 
 
-def read_120(source: Path) -> Iterator[Clip | PoseError]:
+def read_120(source: Path, shard: Shard = WHOLE) -> Iterator[Clip | PoseError]:
     """NTU 120 below `source`; see `read`."""
-    return read(source, DATA_SET_120)
+    return read(source, DATA_SET_120, shard=shard)
 
 
-def read(source: Path, data_set: DataSet, processes: int | None = None) -> Iterator[Clip | PoseError]:
+def read(
+    source: Path, data_set: DataSet, processes: int | None = None, shard: Shard = WHOLE
+) -> Iterator[Clip | PoseError]:
     """Every usable recording of `data_set` below `source`, sorted by name; see `ups.data.dataset.DataSet.read`.
 
     `source` holds `.skeleton` files in folders of any name, the archives `nturgbd_skeletons_*.zip` as distributed, or
@@ -168,19 +170,22 @@ def read(source: Path, data_set: DataSet, processes: int | None = None) -> Itera
     ahead of the one that is wanted. A script that calls this needs the usual `if __name__ == "__main__":`.
     """
     places = _find(Path(source))
-    names = []
+    wrong, names = [], []
     for name in sorted(places):
         try:
             if in_ntu60(name) or data_set is DATA_SET_120:
                 names.append(name)
         except PoseError as error:
-            yield error
-    batches = [[(n, *places[n]) for n in names[i : i + _BATCH]] for i in range(0, len(names), _BATCH)]
-    if not batches:
+            wrong.append(error)
+    if not names:
         raise FileNotFoundError(f"{source}: no recording of {data_set.name} is there, only others of NTU RGB+D")
+    first, step = shard[0] - 1, shard[1]
+    yield from wrong[first::step]
+    names = names[(first - len(wrong)) % step :: step]
+    batches = [[(n, *places[n]) for n in names[i : i + _BATCH]] for i in range(0, len(names), _BATCH)]
     count = min(processes or os.cpu_count() or 1, len(batches))
     try:
-        for results in map(_read_batch, batches) if count == 1 else _read_ahead(batches, count):
+        for results in map(_read_batch, batches) if count <= 1 else _read_ahead(batches, count):
             for item in results:
                 if isinstance(item, PoseError):
                     yield item
@@ -420,6 +425,8 @@ DATA_SET_60 = DataSet(
     protocols=("xsub", "xview"),
     terms=_TERMS,
     read=read_60,
+    files=("*.skeleton", "*.zip"),
+    read_shard=read_60,
     summary="NTU RGB+D: 60 actions, 40 people, 3 views, Kinect v2, 1 or 2 performers; 3D, 25 joints",
 )
 DATA_SET_120 = DataSet(
@@ -430,5 +437,7 @@ DATA_SET_120 = DataSet(
     protocols=("xsub", "xset"),
     terms=_TERMS,
     read=read_120,
+    files=("*.skeleton", "*.zip"),
+    read_shard=read_120,
     summary="NTU RGB+D 120: 120 actions, 106 people, 32 setups, Kinect v2, 1 or 2 performers; 3D, 25 joints",
 )

@@ -92,5 +92,6 @@ DATA_SET = DataSet(
     protocols=("xview", "xview_no_leak"),
     terms="Research data; the copy carries no licence text.",
     read=read,
+    files=("*all_sqe/*", "*/nw_ucla.*"),
     summary="10 actions, 10 people, 3 views, Kinect v1; 3D, 20 joints",
 )

@@ -89,5 +89,6 @@ DATA_SET = DataSet(
     protocols=("official",),
     terms="Research data; the copy carries no licence text.",
     read=read,
+    files=("*labels/*", "*/penn_action.*"),
     summary="15 sports actions, web videos, joints marked by hand; 2D, 13 joints",
 )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from rich.console import Group
 from rich.table import Table
 
+from ups import __version__
 from ups.data.catalogue import DATA_SETS
-from ups.data.dataset import DataSet
+from ups.data.dataset import WHOLE, DataSet, Shard
 from ups.data.leaks import copies
 from ups.data.store import PARTS, Store, StoreWriter
 from ups.pose import PoseError
@@ -28,17 +34,22 @@ class Report:
         folder: the store.
         clips: recordings in it.
         problems: one line for each recording that could not be used, naming it and the reason.
+        unchanged: the store was there already.
     """
 
     folder: Path
     clips: int
     problems: tuple[str, ...]
+    unchanged: bool = False
 
 
-def prepare(name: str, source: Path | str, output: Path | str) -> Report:
+def prepare(name: str, source: Path | str, output: Path | str, shard: Shard = WHOLE, force: bool = False) -> Report:
     """Reads the data set `name` from the folder `source` and writes its store to `output`.
 
-    A recording that can't be used is reported, in the result and in the store, and the rest is read on.
+    A recording that can't be used is reported, in the result and in the store, and the rest is read on. A store that an
+    earlier run made without problems from the same files (by name, size and time of change), shard and version of the
+    package is left as it is, unless `force`. Stores of all shards of a data set are put together by
+    `ups.data.merge.merge`.
 
     Raises:
         PoseError: unknown data set, not one usable recording, or `output` holds something other than a store.
@@ -47,14 +58,46 @@ def prepare(name: str, source: Path | str, output: Path | str) -> Report:
     """
     if name not in DATA_SETS:
         raise PoseError(f"unknown data set {name!r}; known: {', '.join(DATA_SETS)}")
-    return write_store(DATA_SETS[name], Path(source), Path(output))
+    data_set, source, output = DATA_SETS[name], Path(source), Path(output)
+    made_from = fingerprint(data_set, source)
+    if made_from and not force:
+        try:
+            store = Store.open(output)
+        except PoseError:  # none, or a damaged one
+            store = None
+        if store and not store.problems and store.origin == _origin(made_from, shard, []):
+            return Report(output, len(store), (), unchanged=True)
+    return write_store(data_set, source, output, shard, made_from)
 
 
-def write_store(data_set: DataSet, source: Path, output: Path) -> Report:
-    """`prepare` for a data set that need not be in the catalogue."""
-    d, clips = data_set, 0
+def fingerprint(data_set: DataSet, source: Path) -> str:
+    """The same for the same package, data set and files below `source`; "" where its files are unknown or absent."""
+    if data_set.files is None:
+        return ""
+    source, files = Path(os.path.abspath(source)), []
+    for top in [source] if source.is_file() else source.iterdir() if data_set.files and source.is_dir() else []:
+        for path in top.rglob("*") if top.is_dir() else [top]:
+            name = path.relative_to(source.parent).as_posix()
+            wanted = path == source or any(fnmatchcase(name, pattern) for pattern in data_set.files)
+            if wanted and path.is_file():
+                files.append((name, path.stat().st_size, path.stat().st_mtime_ns))
+    if data_set.files and not files:
+        return ""
+    return hashlib.sha256(json.dumps([data_set.name, __version__, sorted(files)]).encode()).hexdigest()
+
+
+def _origin(made_from: str, shard: Shard, problem_places: list[int]) -> dict[str, object]:
+    """`Store.origin`: the source's fingerprint, the shard, and the places of problems in what was read of it, from 0."""
+    return {"fingerprint": made_from, "shard": list(shard), "problem_places": problem_places}
+
+
+def write_store(data_set: DataSet, source: Path, output: Path, shard: Shard = WHOLE, made_from: str = "") -> Report:
+    """`prepare` for a data set that need not be in the catalogue; `made_from` is the source's fingerprint."""
+    d, clips, places = data_set, 0, []
     with StoreWriter(output, d.name, d.skeleton, d.space, d.classes, d.protocols, d.terms, d.paired) as writer:
-        for item in d.read(source):
+        writer.origin = _origin(made_from, shard, places)
+        items = d.read_shard(source, shard) if d.read_shard else islice(d.read(source), shard[0] - 1, None, shard[1])
+        for place, item in enumerate(items):
             try:
                 if isinstance(item, PoseError):
                     raise item
@@ -62,6 +105,7 @@ def write_store(data_set: DataSet, source: Path, output: Path) -> Report:
                 clips += 1
             except PoseError as problem:
                 writer.problems.append(str(problem))
+                places.append(place)
         if not clips:
             first = f"; the first: {writer.problems[0]}" if writer.problems else ""
             raise PoseError(f"{d.name}: no recording in {source} could be read ({len(writer.problems)} failed{first})")

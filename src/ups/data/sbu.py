@@ -92,5 +92,6 @@ DATA_SET = DataSet(
     protocols=tuple(FOLDS),
     terms="Research data; the copy carries no licence text.",
     read=read,
+    files=("*SBU/*", "*/sbu_interaction.*"),
     summary="8 actions of two people, 21 pairs, Kinect with NiTE; 3D, 15 joints",
 )

@@ -60,6 +60,7 @@ class StoreWriter:
 
     Attributes:
         problems: lines to keep in the store, about recordings that could not be used.
+        origin: facts to keep in the store, about how it was made: values that JSON can hold.
 
     Raises:
         PoseError: `folder` holds something else, or (on leaving) no clip was added.
@@ -82,6 +83,7 @@ class StoreWriter:
         self.space: Space = space
         self.classes, self.protocols = tuple(classes), tuple(protocols)
         self.problems: list[str] = []
+        self.origin: dict[str, Any] = {}
         self._part = self.folder.with_name(f".{self.folder.name}.partial-{os.getpid()}")
         self._rows = 0
         self._ids: dict[str, None] = {}
@@ -191,6 +193,7 @@ class StoreWriter:
             "paired": self.paired,
             "files": {p.name: p.stat().st_size for p in sorted(self._part.iterdir())},
             "problems": self.problems,
+            "origin": self.origin,
         }
         (self._part / "store.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
         for path in (*self._part.iterdir(), self._part):
@@ -255,6 +258,7 @@ class Store:
     Attributes:
         folder, name, skeleton, space, classes, protocols, terms, paired: as given to `StoreWriter`.
         problems: lines about recordings that could not be used.
+        origin: how the store was made, see `ups.data.prepare`.
         columns: the arrays of clips.npz, (clips,) each.
     """
 
@@ -267,6 +271,7 @@ class Store:
     terms: str
     paired: bool
     problems: tuple[str, ...]
+    origin: dict[str, Any]
     columns: dict[str, np.ndarray]
     _ids: bytes
     _joints: _Rows
@@ -305,6 +310,7 @@ class Store:
                 facts["terms"],
                 facts["paired"],
                 tuple(facts["problems"]),
+                facts.get("origin", {}),
                 columns,
                 (folder / "ids.txt").read_bytes(),
                 tables["joints"],
@@ -386,6 +392,11 @@ class Store:
         if part not in PARTS:
             raise PoseError(f"{self.name}: part {part!r} is not one of {', '.join(PARTS)}")
         return np.flatnonzero(self.columns[f"split_{protocol}"] == PARTS[part])
+
+    def splits(self, index: int) -> dict[str, str]:
+        """Part of clip `index` in each protocol that uses it."""
+        parts = {protocol: self.columns[f"split_{protocol}"][index] for protocol in self.protocols}
+        return {protocol: name for protocol, part in parts.items() for name, number in PARTS.items() if part == number}
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:

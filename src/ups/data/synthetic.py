@@ -175,6 +175,7 @@ SYNTHETIC_3D = DataSet(
     protocols=("xsub",),
     terms=_TERMS,
     read=read_3d,
+    files=(),
     summary=f"a parametric human, {len(CLASSES)} actions, {SUBJECTS} subjects, 17 joints in 3D; needs no download",
 )
 SYNTHETIC_2D = DataSet(
@@ -185,6 +186,7 @@ SYNTHETIC_2D = DataSet(
     protocols=("xsub",),
     terms=_TERMS,
     read=read_2d,
+    files=(),
     summary=f"a parametric human, {len(CLASSES)} actions, random cameras, 17 joints in 2D with their 3D poses",
     paired=True,
 )

@@ -92,5 +92,6 @@ DATA_SET = DataSet(
     protocols=("xsub",),
     terms="Freely available, as its authors say.",
     read=read,
+    files=("*Skeleton/*", "*/utd_mhad.*"),
     summary="27 actions, 8 people, Kinect v1; 3D, 20 joints",
 )

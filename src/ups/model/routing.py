@@ -13,8 +13,10 @@ from torch import Tensor, nn
 class Router(nn.Module):
     """Task embeddings tau (tasks, q) and block embeddings B (L, H, q)."""
 
-    def __init__(self, tasks: int, layers: int, blocks: int, width: int) -> None:
+    def __init__(self, tasks: int, layers: int, blocks: int, width: int, dense: bool = False) -> None:
         super().__init__()
+        self.dense = dense
+        """Give the softmax itself, for the ablation in which all blocks run and are mixed."""
         self.task = nn.Parameter(torch.randn(tasks, width) * width**-0.5)
         self.block = nn.Parameter(torch.randn(layers, blocks, width) * width**-0.5)
         self.temperature = 1.0
@@ -26,12 +28,14 @@ class Router(nn.Module):
         return self.block @ self.task[task]
 
     def weights(self, task: int) -> Tensor:
-        """m, equation 2: (L, H), one-hot in value, soft in gradient."""
+        """m, equation 2: (L, H), one-hot in value and soft in gradient; soft in both where `dense`."""
         scores = self.scores(task).float()
         if self.training and self.noise > 0:
             uniform = torch.rand_like(scores).clamp(1e-9, 1 - 1e-7)
             scores = scores - self.noise * torch.log(-torch.log(uniform))
         soft = torch.softmax(scores / self.temperature, dim=-1)
+        if self.dense:
+            return soft
         hard = torch.zeros_like(soft).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
         return hard + soft - soft.detach()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ups.batch import Batch, Layout, Poses
+from ups.batch import PERSONS, Batch, Layout, Poses
 from ups.config import ModelConfig
 from ups.model.decoder import Cache, Decoder
 from ups.model.encoder import Encoder, SlotLinear
@@ -49,13 +49,13 @@ class UPS(nn.Module):
         self.config, self.tasks = config, tasks
         self.vocabulary = VocabularyEmbedding(features, config.decoder_width)
         self.tokenizer = JointTokenizer(config)
-        self.router = Router(len(tasks), config.layers, config.blocks, config.routing_width)
+        self.router = Router(len(tasks), config.layers, config.blocks, config.routing_width, config.routing == "dense")
         self.encoder = Encoder(config)
         self.frame_memory = SlotLinear(config.joint_width, config.decoder_width, into_joints=False)
         self.joint_memory = nn.Linear(config.joint_width, config.decoder_width)
         self.joint_slot = nn.Embedding(len(SLOTS), config.decoder_width)
         self.memory_norm = nn.LayerNorm(config.decoder_width)
-        self.person = nn.Embedding(8, config.decoder_width)
+        self.person = nn.Embedding(PERSONS, config.decoder_width)
         self.decoder = Decoder(config)
         self.output_scale = nn.Parameter(torch.zeros(()))
         self.initialise()

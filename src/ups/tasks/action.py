@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ups.batch import CONTEXT, Layout, class_layout
-from ups.pose import PoseSequence
+from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
 from ups.tasks.task import Example
@@ -77,6 +77,8 @@ class ActionTask:
     ) -> Example:
         """See `Task`; `targets` does not apply."""
         del targets
+        if clip.label < 0:
+            raise PoseError(f"{clip.id}: has no action to learn; leave it out of the training split")
         a = self.augmentation
         if self.prefix:
             clip = clip.first(int(np.ceil(rng.uniform(0.1, 1.0) * clip.frames)))

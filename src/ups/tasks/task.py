@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ups.batch import Batch, Layout, Poses
-from ups.pose import PoseSequence
+from ups.batch import PERSONS, Batch, Layout, Poses
+from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 from ups.vocabulary import Vocabulary
 
@@ -92,7 +92,10 @@ def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, t
     for i, e in enumerate(examples):
         pad = longest - e.joints.shape[1]
         real = np.ones(e.joints.shape[1], bool) if e.valid is None else e.valid
-        for m in persons_of(e):
+        persons = persons_of(e)
+        if len(persons) > PERSONS:
+            raise PoseError(f"a clip has {len(persons)} persons; at most {PERSONS} can be read: keep those that matter")
+        for m in persons:
             joints.append(np.pad(e.joints[m], ((0, pad), (0, 0), (0, 0))))
             visible.append(np.pad(e.visible[m], ((0, pad), (0, 0))))
             valid.append(np.pad(real, (0, pad)))
