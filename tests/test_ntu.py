@@ -477,6 +477,21 @@ def test_prepare(put, tmp_path):
     assert store.indices("xview", "train").tolist() == [1] and store.indices("xview", "test").tolist() == [0]
 
 
+def test_prepare_with_the_view_normalized(tmp_path):
+    put_folder(tmp_path / "source", some_files())
+    prepare("ntu120", tmp_path / "source", tmp_path / "plain")
+    prepare("ntu120_view_normalized", tmp_path / "source", tmp_path / "turned")
+    plain, turned = Store.open(tmp_path / "plain"), Store.open(tmp_path / "turned")
+    assert turned.ids == plain.ids and turned.space == "world" and turned.protocols == plain.protocols
+    a, b = plain[0].joints[0], turned[0].joints[0]
+    shoulder = b[0, 8] - b[0, 4]  # left to right, along x
+    assert shoulder[0] > 0 and np.abs(shoulder[1:]).max() < 1e-5 and np.abs(b[0, 1]).max() < 1e-6
+    bone = b[0, 1] - b[0, 0]  # pelvis to spine: up, but for what turning the shoulders tilts
+    assert bone[1] > 0 and abs(bone[1]) > np.abs(bone[[0, 2]]).max()
+    lengths = [np.linalg.norm(j[:, NTU_25.parents[3]] - j[:, 3], axis=-1) for j in (a, b)]
+    np.testing.assert_allclose(*lengths, atol=1e-5)  # a rotation
+
+
 def test_several_processes_keep_the_order_and_name_what_fails(tmp_path, monkeypatch):
     monkeypatch.setattr(ntu, "_BATCH", 2)
     files = {f"S001C001P001R001A{a:03}": content_of(13, seen(range(13), seed=a)) for a in range(1, 15)}

@@ -14,6 +14,8 @@ DATA_SETS: dict[str, DataSet] = {
     "sbu": sbu.DATA_SET,
     "ntu60": ntu.DATA_SET_60,
     "ntu120": ntu.DATA_SET_120,
+    "ntu60_view_normalized": ntu.DATA_SET_60_VIEW_NORMALIZED,
+    "ntu120_view_normalized": ntu.DATA_SET_120_VIEW_NORMALIZED,
     "kinetics_skeleton": kinetics.KINETICS_SKELETON,
     "kinetics_skeleton_per_frame": kinetics.KINETICS_SKELETON_PER_FRAME,
     "humaneva": humaneva.DATA_SET,

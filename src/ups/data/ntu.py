@@ -15,7 +15,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ups.data.dataset import WHOLE, Clip, DataSet, Shard
-from ups.data.ntu_denoise import Body, assign_slots, compose, denoise
+from ups.data.ntu_denoise import Body, assign_slots, compose, denoise, normalize_view
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import NTU_25
 
@@ -441,3 +441,39 @@ DATA_SET_120 = DataSet(
     read_shard=read_120,
     summary="NTU RGB+D 120: 120 actions, 106 people, 32 setups, Kinect v2, 1 or 2 performers; 3D, 25 joints",
 )
+
+
+def one_side(clip: PoseSequence) -> PoseSequence:
+    """The clip as if seen from one side of its first performer (`normalize_view`), in space "world": y up."""
+    turned = normalize_view(clip.joints, clip.visibility)
+    upright = np.stack([turned[..., 0], turned[..., 2], -turned[..., 1]], -1)  # z up to y up
+    return replace(clip, joints=upright, space="world")
+
+
+def _read_one_side(source: Path, shard: Shard, plain: DataSet) -> Iterator[Clip | PoseError]:
+    for item in read(source, plain, shard=shard):
+        if isinstance(item, PoseError):
+            yield item
+            continue
+        try:
+            yield one_side(item[0]), item[1]
+        except PoseError as error:
+            yield PoseError(f"{item[0].id}: {error}")
+
+
+def _view_normalized(plain: DataSet) -> DataSet:
+    def read_shard(source: Path, shard: Shard = WHOLE) -> Iterator[Clip | PoseError]:
+        return _read_one_side(source, shard, plain)
+
+    return replace(
+        plain,
+        name=f"{plain.name}_view_normalized",
+        space="world",
+        read=read_shard,
+        read_shard=read_shard,
+        summary=f"{plain.summary}; turned to one side of the first performer, as 2s-AGCN does",
+    )
+
+
+DATA_SET_60_VIEW_NORMALIZED = _view_normalized(DATA_SET_60)
+DATA_SET_120_VIEW_NORMALIZED = _view_normalized(DATA_SET_120)
