@@ -5,10 +5,10 @@ steps; the lengths, one or two people, 25 joints, 120 classes, and the size of t
 about 4 GB, in a temporary folder where none is given. One core. It prints
 
 - the time to open it, and its size;
-- the memory that this process holds (the largest of samples every 20 ms; pages of files count) while
-  `ups.evaluation.action_metrics` goes through the whole test part, with all but the model's answer: clips are read, cut,
-  normalised, resized to 64 frames and put into batches, and every answer is the same; then through some of it with an
-  untrained model of the recipe `base`;
+- the memory that a new process holds (the largest of samples every 20 ms; pages of files count) which has loaded an
+  untrained model of the recipe `base` and lets `ups.evaluation.action_metrics` go through the whole test part without the
+  model's answers: clips are read, cut, normalised, resized to 64 frames and put into batches, and every answer is the
+  same; then through some of it with them;
 - clips a second that training's loader makes into random batches of 64 clips of 64 frames, with augmentation, and that
   training steps of the recipe `base` use up, by turns, so that other work on the machine slows both.
 
@@ -25,11 +25,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ups.checkpoint import save
 from ups.config import TaskMix
 from ups.data.ntu import CLASSES
 from ups.data.store import Store, StoreWriter
@@ -99,20 +101,24 @@ def resident() -> Iterator[list[float]]:
         watcher.join()
 
 
-def evaluation(store: Store, base: Run, clips: int) -> None:
+def evaluation(folder: Path, checkpoint: Path, clips: int) -> None:
     """Prints the memory that evaluation takes, and its speed."""
+    torch.set_num_threads(1)
+    store = Store.open(folder)
     test = store.indices("xsub", "test")
+    base = Predictor.from_pretrained(checkpoint)
     for what, predictor, indices in (
-        ("without the model", Loading(base.trained), test),
-        ("with base, untrained", Predictor(base.trained), test[:clips]),
+        ("without the model's answers", Loading(base.trained), test),
+        ("with them", base, test[:clips]),
     ):
         with resident() as memory:
             start = time.perf_counter()
             action_metrics(predictor, TASK, store, indices)
             rate = len(indices) / (time.perf_counter() - start)
         print(
-            f"evaluation {what}: {len(indices)} clips, {rate:.0f} clips/s, {memory[0]:.0f} MB before, {memory[1]:.0f} MB "
-            "at most"
+            f"evaluation {what}: {len(indices)} clips, {rate:.1f} clips/s, {memory[0]:.0f} MB before, {memory[1]:.0f} MB "
+            "at most",
+            flush=True,
         )
 
 
@@ -153,9 +159,14 @@ def main(folder: Path, clips: int, answered: int, rounds: int) -> None:
     recipe = get_recipe("base")
     mix = TaskMix(TASK, (f"{NAME}:xsub",), batch=BATCH, frames=FRAMES)
     config = replace(recipe, train=replace(recipe.train, tasks=(mix,), precision="32-true", hold_out=0.0))
-    base = Run(new_model(config, {NAME: store}), folder)
-    evaluation(store, base, answered)
-    training(store, base, rounds)
+    trained = new_model(config, {NAME: store})
+    save(trained, folder / "checkpoint", trained.model.state_dict())
+    child = get_context("spawn").Process(target=evaluation, args=(store.folder, folder / "checkpoint", answered))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise SystemExit(f"evaluation failed with exit code {child.exitcode}")
+    training(store, Run(trained, folder), rounds)
 
 
 if __name__ == "__main__":

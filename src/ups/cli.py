@@ -35,8 +35,8 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 @dataclass
 class Prepare:
     """Turn the official files of a data set, or your own recordings (a folder with clips.csv, a PYSKL pickle), into a
-    store that training and evaluation read. A store that is there already,
-    made without problems from the same files, stays. The exit code is 1 if recordings could not be used.
+    store that training and evaluation read. A data set's store that is there already, made without problems from the
+    same files, stays. The exit code is 1 if recordings could not be used.
     """
 
     name: Positional[str]
@@ -282,6 +282,8 @@ class Evaluate:
     """validation: the training subjects that the run kept apart (train.hold-out)."""
     tasks: tuple[str, ...] = ()
     """Only these tasks; all that the model was trained on where not given."""
+    data: tuple[str, ...] = ()
+    """Other data sets and protocols than those of training, each as TASK/STORE:PROTOCOL."""
     output: Path | None = None
     """The file; metrics.json beside the checkpoint's folder where not given."""
     flip: bool = True
@@ -303,7 +305,7 @@ class Evaluate:
             raise ValueError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
         if self.part == "validation" and not train.hold_out:
             raise ValueError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
-        results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy)
+        results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy, self.data)
         path = self.output or Path(os.path.abspath(self.checkpoint)).parent / "metrics.json"
         facts = {"part": self.part, "flip": self.flip, "greedy": self.greedy}
         record = {**_provenance(predictor.trained, self.checkpoint), **facts, "results": results}

@@ -33,9 +33,12 @@ def evaluate(
     tasks: tuple[str, ...] | None = None,
     flip: bool = True,
     greedy: bool = False,
+    data: tuple[str, ...] = (),
 ) -> dict[str, dict]:
     """Metrics of every task and data set of the model's mixture: {"task/data set:protocol": {metric: value}}.
 
+    `data` names other data sets and protocols instead, as "task/data set:protocol"; their classes need not have been
+    trained, but must be in the vocabulary. `tasks` leaves out those of other tasks.
     `part` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
     `flip` averages lifted poses with those of the mirrored clip, `greedy` reads bin centres instead of expectations.
 
@@ -47,18 +50,19 @@ def evaluate(
     train = predictor.trained.config.train
     for task in tasks or ():
         predictor.frames_of(task)  # an unknown task is an error
-    for mix in train.tasks:
-        if tasks is not None and mix.task not in tasks:
+    for key in data or tuple(f"{mix.task}/{entry}" for mix in train.tasks for entry in mix.data):
+        task, _, entry = key.partition("/")
+        name, _, protocol = entry.partition(":")
+        if not protocol:
+            raise ValueError(f"{key!r}: TASK/STORE:PROTOCOL is needed, as in recognize_3d/nw_ucla:xview")
+        predictor.frames_of(task)
+        if tasks is not None and task not in tasks:
             continue
-        for entry in mix.data:
-            name, _, protocol = entry.partition(":")
-            store = Store.open(Path(stores) / name)
-            indices = split_of(store, protocol, part, train.hold_out, train.seed)
-            if len(indices) == 0:
-                raise ValueError(
-                    f"{entry}: no clip in part {part!r}; a run validates on what its `hold_out` kept apart"
-                )
-            results[f"{mix.task}/{entry}"] = evaluate_task(predictor, mix.task, store, indices, flip, greedy)
+        store = Store.open(Path(stores) / name)
+        indices = split_of(store, protocol, part, train.hold_out, train.seed)
+        if len(indices) == 0:
+            raise ValueError(f"{entry}: no clip in part {part!r}; a run validates on what its `hold_out` kept apart")
+        results[key] = evaluate_task(predictor, task, store, indices, flip, greedy)
     return results
 
 

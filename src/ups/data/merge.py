@@ -39,7 +39,7 @@ def merge(shards: Sequence[Path | str], output: Path | str) -> Report:
     name, skeleton, space, classes, protocols, terms, paired = _facts(first)
     items = _in_turn(stores)
     data_set = DataSet(name, skeleton, space, classes, protocols, terms, lambda source: items, "", paired)
-    sources = {str(store.origin["fingerprint"]) for store in stores}
+    sources = {str(store.origin.get("fingerprint", "")) for store in stores}
     made_from = sources.pop() if len(sources) == 1 else ""  # shards made on several machines: copies differ in time
     return write_store(data_set, first.folder.parent, Path(output), made_from=made_from)
 

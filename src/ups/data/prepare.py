@@ -87,8 +87,9 @@ def fingerprint(data_set: DataSet, source: Path) -> str:
 
 
 def _origin(made_from: str, shard: Shard, problem_places: list[int]) -> dict[str, object]:
-    """`Store.origin`: the source's fingerprint, the shard, and the places of problems in what was read of it, from 0."""
-    return {"fingerprint": made_from, "shard": list(shard), "problem_places": problem_places}
+    """`Store.origin`: the source's fingerprint; of a shard its number and the places of problems in what was read."""
+    source = {"fingerprint": made_from} if made_from else {}
+    return source if shard == WHOLE else {**source, "shard": list(shard), "problem_places": problem_places}
 
 
 def write_store(data_set: DataSet, source: Path, output: Path, shard: Shard = WHOLE, made_from: str = "") -> Report:

@@ -238,7 +238,7 @@ class _Rows:
     def read(self, first: int, rows: int) -> np.ndarray:
         """(rows, ...) from row `first` on."""
         array = np.empty((rows, *self.shape[1:]), np.dtype("<f4"))
-        left = memoryview(array).cast("B")
+        left = array.data.cast("B")
         place = self._start + first * (array.nbytes // rows)
         while left:  # a read may be cut short, by a signal say
             count = os.preadv(self._handle, [left], place)
