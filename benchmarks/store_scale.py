@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -43,7 +44,9 @@ from ups.skeleton import NTU_25
 from ups.tasks import TASKS, get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.task import collate_poses
-from ups.training import Run, new_model, streams_of
+
+if TYPE_CHECKING:
+    from ups.training import Run
 
 TASK, NAME, FRAMES, BATCH = "recognize_3d", "ntu120", 64, 64
 CLIPS, TEST_SHARE = 113_945, 50_919 / 113_945
@@ -124,6 +127,8 @@ def evaluation(folder: Path, checkpoint: Path, clips: int) -> None:
 
 def training(store: Store, base: Run, rounds: int) -> None:
     """Prints clips/s of the loader and of training steps."""
+    from ups.training import streams_of
+
     stream = streams_of(base.trained, {NAME: store}, TASKS)[0]
     base.model.train()
     rates = []
@@ -142,6 +147,8 @@ def training(store: Store, base: Run, rounds: int) -> None:
 
 def main(folder: Path, clips: int, answered: int, rounds: int) -> None:
     """Writes the store, then measures."""
+    from ups.training import Run, new_model  # not above, where it would take 200 MB of the process that evaluates
+
     torch.set_num_threads(1)
     start = time.perf_counter()
     write_store(folder / NAME, clips)

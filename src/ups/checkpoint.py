@@ -146,7 +146,7 @@ def load(folder: Path | str) -> Trained:
 def _build(facts: dict, tensors: dict[str, torch.Tensor]) -> Trained:
     if tuple(facts["slots"]) != SLOTS[: len(facts["slots"])]:
         raise ValueError("its joint slots differ from this version's")
-    class_mean = tensors.pop("class_mean").numpy()
+    class_mean = tensors.pop("class_mean").numpy().copy()  # else it would keep the whole file mapped
     config = from_dict(Config, facts["config"])
     vocabulary = Vocabulary.from_dict(facts["vocabulary"])
     model = UPS(config.model, tuple(facts["tasks"]), torch.zeros_like(tensors["vocabulary.features"]).float())

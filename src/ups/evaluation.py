@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.loader import fixed_view
+from ups.data.loader import fixed_view, split_of
 from ups.data.store import Store
 from ups.metrics import (
     area_under_curve,
@@ -18,11 +18,10 @@ from ups.metrics import (
     top_k,
 )
 from ups.predictor import Predictor
-from ups.training import split_of
 
 RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of a clip's raw frames that early action prediction observes."""
-_BATCH = 64
+_BATCH = 32
 """Clips that are held in memory at a time."""
 
 

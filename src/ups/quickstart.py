@@ -31,7 +31,7 @@ from ups.visualise import line_chart, route_diagram, save_lift_picture, save_pic
 
 TASK = "recognize_3d"
 """The task that is fine-tuned."""
-FINE_TUNE_CYCLES = 150
+FINE_TUNE_CYCLES = 80
 FINE_TUNE_RATE = 1e-3
 _RECORDINGS = {"recognize": "recording_3d.npz", "lift": "recording_2d.npz"}
 

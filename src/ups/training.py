@@ -28,7 +28,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ups.batch import CLASS_POSITION, Batch, Layout
 from ups.checkpoint import CheckpointError, Trained, load_training, save
 from ups.config import Config, TaskMix, TrainConfig, to_dict
-from ups.data.loader import Stream, prefetch
+from ups.data.loader import Stream, prefetch, split_of
 from ups.data.store import Store
 from ups.model.ups import UPS
 from ups.pose import PoseError, PoseSequence
@@ -48,22 +48,6 @@ def open_stores(config: TrainConfig, folder: Path) -> dict[str, Store]:
     """Every store that the mixture names, by store name."""
     names = dict.fromkeys(entry.split(":")[0] for mix in config.tasks for entry in mix.data)
     return {name: Store.open(Path(folder) / name) for name in names}
-
-
-def split_of(store: Store, protocol: str, part: str, hold_out: float, seed: int) -> np.ndarray:
-    """Clip numbers of a part: "train", "validation" (held-out training subjects) or "test".
-
-    `hold_out` is the share of training subjects (or of training clips, where subjects are unknown) that validation
-    takes; the choice depends on the seed alone.
-    """
-    if part == "test":
-        return store.indices(protocol, "test")
-    train = store.indices(protocol, "train")
-    subjects = store.subjects[train]
-    groups = subjects if (subjects >= 0).all() and len(np.unique(subjects)) > 1 else train
-    names = np.random.default_rng([seed, 7]).permutation(np.unique(groups))
-    held = np.isin(groups, names[: math.ceil(hold_out * len(names))])
-    return train[held] if part == "validation" else train[~held]
 
 
 def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] = tuple(TASKS.values())) -> Trained:

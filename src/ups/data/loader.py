@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -15,6 +16,22 @@ from ups.pose import PoseError, PoseSequence
 
 MakeBatch = Callable[[list[PoseSequence], tuple[str, ...], np.random.Generator], Batch]
 """(clips, class names of their data set, random generator) -> batch; a task's side of the loader."""
+
+
+def split_of(store: Store, protocol: str, part: str, hold_out: float, seed: int) -> np.ndarray:
+    """Clip numbers of a part: "train", "validation" (held-out training subjects) or "test".
+
+    `hold_out` is the share of training subjects (or of training clips, where subjects are unknown) that validation
+    takes; the choice depends on the seed alone.
+    """
+    if part == "test":
+        return store.indices(protocol, "test")
+    train = store.indices(protocol, "train")
+    subjects = store.subjects[train]
+    groups = subjects if (subjects >= 0).all() and len(np.unique(subjects)) > 1 else train
+    names = np.random.default_rng([seed, 7]).permutation(np.unique(groups))
+    held = np.isin(groups, names[: math.ceil(hold_out * len(names))])
+    return train[held] if part == "validation" else train[~held]
 
 
 class Stream:
