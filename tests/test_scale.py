@@ -106,7 +106,7 @@ def test_evaluation_holds_few_clips_and_gives_the_same_figures(stores):
 
     predictor = Counting(trained_model())
     metrics = action_metrics(predictor, "recognize_3d", store, indices)
-    assert predictor.asked == [32, 32, 32, 32, 22]
+    assert predictor.asked == [16] * 9 + [6]
     whole = Predictor(predictor.trained).class_scores("recognize_3d", [store[int(i)] for i in indices], store.classes)
     assert metrics["predicted"] == whole.argmax(1).tolist()
 

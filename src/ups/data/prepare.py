@@ -88,7 +88,7 @@ def fingerprint(data_set: DataSet, source: Path) -> str:
 
 def _origin(made_from: str, shard: Shard, problem_places: list[int]) -> dict[str, object]:
     """`Store.origin`: the source's fingerprint; of a shard its number and the places of problems in what was read."""
-    source = {"fingerprint": made_from} if made_from else {}
+    source: dict[str, object] = {"fingerprint": made_from} if made_from else {}
     return source if shard == WHOLE else {**source, "shard": list(shard), "problem_places": problem_places}
 
 
