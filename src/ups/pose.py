@@ -151,7 +151,7 @@ def pose_sequence(
         raise PoseError(
             f"{id or 'pose sequence'}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed"
         )
-    missing: np.ndarray = np.isnan(joints).any(axis=-1)
+    missing = np.asarray(np.isnan(joints).any(axis=-1))
     seen = np.ones(joints.shape[:3], np.float32) if visibility is None else np.asarray(visibility, np.float32)
     if seen.shape != missing.shape:
         raise PoseError(f"{id or 'pose sequence'}: visibility has shape {seen.shape}; {missing.shape} is needed")
