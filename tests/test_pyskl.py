@@ -1,10 +1,14 @@
 """PYSKL's pickles and VideoPose3D's arrays: read, written, and read back."""
 
+import contextlib
 import pickle
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ups.data.prepare import write_store
 from ups.data.pyskl import export_pyskl, pyskl_data_set
@@ -188,3 +192,39 @@ def test_export_to_videopose3d(tmp_path: Path) -> None:
 def test_export_to_videopose3d_needs_3d(tmp_path: Path) -> None:
     with pytest.raises(PoseError, match="this store has none"):
         export_videopose3d(make_store(tmp_path / "first", COCO_17, "image", False), tmp_path)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shapes=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 9)), min_size=1, max_size=4),
+    hidden=st.floats(0, 1),
+    seed=st.integers(0, 99),
+)
+def test_nothing_of_a_pickle_is_lost(shapes: list[tuple[int, int]], hidden: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    annotations = [annotation(f"clip-{i}", frames, persons, label=i) for i, (persons, frames) in enumerate(shapes)]
+    for a in annotations:
+        a["keypoint_score"][rng.random(a["keypoint_score"].shape) < hidden] = 0
+    with TemporaryDirectory() as folder:
+        path = put(Path(folder) / "x.pkl", annotations)
+        items = list(pyskl_data_set(path, "mine").read(path))
+    assert len(items) == len(annotations)
+    for item, a in zip(items, annotations, strict=True):
+        assert not isinstance(item, PoseError)
+        clip, seen = item[0], a["keypoint_score"] > 0
+        assert clip.id == a["frame_dir"] and clip.label == a["label"]
+        np.testing.assert_array_equal(clip.visibility, a["keypoint_score"].astype(np.float32))
+        np.testing.assert_array_equal(clip.joints[seen], a["keypoint"][seen].astype(np.float32))
+
+
+@settings(max_examples=150, deadline=None)
+@given(place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255), cut=st.booleans())
+def test_a_damaged_pickle_never_ends_in_another_error(place: float, value: int, cut: bool) -> None:
+    content = bytearray(pickle.dumps({"split": {"train": ["a"]}, "annotations": [annotation("a"), annotation("bb")]}))
+    at = int(place * len(content))
+    content[at] = value
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "x.pkl"
+        path.write_bytes(content[:at] if cut else content)
+        with contextlib.suppress(PoseError):
+            list(pyskl_data_set(path, "mine").read(path))

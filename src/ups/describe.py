@@ -17,6 +17,7 @@ from ups.batch import CONTEXT, Poses
 from ups.checkpoint import Trained, load
 from ups.config import Config, TaskMix
 from ups.data.catalogue import DATA_SETS
+from ups.data.h36m import H36M_ACTIONS
 from ups.decoding import decode
 from ups.model.ups import UPS
 from ups.recipes import RECIPES
@@ -179,7 +180,10 @@ def result_tables(results: dict[str, dict[str, Any]]) -> Group:
             actions = Table("action", "MPJPE, mm", "P-MPJPE, mm", title=f"{data_set}:{protocol}")
             aligned = metrics["p_mpjpe_mm_per_action"]
             for action, error in metrics["mpjpe_mm_per_action"].items():
-                actions.add_row(action, f"{error:.1f}", f"{aligned[action]:.1f}")
+                name = H36M_ACTIONS.get(action, action) if data_set.startswith("h36m") else action
+                actions.add_row(name, f"{error:.1f}", f"{aligned[action]:.1f}")
+            actions.add_section()
+            actions.add_row("mean", f"{metrics['mpjpe_mm']:.1f}", f"{metrics['p_mpjpe_mm']:.1f}")
             tables.append(actions)
     return Group(*tables)
 

@@ -134,6 +134,7 @@ def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: 
     error, p_error = np.concatenate(errors), np.concatenate(aligned)
     per_action, mean = mean_per_action(error, actions)
     p_per_action, p_mean = mean_per_action(p_error, actions)
+    names = (*store.classes, "all")  # the data set's own order, for Human3.6M that of the published tables
     spread, joint_error = np.concatenate(spreads), np.concatenate(joint_errors)
     return {
         "clips": len(indices),
@@ -142,7 +143,7 @@ def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: 
         "p_mpjpe_mm": p_mean,
         "mpjpe_frames_mm": float(error.mean()),
         "p_mpjpe_frames_mm": float(p_error.mean()),
-        "mpjpe_mm_per_action": per_action,
-        "p_mpjpe_mm_per_action": p_per_action,
+        "mpjpe_mm_per_action": {c: per_action[c] for c in names if c in per_action},
+        "p_mpjpe_mm_per_action": {c: p_per_action[c] for c in names if c in p_per_action},
         "uncertainty_spearman": spearman(spread[spread > 0], joint_error[spread > 0]),
     }
