@@ -38,7 +38,7 @@ class Fabricated(Predictor):
         moved[:, :, 1:, 0] += step  # joint 0 is the root
         spread = np.full(moved.shape[:3], step, np.float32)
         spread[:, :, 0] = 0
-        return Lifted(moved.astype(np.float32), spread)
+        return Lifted(moved.astype(np.float32), spread, clip.skeleton)
 
 
 class Recording(Predictor):

@@ -99,7 +99,7 @@ def test_what_cannot_be_seen_has_no_influence(predictor):
 def test_lifting_a_mirrored_clip_gives_the_mirrored_poses(predictor, skeleton):
     clip = hidden(picture(skeleton=skeleton), 0, slice(1, 4), [3])
     plain, other = predictor.lift(clip), predictor.lift(mirrored_clip(clip))
-    mirror = list(skeleton.mirror)
+    mirror = list(plain.skeleton.mirror)
     flip = np.array([-1, 1, 1])
     np.testing.assert_allclose(other.joints, plain.joints[:, :, mirror] * flip, atol=1e-5)
     np.testing.assert_allclose(other.spread, plain.spread[:, :, mirror], atol=1e-5)
@@ -192,3 +192,21 @@ def test_wrong_input_is_named(predictor):
     assert one_task.recognize(random_clip()).classes
     with pytest.raises(ValueError, match="not trained on 'recognize_2d'"):
         one_task.recognize(picture())
+
+
+def test_joints_that_training_never_had_are_left_out():
+    mine = trained_model()
+    predictor = Predictor(mine)
+    clip = picture(6, skeleton=COCO_17)
+    mine.data_sets.clear()
+    assert predictor.familiar("recognize_2d", clip) is clip  # nothing is known of the training
+    for mix in mine.config.train.tasks:
+        for entry in mix.data:
+            mine.data_sets[entry.partition(":")[0]] = (CLASSES, H36M_17)
+    known = predictor.familiar("recognize_2d", clip)
+    assert known.skeleton.joints == tuple(j for j in COCO_17.joints if j in H36M_17.joints)
+    order = [COCO_17.joints.index(j) for j in known.skeleton.joints]
+    assert np.array_equal(known.joints, clip.joints[:, :, order])
+    lifted = predictor.lift(clip)
+    assert lifted.skeleton == known.skeleton and lifted.joints.shape == (1, 6, len(order), 3)
+    assert predictor.recognize(clip).probabilities == predictor.recognize(known).probabilities

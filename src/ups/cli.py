@@ -381,13 +381,14 @@ class Predict:
         """3D poses of all persons."""
         from ups.visualise import save_lift_picture
 
+        clip = predictor.familiar("estimate_pose", clip)
         lifted = predictor.lift(clip)
         if self.plot:
             save_lift_picture(clip, lifted.joints[0], self.plot, f"{self.file.name}: person 1")
         return {
             "unit": "metre",
             "frame": "camera: x right, y down, z forward; relative to the root joint",
-            "joint_names": list(clip.skeleton.joints),
+            "joint_names": list(lifted.skeleton.joints),
             "joints": lifted.joints.astype(float).round(4).tolist(),
             "spread": lifted.spread.astype(float).round(4).tolist(),
         }

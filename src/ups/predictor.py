@@ -4,7 +4,7 @@ predictor = Predictor.from_pretrained("runs/unified/checkpoint")
 clip = pose_sequence(joints, "coco-17", space="image", fps=30, image_size=(1920, 1080))
 predictor.recognize(clip).best        # what is being done
 predictor.anticipate(clip).best       # what is about to be done
-predictor.lift(clip).joints           # (N, J, 3) metres, root-relative, camera frame
+predictor.lift(clip).joints           # (M, N, J, 3) metres, root-relative, camera frame
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import torch
 
 from ups.batch import Poses
 from ups.checkpoint import Trained, load
+from ups.data.skeletons import pick_joints, skeleton_of
 from ups.decoding import decode
 from ups.pose import PoseError, PoseSequence
+from ups.skeleton import Skeleton
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
@@ -54,10 +56,12 @@ class Lifted:
         joints: (M, N, J, 3) float32 metres, relative to the root, camera frame (x right, y down, z forward), in the
             input skeleton's joint order.
         spread: (M, N, J) float32 metres: standard deviation of the decoded distribution, the joint's uncertainty.
+        skeleton: names the J joints: those of the input, without any that the model never met in training.
     """
 
     joints: np.ndarray
     spread: np.ndarray
+    skeleton: Skeleton
 
 
 class Predictor:
@@ -87,6 +91,21 @@ class Predictor:
                 return mix.frames
         raise ValueError(f"the model was not trained on {task!r}; it knows {', '.join(self.model.tasks)}")
 
+    def familiar(self, task: str, clip: PoseSequence) -> PoseSequence:
+        """The clip without joints that no training data of the task had: the weights of their slots were never trained.
+
+        Raises:
+            PoseError: neither a pelvis nor both hips are left.
+        """
+        entries = [entry for mix in self.trained.config.train.tasks if mix.task == task for entry in mix.data]
+        names = [entry.partition(":")[0] for entry in entries]
+        met = {j for n in names if n in self.trained.data_sets for j in self.trained.data_sets[n][1].joints}
+        joints = [joint for joint in clip.skeleton.joints if joint in met]
+        if not met or len(joints) == len(clip.skeleton):
+            return clip
+        where = clip.id or "clip"
+        return pick_joints(clip, skeleton_of(joints, where), where)
+
     def recognize(self, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> Answer:
         """Which action is this? 2D or 3D is told by the clip's space.
 
@@ -108,8 +127,11 @@ class Predictor:
                 them ("all"); a third of the window where None.
             greedy: read the most probable bin's centre instead of the expectation over an axis's bins.
         """
+        clip = self.familiar("estimate_pose", clip)
         persons = [self._lift_person(_person(clip, m), flip, stride, greedy) for m in range(clip.persons)]
-        return Lifted(np.stack([joints for joints, _ in persons]), np.stack([spread for _, spread in persons]))
+        return Lifted(
+            np.stack([joints for joints, _ in persons]), np.stack([spread for _, spread in persons]), clip.skeleton
+        )
 
     def class_scores(
         self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64
@@ -135,7 +157,7 @@ class Predictor:
     def _answer(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
         spellings = {canonical_text(name): name for name in reversed(classes or self.trained.vocabulary.classes)}
         names = tuple(reversed(spellings.values()))  # one name a class
-        probability = np.exp(self.class_scores(task, [clip], names)[0])
+        probability = np.exp(self.class_scores(task, [self.familiar(task, clip)], names)[0])
         order = np.argsort(-probability, kind="stable")
         return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order))
 
