@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ups.data.loader import fixed_view, split_of
+from ups.data.skeletons import pick_joints
 from ups.data.store import Store
 from ups.metrics import (
     area_under_curve,
@@ -123,9 +124,10 @@ def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: 
     errors, aligned, actions, spreads, joint_errors = [], [], [], [], []
     for i in indices:
         clip = store[int(i)] if store.space == "image" else fixed_view(store[int(i)], int(i))
+        lifted = predictor.lift(clip, flip, greedy=greedy)
+        clip = pick_joints(clip, lifted.skeleton, clip.id)  # joints that training never had are not measured
         assert clip.pose_3d is not None
         truth = clip.pose_3d - clip.pose_3d[:, :, list(clip.skeleton.root_indices)].mean(2, keepdims=True)
-        lifted = predictor.lift(clip, flip, greedy=greedy)
         errors.append(mpjpe(lifted.joints[0], truth[0]) * 1000)
         aligned.append(p_mpjpe(lifted.joints[0], truth[0]) * 1000)
         joint_errors.append(np.linalg.norm(lifted.joints[0] - truth[0], axis=-1).ravel())
