@@ -1,0 +1,7 @@
+"""`python -m ups.cli`."""
+
+import sys
+
+from ups.cli import main
+
+sys.exit(main())

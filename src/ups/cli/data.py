@@ -1,0 +1,213 @@
+"""`ups data`: prepare data sets, merge shards, check and export recordings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg, subcommand
+
+from ups.cli.show import show
+
+if TYPE_CHECKING:
+    from ups.data.dataset import DataSet
+    from ups.data.prepare import Report
+
+
+@dataclass
+class Prepare:
+    """Turn the official files of a data set, or your own recordings (a folder with clips.csv, a PYSKL pickle), into a
+    store that training and evaluation read. A data set's store that is there already, made without problems from the
+    same files, stays. The exit code is 1 if recordings could not be used.
+    """
+
+    name: Positional[str]
+    """Data set, see `ups data list`; a new name for your own recordings."""
+    source: Path | None = None
+    """Folder that holds the official files or their archive; the environment variable UPS_DATA where not given. The
+    synthetic sets need none."""
+    output: Path = Path("data")
+    """Folder of stores; the store is written to OUTPUT/NAME, that of a shard to OUTPUT/NAME-I-of-N."""
+    shard: str = "1/1"
+    """I/N: every N-th recording from the I-th on. The N stores, made side by side, become one by `ups data merge`."""
+    force: bool = False
+    """Prepare anew, whatever is there."""
+    skeleton: str | None = None
+    """Your own recordings: name of their skeleton or a TOML file that describes it, where they don't tell."""
+    classes: Path | None = None
+    """A PYSKL pickle: text file with its class names, one a line."""
+
+    def run(self) -> None:
+        """Prepare, and report what could not be used."""
+        from ups.data.catalogue import DATA_SETS
+        from ups.data.prepare import prepare, write_store
+
+        source = self.source or os.environ.get("UPS_DATA")
+        if source is None and not self.name.startswith("synthetic_"):
+            raise ValueError(f"where are the files of {self.name}? Give --source FOLDER, or set UPS_DATA")
+        number, _, total = self.shard.partition("/")
+        if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
+            raise ValueError(f"--shard {self.shard}: I/N is needed, I one of 1..N, as in 2/4")
+        shard = int(number), int(total)
+        folder = self.name if shard[1] == 1 else f"{self.name}-{shard[0]}-of-{shard[1]}"
+        if self.name in DATA_SETS or source is None:
+            _tell(prepare(self.name, source or ".", self.output / folder, shard, self.force))
+        else:
+            _tell(write_store(self.own(Path(source)), Path(source), self.output / folder, shard))
+
+    def own(self, source: Path) -> DataSet:
+        """The user's recordings: a PYSKL pickle, or a folder with clips.csv."""
+        from ups.data.catalogue import DATA_SETS
+        from ups.data.custom import custom_data_set
+        from ups.data.pyskl import pyskl_data_set
+        from ups.data.skeletons import find_skeleton
+
+        skeleton = find_skeleton(self.skeleton) if self.skeleton else None
+        if source.suffix in (".pkl", ".pickle"):
+            classes = tuple(self.classes.read_text(encoding="utf-8").split("\n")) if self.classes else None
+            return pyskl_data_set(source, self.name, tuple(filter(None, classes)) if classes else None, skeleton)
+        if (source / "clips.csv").exists():
+            return custom_data_set(source, self.name, skeleton)
+        raise ValueError(
+            f"unknown data set {self.name!r}; known: {', '.join(DATA_SETS)}. Your own recordings need a table "
+            f"{source / 'clips.csv'}, see docs/own_data.md"
+        )
+
+
+@dataclass
+class Merge:
+    """Put the stores of all shards of a data set together: the store that `prepare` makes without --shard."""
+
+    shards: Positional[tuple[Path, ...]]
+    """Folders of the stores, in any order."""
+    output: Path
+    """Folder of the new store."""
+
+    def run(self) -> None:
+        """Merge, and report what could not be used."""
+        from ups.data.merge import merge
+
+        _tell(merge(self.shards, self.output))
+
+
+@dataclass
+class Check:
+    """Tell in plain words what is wrong with a recording or a folder of them, and draw the first clip."""
+
+    path: Positional[Path]
+    """The recording, or a folder with clips.csv."""
+    skeleton: str | None = None
+    """Name of the skeleton, or a TOML file that describes it, where the recordings don't tell."""
+    plot: Path | None = None
+    """Draw the first recording, so that a wrong joint order is seen at once: a PNG file."""
+
+    def run(self) -> None:
+        """Check, draw, print; fails where something is an error."""
+        from rich.table import Table
+
+        from ups.data.check import check
+        from ups.data.custom import read_table
+        from ups.data.files import read_file
+        from ups.visualise import save_picture
+
+        findings = check(self.path, self.skeleton)
+        table = Table("", "where", "what", "remedy", show_lines=True)
+        for finding in findings:
+            table.add_row(finding.severity, finding.where, finding.what, finding.remedy)
+        show(table if findings else "nothing found that looks wrong")
+        if self.plot:
+            folder = (self.path / "clips.csv").exists()
+            first = self.path / read_table(self.path).rows[0].file if folder else self.path
+            save_picture(read_file(first, self.skeleton), self.plot, first.name)
+            print(f"picture: {self.plot}", file=sys.stderr)
+        errors = sum(finding.severity == "error" for finding in findings)
+        if errors:
+            raise ValueError(f"{self.path}: {errors} errors")
+
+
+@dataclass
+class Export:
+    """Write a store in the format of other projects, to train their code on it."""
+
+    store: Positional[Path]
+    """Folder of the store."""
+    format: Literal["pyskl", "videopose3d"]
+    """pyskl: one pickle, as PYSKL and MMAction2 read; videopose3d: two npz files of a set that pairs 2D with 3D."""
+    output: Path
+    """pyskl: the file; videopose3d: the folder."""
+
+    def run(self) -> None:
+        """Write, and tell what was written."""
+        from ups.data.pyskl import export_pyskl
+        from ups.data.store import Store
+        from ups.data.videopose3d import export_videopose3d
+
+        store = Store.open(self.store)
+        if self.format == "pyskl":
+            export_pyskl(store, self.output)
+            print(self.output)
+        else:
+            print(*export_videopose3d(store, self.output), sep="\n")
+
+
+@dataclass
+class Info:
+    """Tell what a store holds: clips, classes, splits, and what to know before training."""
+
+    store: Positional[Path]
+    """Folder of the store."""
+
+    def run(self) -> None:
+        """Print the store's facts."""
+        from ups.data.prepare import info
+        from ups.data.store import Store
+
+        show(info(Store.open(self.store)))
+
+
+@dataclass
+class List:
+    """Tell which data sets can be prepared."""
+
+    def run(self) -> None:
+        """Print the catalogue."""
+        from rich.table import Table
+
+        from ups.data.catalogue import DATA_SETS
+
+        table = Table("name", "skeleton", "classes", "protocols", "terms", show_lines=True)
+        for d in DATA_SETS.values():
+            table.add_row(d.name, d.skeleton.name, str(len(d.classes)), ", ".join(d.protocols), d.terms)
+        show(table)
+
+
+@dataclass
+class Data:
+    """Prepare data sets, and look at them."""
+
+    command: Annotated[
+        Annotated[Prepare, subcommand("prepare")]
+        | Annotated[Merge, subcommand("merge")]
+        | Annotated[Info, subcommand("info")]
+        | Annotated[List, subcommand("list")]
+        | Annotated[Check, subcommand("check")]
+        | Annotated[Export, subcommand("export")],
+        arg(name=""),
+    ]
+
+    def run(self) -> None:
+        """Run the chosen command."""
+        self.command.run()
+
+
+def _tell(report: Report) -> None:
+    """What became of a data set; RuntimeError if some of it could not be used."""
+    for line in report.problems:
+        print(line, file=sys.stderr)
+    made = "unchanged, " if report.unchanged else ""
+    print(f"{report.folder}: {made}{report.clips} clips, {len(report.problems)} recordings could not be used")
+    if report.problems:
+        raise RuntimeError(f"{len(report.problems)} recordings could not be used; all others are in {report.folder}")

@@ -1,0 +1,109 @@
+"""`ups predict`, `quickstart`: answers of a trained model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tyro.conf import Positional
+
+if TYPE_CHECKING:
+    from ups.pose import PoseSequence
+    from ups.predictor import Predictor
+
+
+@dataclass
+class Predict:
+    """Ask a model about one recording. The answer goes to standard output as JSON."""
+
+    file: Positional[Path]
+    """The recording: the project's .npz, .json or .csv, BVH, keypoints in COCO's format, a folder of OpenPose's."""
+    task: Literal["recognize", "anticipate", "lift"]
+    """What is being done; what is about to be done; which 3D poses lie behind the 2D joints."""
+    model: Path
+    """Folder of the trained model."""
+    skeleton: str | None = None
+    """Name of the skeleton, or a file that describes it, where the recording doesn't tell."""
+    fps: float | None = None
+    """Frames per second, where the recording doesn't tell."""
+    image_size: tuple[int, int] | None = None
+    """Width and height in pixels, where a 2D recording doesn't tell."""
+    classes: str | None = None
+    """Candidate actions, separated by commas; all that the model knows where not given."""
+    data_set: str | None = None
+    """Take the actions of this data set as candidates."""
+    top: int = 5
+    """How many actions to tell."""
+    plot: Path | None = None
+    """Write a picture of the recording and the answer: a PNG file."""
+
+    def run(self) -> None:
+        """Read, ask, answer."""
+        from ups.data.files import read_file
+        from ups.predictor import Predictor
+
+        if self.classes and self.data_set:
+            raise ValueError("give either --classes or --data-set")
+        if self.top < 1:
+            raise ValueError(f"--top {self.top}; at least 1 is needed")
+        clip = read_file(self.file, self.skeleton, self.fps, self.image_size)
+        predictor = Predictor.from_pretrained(self.model)
+        facts: dict[str, Any] = {
+            "file": str(self.file),
+            "task": self.task,
+            "persons": clip.persons,
+            "frames": clip.frames,
+            "fps": clip.fps,
+            "skeleton": clip.skeleton.name,
+        }
+        answer = self.lift(predictor, clip) if self.task == "lift" else self.name_action(predictor, clip)
+        print(json.dumps(facts | answer))
+        if self.plot:
+            print(f"picture: {self.plot}", file=sys.stderr)
+
+    def name_action(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
+        """The most probable actions."""
+        from ups.visualise import save_picture
+
+        classes = tuple(text.strip() for text in self.classes.split(",")) if self.classes else None
+        if self.data_set:
+            classes = predictor.trained.classes_of(self.data_set)
+        ask = predictor.recognize if self.task == "recognize" else predictor.anticipate
+        answer = ask(clip, classes)
+        pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
+        if self.plot:
+            save_picture(clip, self.plot, f"{self.file.name}: {answer.best}", pairs)
+        return {"best": answer.best, "answers": [{"class": text, "probability": p} for text, p in pairs]}
+
+    def lift(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
+        """3D poses of all persons."""
+        from ups.visualise import save_lift_picture
+
+        clip = predictor.familiar("estimate_pose", clip)
+        lifted = predictor.lift(clip)
+        if self.plot:
+            save_lift_picture(clip, lifted.joints[0], self.plot, f"{self.file.name}: person 1")
+        return {
+            "unit": "metre",
+            "frame": "camera: x right, y down, z forward; relative to the root joint",
+            "joint_names": list(lifted.skeleton.joints),
+            "joints": lifted.joints.astype(float).round(4).tolist(),
+            "spread": lifted.spread.astype(float).round(4).tolist(),
+        }
+
+
+@dataclass
+class Quickstart:
+    """Try everything in a few minutes, on generated motion: train, fine-tune, evaluate, predict, and show it."""
+
+    output: Path = Path("quickstart")
+    """Folder for all that is made; the page is OUTPUT/index.html."""
+
+    def run(self) -> None:
+        """Run, and tell where the page is."""
+        from ups.quickstart import quickstart
+
+        print(quickstart(self.output))

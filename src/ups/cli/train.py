@@ -1,0 +1,170 @@
+"""`ups train`, `fine-tune`, `evaluate`, `describe`: make models and measure them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+from ups import __version__
+from ups.cli.show import show
+from ups.config import Config
+from ups.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from ups.checkpoint import Trained
+
+    Recipe = Config
+else:
+    Recipe = tyro.extras.subcommand_type_from_defaults(RECIPES)
+
+
+@dataclass
+class Train:
+    """Train one model on all tasks of a recipe. Ctrl-C saves; the same command continues a run that was cut short."""
+
+    config: Annotated[Recipe, arg(name="")]
+    output: Path
+    """Folder of the run: its checkpoint, log.jsonl and TensorBoard curves."""
+    stores: Path = Path("data")
+    """Folder of the prepared stores."""
+    stop_after: int | None = None
+    """End after this many steps in all, with a checkpoint that the same command continues."""
+
+    def run(self) -> None:
+        """Train or continue."""
+        from ups.training import new_model, open_stores, train
+
+        _check_unfinished(self.output)
+        stores = open_stores(self.config.train, self.stores)
+        _finish(train(new_model(self.config, stores), stores, self.output, stop_after=self.stop_after), self.output)
+
+
+@dataclass
+class FineTune:
+    """Train a model further on one of its tasks, along the route it has learned."""
+
+    checkpoint: Positional[Path]
+    """Folder of the trained model."""
+    task: str
+    """Task: estimate_pose, recognize_2d, anticipate or recognize_3d."""
+    output: Path
+    """Folder of the new run."""
+    stores: Path = Path("data")
+    """Folder of the prepared stores."""
+    cycles: int = 500
+    """Optimiser steps."""
+    learning_rate: float = 5e-4
+    """Peak learning rate."""
+
+    def run(self) -> None:
+        """Fine-tune or continue to."""
+        from dataclasses import replace
+
+        from ups.checkpoint import load
+        from ups.training import fine_tune, open_stores
+
+        _check_unfinished(self.output)
+        trained = load(self.checkpoint)
+        mixes = tuple(mix for mix in trained.config.train.tasks if mix.task == self.task)
+        stores = open_stores(replace(trained.config.train, tasks=mixes), self.stores)
+        _finish(fine_tune(trained, self.task, stores, self.output, self.cycles, self.learning_rate), self.output)
+
+
+@dataclass
+class Evaluate:
+    """Measure a model on the test part of its data sets; print the figures and write all of them to a file."""
+
+    checkpoint: Positional[Path]
+    """Folder of the trained model."""
+    stores: Path = Path("data")
+    """Folder of the prepared stores."""
+    part: Literal["test", "validation"] = "test"
+    """validation: the training subjects that the run kept apart (train.hold-out)."""
+    tasks: tuple[str, ...] = ()
+    """Only these tasks; all that the model was trained on where not given."""
+    data: tuple[str, ...] = ()
+    """Other data sets and protocols than those of training, each as TASK/STORE:PROTOCOL."""
+    output: Path | None = None
+    """The file; metrics.json beside the checkpoint's folder where not given."""
+    flip: bool = True
+    """Average lifted poses with those of the mirrored clip."""
+    greedy: bool = False
+    """Read lifted coordinates off the most probable bins instead of the expectation over bins."""
+
+    def run(self) -> None:
+        """Evaluate, write, print."""
+        from ups.describe import result_tables
+        from ups.evaluation import evaluate
+        from ups.predictor import Predictor
+        from ups.report import write_whole
+
+        predictor = Predictor.from_pretrained(self.checkpoint)
+        train = predictor.trained.config.train
+        known = [mix.task for mix in train.tasks]
+        if wrong := [task for task in self.tasks if task not in known]:
+            raise ValueError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
+        if self.part == "validation" and not train.hold_out:
+            raise ValueError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
+        results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy, self.data)
+        path = self.output or Path(os.path.abspath(self.checkpoint)).parent / "metrics.json"
+        facts = {"part": self.part, "flip": self.flip, "greedy": self.greedy}
+        record = {**_provenance(predictor.trained, self.checkpoint), **facts, "results": results}
+        write_whole(path, json.dumps(record, indent=1).encode())
+        show(result_tables(results))
+        print(f"all figures: {path}")
+
+
+@dataclass
+class Describe:
+    """Tell a model's parameters, its cost in FLOPs, its tokens, and the route of each task."""
+
+    what: Positional[str]
+    """Folder of a trained model, or a recipe."""
+    frames: int | None = None
+    """Frames of the input; as in training where not given."""
+    skeleton: str | None = None
+    """Name of the input's skeleton; as in training where not given."""
+
+    def run(self) -> None:
+        """Print the tables."""
+        from ups.describe import describe, load_or_build
+
+        show(describe(load_or_build(self.what), self.frames, self.skeleton))
+
+
+def _check_unfinished(output: Path) -> None:
+    """A finished model is not trained over again by mistake."""
+    folder = output / "checkpoint"
+    if (folder / "model.json").exists() and not (folder / "training.json").exists():
+        raise ValueError(f"{folder} holds a model whose training is finished; give another --output, or remove it")
+
+
+def _finish(trained: Trained, output: Path) -> None:
+    """Tell where a run's model is, and whether there is more to do."""
+    train = trained.config.train
+    total = train.cycles * len(train.tasks)
+    if trained.steps < total:
+        print(f"{output / 'checkpoint'}: step {trained.steps} of {total}; the same command continues")
+    else:
+        print(f"{output / 'checkpoint'}: trained, {trained.steps} steps")
+
+
+def _provenance(trained: Trained, checkpoint: Path) -> dict[str, Any]:
+    """What is needed to tell one file of figures from another."""
+    import torch
+
+    return {
+        "checkpoint": str(checkpoint),
+        "recipe": trained.config.name,
+        "steps": trained.steps,
+        "seed": trained.config.train.seed,
+        "precision": trained.config.train.precision,
+        "ups": __version__,
+        "torch": torch.__version__,
+    }
