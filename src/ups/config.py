@@ -8,6 +8,9 @@ import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
+Decoding = Literal["token", "joint", "level"]
+"""How many tokens the decoder writes at a step, see `ups.model.decoder.schedule`."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -19,6 +22,8 @@ class ModelConfig:
     """TCN-GCN layers of the joint tokenizer."""
     temporal_kernel: int = 5
     """Frames that a temporal convolution of the tokenizer sees."""
+    temporal_stride: int = 1
+    """Neighbouring frames that the tokenizer joins to one after its first layer; 1 = none, as in the paper."""
     graph_groups: int = 4
     """Groups of channels that share a topology in a graph convolution."""
     layers: int = 3
@@ -41,8 +46,11 @@ class ModelConfig:
     """Transformer blocks of the decoder."""
     decoder_heads: int = 4
     """Attention heads of the decoder."""
+    decoding: Decoding = "token"
+    """Tokens written at a step: token = one, as in the paper; joint = x, y, z of a joint; level = all joints of one
+    depth in the skeleton's tree."""
     dropout: float = 0.1
-    """Dropout in the MLPs of TEM and decoder."""
+    """Dropout of channels in the MLPs of TEM and decoder."""
     drop_path: float = 0.1
     """Probability that a SEM-TEM sub-layer is skipped for a clip in training (stochastic depth)."""
     bins: int = 512
@@ -61,6 +69,8 @@ class TaskMix:
     """Name of the task."""
     data: tuple[str, ...]
     """Store names, each with its split protocol: "nw_ucla:xview"."""
+    shares: tuple[float, ...] = ()
+    """Share of the iterations that each data set gets; by size and `mixing_temperature` where not given."""
     batch: int = 64
     """Clips (or windows) an iteration."""
     frames: int = 40
@@ -101,6 +111,8 @@ class TrainConfig:
     """Replace decoder inputs by a learned mark at a ratio drawn from U(0,1) for every sequence."""
     smooth_bins: float = 1.5
     """Standard deviation, in bins, of the Gaussian that smooths coordinate targets; 0 = one-hot."""
+    expectation: float = 0.0
+    """Weight of the distance between the expectation over an axis's bins and the target, beside the likelihood."""
     smooth_labels: float = 0.1
     """Label smoothing over the data set's classes."""
     target_frames: int = 2

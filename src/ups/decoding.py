@@ -1,11 +1,12 @@
 """Decoding: memory in, token ids out, with a grammar mask and a key-value cache. Knows nothing of poses.
 
-At each step only the tokens that the layout allows compete, so every output is well formed.
+Only the tokens that the layout allows compete, so every output is well formed. How many tokens a step writes is the model's
+(`ups.model.decoder.schedule`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,38 +55,47 @@ def decode(
         values: (vocabulary,) float, the value that each token stands for (metres of a bin; anything elsewhere).
         cached: False recomputes every prefix, for tests and measurement.
     """
-    embedding = model.vocabulary()
-    device = memory.device
-    positions = torch.tensor(layout.positions, device=device)
-    anchors = torch.tensor(layout.anchors, device=device)
-    allowed = {ids: torch.tensor(ids, device=device) for ids in set(layout.allowed)}
+    embedding, plan = model.vocabulary(), model.schedule(layout)
+    positions, anchors, steps = model.state_indices(layout, memory.device)
+    allowed = {ids: torch.tensor(ids, device=memory.device) for ids in layout.choices}
     embeddings = {ids: embedding[index] for ids, index in allowed.items()}
     caches = model.new_caches() if cached else None
-    inputs = model.start(task, len(memory))
-    history = inputs
-    steps: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+    start = model.start(task, len(memory))
+    known = start.new_zeros(len(memory), len(layout.positions) + 1, start.shape[-1])
+    known[:, :1] = start
+    mixing = torch.from_numpy(plan.mixing).to(known)
+    result = _empty(len(memory), len(layout.positions), memory.device)
     first = None
-    for k, ids in enumerate(layout.allowed):
-        if caches is not None:
-            hidden = model.decoder(inputs, positions[k : k + 1], anchors[k : k + 1], memory, memory_mask, caches)[:, -1]
+    for low, high in plan.spans:
+        a, b = plan.tokens[low][0], plan.tokens[high - 1][1]
+        if all(len(ids) == 1 for ids in layout.allowed[a:b]):  # the grammar leaves no choice: nothing to compute
+            result.tokens[:, a:b] = torch.tensor([ids[0] for ids in layout.allowed[a:b]], device=memory.device)
         else:
-            hidden = model.decoder(history, positions[: k + 1], anchors[: k + 1], memory, memory_mask)[:, -1]
-        scores = model.logits(hidden, embeddings[ids]).float().log_softmax(-1)
-        first = scores if first is None else first
-        steps.append(_read(scores, allowed[ids], values))
-        inputs = model.token_inputs(embedding, steps[-1][0][:, None])
-        history = torch.cat([history, inputs.to(history.dtype)], dim=1)
+            span = slice(low if caches is not None else 0, high)
+            mask = None if caches is not None else steps[:high, None] >= steps[:high]
+            inputs = mixing[span, : a + 1] @ known[:, : a + 1]
+            hidden = model.decoder(inputs, positions[span], anchors[span], memory, mask, memory_mask, caches)
+            written = model.decoder.writes(hidden[:, low - high :], plan.tokens[low:high])
+            for ids in dict.fromkeys(layout.allowed[a:b]):
+                at = [k for k in layout.choices[ids] if a <= k < b]
+                scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float().log_softmax(-1)
+                first = scores[:, 0] if first is None else first
+                _read(scores, allowed[ids], values, result, at)
+        known[:, a + 1 : b + 1] = model.token_inputs(embedding, result.tokens[:, a:b]).to(known.dtype)
     assert first is not None
-    tokens, log_probability, mean, spread = (torch.stack(column, dim=1) for column in zip(*steps, strict=True))
-    return Decoded(tokens, log_probability, mean, spread, first)
+    return replace(result, first=first)
 
 
-def _read(scores: Tensor, ids: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Best token, its log-probability, mean and standard deviation of the values, from (Q, allowed) log-probabilities."""
+def _empty(sequences: int, steps: int, device: torch.device) -> Decoded:
+    tokens = torch.zeros(sequences, steps, dtype=torch.long, device=device)
+    log_probability, mean, spread = (torch.zeros(sequences, steps, device=device) for _ in range(3))
+    return Decoded(tokens, log_probability, mean, spread, log_probability[:, :0])
+
+
+def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list[int]) -> None:
+    """Best token, its log-probability, mean and deviation of the values, from (Q, len(at), T) log-probabilities."""
     best, index = scores.max(-1)
-    if len(ids) == 1:
-        return ids[index], best, torch.zeros_like(best), torch.zeros_like(best)
-    probability = scores.exp()
-    mean = (probability * values[ids]).sum(-1)  # not a matrix product: autocast would round metres to 8 bits
-    variance = (probability * (values[ids] - mean[:, None]).square()).sum(-1)
-    return ids[index], best, mean, variance.sqrt()
+    probability, value = scores.exp(), values[ids]
+    mean = (probability * value).sum(-1)  # not a matrix product: autocast would round metres to 8 bits
+    result.tokens[:, at], result.log_probability[:, at], result.mean[:, at] = ids[index], best, mean
+    result.spread[:, at] = (probability * (value - mean[..., None]).square()).sum(-1).sqrt()

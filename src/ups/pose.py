@@ -91,8 +91,9 @@ class PoseSequence:
             if value is None:
                 continue
             value = np.ascontiguousarray(value, dtype=np.float32)
-            bad = np.argwhere(~np.isfinite(value))
-            if len(bad):
+            finite = np.isfinite(value)
+            if not finite.all():
+                bad = np.argwhere(~finite)
                 raise PoseError(
                     f"{name}: {key}{tuple(int(i) for i in bad[0])} is {value[tuple(bad[0])]} ({len(bad)} values are not "
                     "finite); give missing joints visibility 0 and coordinate 0"

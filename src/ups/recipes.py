@@ -18,11 +18,22 @@ _SYNTHETIC = (
     TaskMix("recognize_3d", ("synthetic_3d:xsub",), batch=32, frames=24),
 )
 _PUBLIC = (
-    TaskMix("estimate_pose", ("humaneva:official",), batch=48, frames=27),
-    TaskMix("recognize_2d", ("penn_action:official",), batch=32, frames=48),
-    TaskMix("anticipate", ("nw_ucla:xview", "utd_mhad:xsub"), batch=32, frames=40),
-    TaskMix("recognize_3d", ("nw_ucla:xview", "utd_mhad:xsub"), batch=32, frames=40),
-)
+    TaskMix(
+        "estimate_pose", ("humaneva:official", "bandai_namco:held_out_styles", "kard_2d:held_out_subjects"),
+        shares=(0.4, 0.4, 0.2), batch=48, frames=27,
+    ),
+    TaskMix(
+        "recognize_2d", ("penn_action:official", "kard_2d:held_out_subjects"), shares=(0.75, 0.25), batch=32, frames=48,
+    ),
+    TaskMix(
+        "anticipate", ("nw_ucla:xview", "utd_mhad:xsub", "penn_action:official"), shares=(0.4, 0.3, 0.3),
+        batch=32, frames=48,
+    ),
+    TaskMix(
+        "recognize_3d", ("nw_ucla:xview", "utd_mhad:xsub", "kard_3d:held_out_subjects"), shares=(0.45, 0.3, 0.25),
+        batch=32, frames=48,
+    ),
+)  # fmt: skip
 
 _PAPER = (
     TaskMix("estimate_pose", ("h36m_cpn:official",), batch=1024, frames=243),
@@ -56,7 +67,11 @@ RECIPES: dict[str, Config] = {
         ),
         TrainConfig(_PAPER, cycles=60_000, learning_rate=1e-2, weight_decay=5e-4, explore=1.0, target_frames=1),
     ),
-    "small": Config("small", ModelConfig(), TrainConfig(_PUBLIC, cycles=3600, learning_rate=1.5e-3, explore=0.15)),
+    "small": Config(
+        "small",
+        ModelConfig(temporal_stride=2, frame_mlp=192, decoding="level"),
+        TrainConfig(_PUBLIC, cycles=4000, learning_rate=1.5e-3, explore=0.15, expectation=1.0),
+    ),
 }  # fmt: skip
 
 

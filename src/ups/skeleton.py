@@ -89,6 +89,15 @@ class Skeleton:
         return tuple(self.joints.index(j) for j in self.root)
 
     @cached_property
+    def top_down(self) -> tuple[int, ...]:
+        """Joint indices by depth in the tree of bones, then by slot: parents before children."""
+
+        def depth(joint: int) -> int:
+            return 0 if self.parents[joint] < 0 else 1 + depth(self.parents[joint])
+
+        return tuple(sorted(range(len(self.joints)), key=lambda i: (depth(i), self.slots[i])))
+
+    @cached_property
     def mirror(self) -> tuple[int, ...]:
         """Index of each joint's mirror image (J): `joints[..., mirror, :]` swaps left and right."""
         return tuple(
@@ -107,6 +116,10 @@ class Skeleton:
 
     def sorted_by_slot(self) -> Skeleton:
         """The same skeleton with its joints in slot order, the order in which the model sees them."""
+        return self._sorted_by_slot
+
+    @cached_property
+    def _sorted_by_slot(self) -> Skeleton:
         place = {old: new for new, old in enumerate(self.slot_order)}
         return Skeleton(
             self.name,

@@ -30,7 +30,7 @@ from ups.checkpoint import CheckpointError, Trained, load_training, save
 from ups.config import Config, TaskMix, TrainConfig, to_dict
 from ups.data.loader import Stream, prefetch, split_of
 from ups.data.store import Store
-from ups.model.ups import UPS
+from ups.model.ups import UPS, Choice
 from ups.pose import PoseError, PoseSequence
 from ups.tasks import TASKS, get_task
 from ups.tasks.task import Task, collate
@@ -99,44 +99,64 @@ def streams_of(trained: Trained, stores: dict[str, Store], tasks: dict[str, Task
                 c.seed * 16 + i,
                 c.mixing_temperature,
                 film,
+                mix.shares,
             )
         )
     return streams
 
 
-def sequence_loss(logits: Tensor, batch: Batch, bins: int, smooth_bins: float, smooth_labels: float) -> Tensor:
+def sequence_loss(
+    choices: list[Choice], batch: Batch, vocabulary: Vocabulary, config: TrainConfig
+) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood of the target tokens (equation 3), mean over sequences and steps.
 
-    logits (Q, K, vocabulary). Coordinate targets are smoothed over neighbouring bins by a Gaussian of `smooth_bins`
-    bins, class targets over the data set's classes by `smooth_labels`.
+    Coordinate targets are smoothed over neighbouring bins, class targets over the data set's classes. Where
+    `config.expectation` is set, the distance (in decimetres) between the expectation over an axis's bins, which is what
+    is read out, and the target bin's centre is added.
+
+    Returns:
+        The loss, and the negative log-likelihood alone.
     """
-    log_p = logits.float().log_softmax(-1)
-    target = batch.tokens
-    loss = -log_p.gather(-1, target[..., None])[..., 0]
-    coordinate = [k for k, position in enumerate(batch.layout.positions) if position < CLASS_POSITION]
-    if coordinate and smooth_bins > 0:
-        reach = math.ceil(3 * smooth_bins)
-        offsets = torch.arange(-reach, reach + 1, device=target.device)
-        weight = torch.softmax(-(offsets.float() ** 2) / (2 * smooth_bins**2), 0)
-        token = target[:, coordinate, None]
-        low = token // bins * bins
-        near = torch.minimum(torch.maximum(token + offsets, low), low + bins - 1)
-        smoothed = -(log_p[:, coordinate].gather(-1, near) * weight).sum(-1)
-        loss = torch.cat([smoothed, loss[:, len(coordinate) :]], dim=1)  # coordinates come first in every layout
-    if batch.layout.positions[0] == CLASS_POSITION and smooth_labels > 0:
-        ids = torch.tensor(batch.layout.allowed[0], device=target.device)
-        spread = -log_p[:, 0, ids].mean(-1)
-        first = (1 - smooth_labels) * loss[:, 0] + smooth_labels * spread
-        loss = torch.cat([first[:, None], loss[:, 1:]], dim=1)
-    return (loss * batch.weights).sum() / batch.weights.sum()
+    nll, extra = batch.weights.new_zeros(()), batch.weights.new_zeros(())
+    for choice in choices:
+        target, weight = batch.tokens[:, choice.steps], batch.weights[:, choice.steps]
+        log_p = choice.scores.float().log_softmax(-1)
+        if batch.layout.positions[choice.steps[0]] < CLASS_POSITION:
+            bin_number = target - choice.ids[0]
+            loss = _smoothed(log_p, bin_number, config.smooth_bins)
+            if config.expectation > 0:
+                centres = torch.from_numpy(vocabulary.bin_centres).to(log_p.device)
+                distance = ((log_p.exp() * centres).sum(-1) - centres[bin_number]).abs()
+                extra = extra + 10 * config.expectation * (distance * weight).sum()
+        else:
+            loss = -log_p.gather(-1, target[..., None])[..., 0]
+            if batch.layout.positions[choice.steps[0]] == CLASS_POSITION and config.smooth_labels > 0:
+                classes = torch.tensor(batch.layout.allowed[choice.steps[0]], device=target.device)
+                spread = -log_p[:, 0, classes].mean(-1)
+                first = (1 - config.smooth_labels) * loss[:, 0] + config.smooth_labels * spread
+                loss = torch.cat([first[:, None], loss[:, 1:]], dim=1)
+        nll = nll + (loss * weight).sum()
+    count = batch.weights.sum()
+    return (nll + extra) / count, nll.detach() / count
+
+
+def _smoothed(log_p: Tensor, target: Tensor, deviation: float) -> Tensor:
+    """Cross-entropy of (..., bins) with a Gaussian of `deviation` bins around the target bin (...)."""
+    if deviation == 0:
+        return -log_p.gather(-1, target[..., None])[..., 0]
+    reach = math.ceil(3 * deviation)
+    offsets = torch.arange(-reach, reach + 1, device=target.device)
+    weight = torch.softmax(-(offsets.float() ** 2) / (2 * deviation**2), 0)
+    near = (target[..., None] + offsets).clamp(0, log_p.shape[-1] - 1)
+    return -(log_p.gather(-1, near) * weight).sum(-1)
 
 
 def drop_mask(layout: Layout, tokens: Tensor) -> Tensor | None:
-    """Which decoder inputs to hide, (Q, K - 1): a ratio from U(0, 1) for each sequence (as Pix2Seq does)."""
+    """Which tokens to hide from the decoder, (Q, K): a ratio from U(0, 1) for each sequence (as Pix2Seq does)."""
     if not layout.per_frame:
         return None
     ratio = torch.rand(len(tokens), 1, device=tokens.device)
-    return torch.rand(len(tokens), tokens.shape[1] - 1, device=tokens.device) < ratio
+    return torch.rand(tokens.shape, device=tokens.device) < ratio
 
 
 def parameter_groups(model: UPS, config: TrainConfig) -> list[dict[str, Any]]:
@@ -178,8 +198,10 @@ class Average:
     def update(self, model: UPS, step: int) -> None:
         """Move towards the model's parameters after optimiser step `step` (from 0)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
-        for name, p in model.named_parameters():
-            self.values[name].lerp_(p, weight)
+        parameters = dict(model.named_parameters())
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
+            list(self.values.values()), [parameters[name].data for name in self.values], weight
+        )
 
 
 class Run:
@@ -263,10 +285,10 @@ class Run:
         total = 0.0
         for batch in (b.to(self.fabric.device) for b in batches):
             drop = drop_mask(batch.layout, batch.tokens) if config.drop_inputs else None
-            logits = self.wrapped(task, batch, drop)
-            loss = sequence_loss(logits, batch, self.trained.vocabulary.bins, config.smooth_bins, config.smooth_labels)
+            choices = self.wrapped(task, batch, drop)
+            loss, likelihood = sequence_loss(choices, batch, self.trained.vocabulary, config)
             self.fabric.backward(loss / len(batches))
-            total += float(loss.detach()) / len(batches)
+            total += float(likelihood) / len(batches)
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm))
         if not math.isfinite(total) or not math.isfinite(norm):
             self.optimizer.zero_grad()

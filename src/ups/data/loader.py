@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -37,7 +38,7 @@ def split_of(store: Store, protocol: str, part: str, hold_out: float, seed: int)
 class Stream:
     """An endless, seekable stream of batches for one task over several data sets.
 
-    Each batch holds clips of one data set, drawn with probability proportional to size ** (1 / temperature); within a
+    Each batch holds clips of one data set, drawn by the data sets' shares; within a
     data set clips come in shuffled epochs.
 
     Args:
@@ -46,6 +47,7 @@ class Stream:
         make: turns clips into a batch.
         batches: how many batches there will be (fixes the schedule of data sets).
         seed: together with a batch's number it determines the batch.
+        shares: relative share of the batches that each data set gets; empty = size ** (1 / temperature).
         temperature: of the mixture.
         film: True = clips of a 3D world are seen through a random camera first (for pose estimation).
 
@@ -62,12 +64,15 @@ class Stream:
         seed: int,
         temperature: float,
         film: bool,
+        shares: tuple[float, ...] = (),
     ) -> None:
+        if shares and (len(shares) != len(stores) or min(shares) <= 0):
+            raise ValueError(f"shares {shares} of {len(stores)} data sets; one positive number for each is needed")
         for store, indices in stores:
             if len(indices) == 0:
                 raise PoseError(f"data set {store.name!r} has no clip to train on; choose another protocol")
         self.stores, self.batch, self.make, self.seed, self.film = stores, batch, make, seed, film
-        sizes = np.array([len(indices) for _, indices in stores], float) ** (1 / temperature)
+        sizes = np.array(shares or [len(indices) ** (1 / temperature) for _, indices in stores], float)
         self.schedule = np.random.default_rng([seed, 1]).choice(len(stores), size=batches, p=sizes / sizes.sum())
         before = [np.concatenate([[0], np.cumsum(self.schedule == i)]) for i in range(len(stores))]
         self.position = np.array([before[s][c] for c, s in enumerate(self.schedule)])
@@ -129,6 +134,7 @@ def prefetch(streams: list[Stream], start: int, workers: int) -> Iterator[Batch]
     if workers == 0:
         yield from (load(step) for step in range(start, total))
         return
+    sys.setswitchinterval(0.0005)  # the model's thread must not wait long for a turn to launch its next operation
     with ThreadPoolExecutor(workers, thread_name_prefix="batches") as pool:
         ahead: list[Future[Batch]] = []
         upcoming = iter(range(start, total))

@@ -1,20 +1,83 @@
-"""UPS decoder (paper 3.3): transformer blocks that produce one token at a time, reading the encoder's memory.
+"""UPS decoder (paper 3.3): transformer blocks that write a sequence of tokens, reading the encoder's memory.
 
-A step's input is the previous token's embedding plus the embedding of the position to be filled, so the same weights
-write actions, coordinates and end-of-task marks. Position = (slot, axis) of a coordinate, "class", or "end". A step that
-writes a joint's coordinate also starts from that joint's memory token, its anchor, so that the decoder need not first
-learn to find it.
+A state writes one token, or the three of a joint. Its input is the embedding of the earlier tokens that feed it plus the
+embedding of the position to be filled, so the same weights write actions, coordinates and end-of-task marks. Position =
+(slot, axis) of a coordinate, "class", or "end". A state that writes a joint's coordinates also starts from that joint's
+memory token, its anchor, so that the decoder need not first learn to find it.
+
+What differs from the paper: several tokens may be written at one step (`schedule`). They share what they see, all
+tokens of earlier steps, and are fed by tokens of earlier steps, so the sequence stays auto-regressive step by step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ups.batch import POSITIONS
-from ups.config import ModelConfig
+from ups.batch import POSITIONS, Layout
+from ups.config import Decoding, ModelConfig
 from ups.model.attention import attend
+from ups.model.layers import channel_dropout, normalise
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When and by what each of K tokens is written.
+
+    Attributes:
+        tokens: the tokens that each of S states writes, as (first, one past the last); all K in order.
+        feeds: the earlier tokens that feed each state; empty = the task's start does.
+        steps: step number of each state, ascending from 0.
+        spans: the states of each step, as (first, one past the last).
+    """
+
+    tokens: tuple[tuple[int, int], ...]
+    feeds: tuple[tuple[int, ...], ...]
+    steps: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+
+    @cached_property
+    def mixing(self) -> np.ndarray:
+        """(S, K + 1) float32: a state's input as a mix of the start (column 0) and the K tokens' embeddings."""
+        mix = np.zeros((len(self.feeds), self.tokens[-1][1] + 1), np.float32)
+        for state, feeds in enumerate(self.feeds):
+            for column in [k + 1 for k in feeds] or [0]:
+                mix[state, column] = max(len(feeds), 1) ** -0.5
+        return mix
+
+
+@lru_cache(maxsize=64)
+def schedule(layout: Layout, decoding: Decoding) -> Schedule:
+    """token: one by one, each fed by the one before it (the paper). joint: x, y, z of a joint at once, fed by those of
+    the joint before. level: all joints of one depth in the skeleton's tree at once, fed by x, y, z of their parents.
+
+    Raises:
+        ValueError: the layout's tokens are not sorted by depth.
+    """
+    count, anchors = len(layout.positions), layout.anchors
+    together = decoding != "token"
+    first = [k for k in range(count) if not (together and k and anchors[k] >= 0 and anchors[k] == anchors[k - 1])]
+    tokens = tuple(zip(first, [*first[1:], count], strict=True))
+    if decoding == "level":
+        feeds = tuple(tuple(sorted({p for p in layout.parents[a:b] if p >= 0})) for a, b in tokens)
+        depth: list[int] = []
+        for a, _ in tokens:
+            parent = layout.parents[a]
+            depth.append(0 if parent < 0 else 1 + depth[max(s for s, f in enumerate(first) if f <= parent)])
+        steps = tuple(depth)
+    else:
+        feeds = ((), *(tuple(range(a, b)) for a, b in tokens[:-1]))
+        steps = tuple(range(len(tokens)))
+    if any(b < a for a, b in zip(steps, steps[1:], strict=False)):
+        raise ValueError("the layout's tokens are not sorted by depth: put parents before children")
+    spans = tuple((steps.index(s), len(steps) - steps[::-1].index(s)) for s in range(steps[-1] + 1))
+    return Schedule(tokens, feeds, steps, spans)
 
 
 class Cache:
@@ -32,7 +95,6 @@ class DecoderBlock(nn.Module):
         super().__init__()
         width = config.decoder_width
         self.heads, self.dropout = config.decoder_heads, config.dropout
-        self.norm_self, self.norm_cross, self.norm_mlp = (nn.LayerNorm(width) for _ in range(3))
         self.qkv = nn.Linear(width, 3 * width)
         self.project_self = nn.Linear(width, width)
         self.query = nn.Linear(width, width)
@@ -44,27 +106,32 @@ class DecoderBlock(nn.Module):
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # Q heads K width
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
-        return attend(q, k, v, mask, causal).transpose(1, 2).flatten(2)
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+        return attend(q, k, v, mask).transpose(1, 2).flatten(2)
 
-    def forward(self, x: Tensor, memory: Tensor, memory_mask: Tensor | None, cache: Cache | None) -> Tensor:
-        """(Q, K, width) with memory (Q, L, width) -> (Q, K, width); with a cache, K holds only the new tokens."""
-        q, k, v = (self._heads(t) for t in self.qkv(self.norm_self(x)).chunk(3, dim=-1))
+    def forward(
+        self, x: Tensor, memory: Tensor, mask: Tensor | None, memory_mask: Tensor | None, cache: Cache | None
+    ) -> Tensor:
+        """(Q, S, width) with memory (Q, L, width) -> (Q, S, width); with a cache, S holds only a step's new states.
+
+        `mask` (S, S) is False where a state must not read another one.
+        """
+        q, k, v = (self._heads(t) for t in self.qkv(normalise(x)).chunk(3, dim=-1))
         if cache is not None:
             if cache.tokens is not None:
                 k, v = torch.cat([cache.tokens[0], k], dim=2), torch.cat([cache.tokens[1], v], dim=2)
             cache.tokens = k, v
-        x = x + self.project_self(self._attend(q, k, v, None, causal=q.shape[2] > 1))
+        x = x + self.project_self(self._attend(q, k, v, mask))
         if cache is not None and cache.memory is not None:
             keys, values = cache.memory
         else:
             keys, values = (self._heads(t) for t in self.key_value(memory).chunk(2, dim=-1))
             if cache is not None:
                 cache.memory = keys, values
-        query = self._heads(self.query(self.norm_cross(x)))
-        x = x + self.project_cross(self._attend(query, keys, values, memory_mask, causal=False))
-        hidden = F.gelu(self.up(self.norm_mlp(x)))
-        return x + F.dropout(self.down(hidden), self.dropout, self.training)
+        query = self._heads(self.query(normalise(x)))
+        x = x + self.project_cross(self._attend(query, keys, values, memory_mask))
+        hidden = F.gelu(self.up(normalise(x)))
+        return x + channel_dropout(self.down(hidden), self.dropout, self.training)
 
 
 class Decoder(nn.Module):
@@ -72,11 +139,14 @@ class Decoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.start = nn.Linear(config.routing_width, config.decoder_width)
-        self.position = nn.Embedding(POSITIONS, config.decoder_width)
-        self.dropped = nn.Parameter(torch.randn(config.decoder_width) * 0.02)
+        width = config.decoder_width
+        self.start = nn.Linear(config.routing_width, width)
+        self.position = nn.Embedding(POSITIONS, width)
+        self.dropped = nn.Parameter(torch.randn(width) * 0.02)
         self.blocks = nn.ModuleList(DecoderBlock(config) for _ in range(config.decoder_layers))
-        self.norm = nn.LayerNorm(config.decoder_width)
+        self.norm = nn.LayerNorm(width)
+        if config.decoding != "token":
+            self.axes = nn.Linear(width, 3 * width)
 
     def forward(
         self,
@@ -84,16 +154,27 @@ class Decoder(nn.Module):
         positions: Tensor,
         anchors: Tensor,
         memory: Tensor,
+        mask: Tensor | None,
         memory_mask: Tensor | None,
         caches: list[Cache] | None = None,
     ) -> Tensor:
-        """Embeddings of the previous tokens (Q, K, width), the K positions to fill and anchors -> (Q, K, width).
+        """What feeds S states (Q, S, width), the positions they fill and their anchors -> (Q, S, width).
 
-        anchors (K) index the memory's tokens, -1 = none.
+        positions (S) are those of each state's first token; anchors (S) index the memory's tokens, -1 = none; `mask`
+        (S, S) as in `DecoderBlock`.
         """
-        x = inputs + self.position(positions)
+        x = inputs + self.position(positions).to(inputs.dtype)
         if bool((anchors >= 0).any()):
-            x = x + memory[:, anchors.clamp(min=0)] * (anchors >= 0)[:, None].to(memory.dtype)
+            x = x + memory.index_select(1, anchors.clamp(min=0)) * (anchors >= 0)[:, None].to(memory.dtype)
         for i, block in enumerate(self.blocks):
-            x = block(x, memory, memory_mask, caches[i] if caches is not None else None)
+            x = block(x, memory, mask, memory_mask, caches[i] if caches is not None else None)
         return self.norm(x)
+
+    def writes(self, hidden: Tensor, tokens: Sequence[tuple[int, int]]) -> Tensor:
+        """States (Q, S, width) that write the given token spans -> one vector a token (Q, K, width)."""
+        sizes = [b - a for a, b in tokens]
+        joints = sum(size == 3 for size in sizes)
+        if joints == 0:
+            return hidden
+        written = self.axes(hidden[:, :joints]).unflatten(-1, (3, -1)).flatten(1, 2)
+        return written if joints == len(sizes) else torch.cat([written, hidden[:, joints:]], dim=1)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ups.config import ModelConfig
 from ups.model.attention import attend
+from ups.model.layers import add_branch, channel_dropout, normalise
 from ups.model.tokenizer import GraphConvolution
 from ups.skeleton import SLOTS
 
@@ -54,7 +55,6 @@ class TemporalEncoding(nn.Module):
         super().__init__()
         d, width = config.joint_width, config.frame_width
         self.heads, self.dropout = config.frame_heads, config.dropout
-        self.norm_attention, self.norm_mlp = nn.LayerNorm(d), nn.LayerNorm(d)
         self.qkv = SlotLinear(d, 3 * width, into_joints=False)
         self.project = SlotLinear(d, width, into_joints=True)
         self.up = SlotLinear(d, config.frame_mlp, into_joints=False)
@@ -63,15 +63,15 @@ class TemporalEncoding(nn.Module):
     def attention(self, x: Tensor, slots: Tensor, mask: Tensor | None) -> Tensor:
         """(P, N, J, D) -> the same; `mask` (P, 1, 1, N) is False where a frame is padding."""
         p, n = x.shape[:2]
-        q, k, v = self.qkv(self.norm_attention(x), slots).view(p, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(normalise(x), slots).view(p, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         cos, sin = rotary(n, q.shape[-1], q.device)
         mixed = attend(rotate(q, cos, sin), rotate(k, cos, sin), v, mask)
         return self.project(mixed.transpose(1, 2).flatten(2), slots)
 
     def mlp(self, x: Tensor, slots: Tensor) -> Tensor:
         """(P, N, J, D) -> the same."""
-        hidden = F.gelu(self.up(self.norm_mlp(x), slots))
-        return self.down(F.dropout(hidden, self.dropout, self.training), slots)
+        hidden = F.gelu(self.up(normalise(x), slots))
+        return self.down(channel_dropout(hidden, self.dropout, self.training), slots)
 
 
 class Block(nn.Module):
@@ -83,18 +83,13 @@ class Block(nn.Module):
         self.sem = nn.ModuleList(GraphConvolution(config.joint_width, config.graph_groups) for _ in range(2))
         self.tem = TemporalEncoding(config)
 
-    def _keep(self, branch: Tensor) -> Tensor:
-        if not self.training or self.drop_path == 0:
-            return branch
-        keep = torch.rand(len(branch), *[1] * (branch.dim() - 1), device=branch.device) >= self.drop_path
-        return branch * (keep.to(branch.dtype) / (1 - self.drop_path))
-
-    def forward(self, x: Tensor, graph: Tensor, slots: Tensor, frame_weight: Tensor, mask: Tensor | None) -> Tensor:
-        """(P, N, J, D) -> (P, N, J, D)."""
+    def forward(self, x: Tensor, graph: Tensor, slots: Tensor, frames: Tensor | None) -> Tensor:
+        """(P, N, J, D) -> (P, N, J, D); `frames` (P, N) is False where a frame is padding."""
+        mask = None if frames is None else frames[:, None, None]
         for sem in self.sem:
-            x = x + self._keep(sem(x, graph, slots, frame_weight))
-        x = x + self._keep(self.tem.attention(x, slots, mask))
-        return x + self._keep(self.tem.mlp(x, slots))
+            x = add_branch(x, sem(x, graph, slots, frames), self.drop_path, self.training)
+        x = add_branch(x, self.tem.attention(x, slots, mask), self.drop_path, self.training)
+        return add_branch(x, self.tem.mlp(x, slots), self.drop_path, self.training)
 
 
 class Encoder(nn.Module):
@@ -106,20 +101,24 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(
             nn.ModuleList(Block(config) for _ in range(config.blocks)) for _ in range(config.layers)
         )
-        self.norm = nn.LayerNorm(config.joint_width)
 
     def forward(
-        self, x: Tensor, weights: Tensor, graph: Tensor, slots: Tensor, frame_weight: Tensor, mask: Tensor | None
+        self, x: Tensor, route: list[int], weights: Tensor | None, graph: Tensor, slots: Tensor, frames: Tensor | None
     ) -> Tensor:
-        """(P, N, J, D) -> (P, N, J, D). `weights` (L, H) are the router's."""
-        for layer, weight in zip(self.layers, weights.to(x.dtype), strict=True):
+        """(P, N, J, D) -> (P, N, J, D) through block route[l] of every layer l.
+
+        `weights` (L, H) are the router's while routes are learned; None where they are settled.
+        """
+        for number, layer in enumerate(self.layers):
             blocks = list(layer.children())
-            if self.dense:
+            if self.dense and weights is not None:
                 mixed = [
-                    w * block(x, graph, slots, frame_weight, mask) for w, block in zip(weight, blocks, strict=True)
+                    w.to(x.dtype) * block(x, graph, slots, frames)
+                    for w, block in zip(weights[number], blocks, strict=True)
                 ]
                 x = torch.stack(mixed).sum(0)
-            else:
-                h = int(weight.argmax())
-                x = torch.lerp(x, blocks[h](x, graph, slots, frame_weight, mask), weight[h])
-        return self.norm(x)
+                continue
+            h = route[number]
+            answer = blocks[h](x, graph, slots, frames)
+            x = answer if weights is None else torch.lerp(x, answer, weights[number, h].to(x.dtype))
+        return normalise(x)

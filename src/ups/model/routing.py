@@ -1,7 +1,7 @@
 """Dynamic routing (paper 3.4): each task picks one of H blocks in every layer by Gumbel-softmax.
 
 What differs from the paper: the sample is straight-through, so that only the chosen block runs and its weight, whose
-value is 1, carries the gradient to the embeddings; and the Gumbel noise is annealed away, after which a route is fixed.
+value is 1, carries the gradient to the embeddings; and the Gumbel noise is annealed away, after which a route is settled.
 """
 
 from __future__ import annotations
@@ -27,17 +27,25 @@ class Router(nn.Module):
         """s = B . tau, equation 1: (L, H)."""
         return self.block @ self.task[task]
 
-    def weights(self, task: int) -> Tensor:
-        """m, equation 2: (L, H), one-hot in value and soft in gradient; soft in both where `dense`."""
+    def select(self, task: int) -> tuple[list[int], Tensor | None]:
+        """The block of every layer, and m of equation 2: (L, H), one-hot in value and soft in gradient.
+
+        While no noise is in play (at evaluation, and in training once exploration is over) the route is the argmax, and
+        m is None: it is settled, and no gradient moves it. Where `dense`, m is always the softmax itself.
+        """
         scores = self.scores(task).float()
-        if self.training and self.noise > 0:
+        exploring = self.training and self.noise > 0
+        if exploring:
             uniform = torch.rand_like(scores).clamp(1e-9, 1 - 1e-7)
             scores = scores - self.noise * torch.log(-torch.log(uniform))
+        chosen = scores.argmax(-1)
         soft = torch.softmax(scores / self.temperature, dim=-1)
         if self.dense:
-            return soft
-        hard = torch.zeros_like(soft).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
-        return hard + soft - soft.detach()
+            return chosen.tolist(), soft
+        if not exploring:
+            return chosen.tolist(), None
+        hard = torch.zeros_like(soft).scatter_(-1, chosen[:, None], 1.0)
+        return chosen.tolist(), hard + soft - soft.detach()
 
     @torch.no_grad()
     def route(self, task: int) -> list[int]:

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ups.batch import CONTEXT, Poses
 from ups.config import ModelConfig
+from ups.model.layers import join_frames, mean_frame, normalise
 from ups.skeleton import SLOTS, Skeleton
 
 FEATURES = 12
@@ -19,7 +20,8 @@ RELATIONS = 4
 
 def joint_features(poses: Poses) -> Tensor:
     """(P, N, J, FEATURES) from coordinates; every value that rests on an invisible joint is 0."""
-    x, seen = poses.joints, (poses.visible & poses.frames[..., None])[..., None]
+    seen = poses.visible if poses.frames is None else poses.visible & poses.frames[..., None]
+    x, seen = poses.joints, seen[..., None]
     x = x * seen
     roots = list(poses.skeleton.root_indices)
     count = seen[:, :, roots].sum(2, keepdim=True)
@@ -52,7 +54,6 @@ class GraphConvolution(nn.Module):
     def __init__(self, width: int, groups: int) -> None:
         super().__init__()
         self.groups = groups
-        self.norm = nn.LayerNorm(width)
         self.value = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, width)
         self.mix = nn.Parameter(torch.eye(3).repeat(groups, 1)[:groups])
@@ -60,21 +61,21 @@ class GraphConvolution(nn.Module):
         self.query_key = nn.Linear(width, 2 * RELATIONS * groups)
         self.refine = nn.Parameter(torch.randn(groups, RELATIONS) * 0.1)
 
-    def topology(self, x: Tensor, graph: Tensor, slots: Tensor, frame_weight: Tensor) -> Tensor:
+    def topology(self, x: Tensor, graph: Tensor, slots: Tensor, frames: Tensor | None) -> Tensor:
         """(P, G, J, J)."""
-        p, n, j, _ = x.shape
-        pooled = torch.bmm(frame_weight[:, None].to(x.dtype), x.reshape(p, n, -1)).view(p, j, -1)
+        p, _, j, _ = x.shape
+        pooled = mean_frame(x, frames)
         query, key = self.query_key(pooled).view(p, j, 2, self.groups, RELATIONS).permute(2, 0, 3, 1, 4)
         relation = torch.tanh(query[:, :, :, None] - key[:, :, None])  # P G J J R
         refined = torch.einsum("pgijr,gr->pgij", relation, self.refine.to(relation.dtype))
         fixed = torch.einsum("gc,cij->gij", self.mix, graph) + self.learned[:, slots][:, :, slots]
         return refined + fixed.to(refined.dtype)
 
-    def forward(self, x: Tensor, graph: Tensor, slots: Tensor, frame_weight: Tensor) -> Tensor:
-        """(P, N, J, D) -> (P, N, J, D), without the residual."""
+    def forward(self, x: Tensor, graph: Tensor, slots: Tensor, frames: Tensor | None) -> Tensor:
+        """(P, N, J, D) -> (P, N, J, D), without the residual; `frames` (P, N) is False where a frame is padding."""
         p, n, j, d = x.shape
-        h = self.norm(x)
-        topology = self.topology(h, graph, slots, frame_weight)
+        h = normalise(x)
+        topology = self.topology(h, graph, slots, frames)
         value = self.value(h).view(p, n, j, self.groups, -1).permute(0, 3, 2, 1, 4)  # P G J N D/G
         mixed = torch.matmul(topology.to(value.dtype), value.reshape(p, self.groups, j, -1))
         mixed = mixed.view(p, self.groups, j, n, -1).permute(0, 3, 2, 1, 4).reshape(p, n, j, d)
@@ -86,24 +87,26 @@ class TemporalConvolution(nn.Module):
 
     def __init__(self, width: int, kernel: int, dilation: int) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
         self.conv = nn.Conv2d(
             width, width, (kernel, 1), dilation=(dilation, 1), padding=(kernel // 2 * dilation, 0), bias=False
         )
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, frame_mask: Tensor) -> Tensor:
-        """(P, N, J, D) -> (P, N, J, D), without the residual."""
-        h = self.norm(x) * frame_mask[..., None, None]
+    def forward(self, x: Tensor, frames: Tensor | None) -> Tensor:
+        """(P, N, J, D) -> (P, N, J, D), without the residual; `frames` (P, N) is False where a frame is padding."""
+        h = normalise(x)
+        if frames is not None:
+            h = h * frames[..., None, None]
         return self.out(F.gelu(self.conv(h.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)))
 
 
 class JointTokenizer(nn.Module):
-    """Poses -> joint tokens (P, N, J, D)."""
+    """Poses -> joint tokens; frames are joined by `temporal_stride` after the first layer."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         d = config.joint_width
+        self.stride = config.temporal_stride
         self.embed = nn.Linear(FEATURES, d)
         self.context = nn.Linear(CONTEXT, d)
         self.slot = nn.Embedding(len(SLOTS), d)
@@ -113,15 +116,18 @@ class JointTokenizer(nn.Module):
             TemporalConvolution(d, config.temporal_kernel, 1 + i % 2) for i in range(config.tokenizer_layers)
         )
 
-    def forward(self, poses: Poses, graph: Tensor, slots: Tensor, frame_weight: Tensor) -> Tensor:
-        """(P, N, J, D)."""
+    def forward(self, poses: Poses, graph: Tensor, slots: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Joint tokens after the first layer (P, N, J, D), after the last one (P, N', J, D), and its mask (P, N')."""
         with torch.autocast(poses.joints.device.type, enabled=False):  # coordinates need more than bfloat16's 8 bits
             x = self.embed(joint_features(poses)) + self.context(poses.context)[:, None, None]
             x = torch.where(poses.visible[..., None], x, self.absent) + self.slot(slots)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))
-        frames = poses.frames.to(x.dtype)
-        for graph_layer, time_layer in zip(self.graph, self.time, strict=True):
-            x = x + graph_layer(x, graph, slots, frame_weight)
+        frames, detail = poses.frames, x
+        for i, (graph_layer, time_layer) in enumerate(zip(self.graph, self.time, strict=True)):
+            x = x + graph_layer(x, graph, slots, frames)
             x = x + time_layer(x, frames)
-        return x
+            if i == 0:
+                detail = x
+                x, frames = join_frames(x, frames, self.stride)
+        return detail, x, frames

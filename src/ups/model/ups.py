@@ -1,19 +1,23 @@
 """UPS (paper 3): tokenizer, routed encoder and decoder around one tied vocabulary.
 
 What differs from the paper, each a decision of docs/design.md: weights per named joint slot, a learned embedding for
-absent joints, pre-norm residual layers with drop path, a narrower attention in the TEM, straight-through routing, and
-pose estimation decodes each frame as a short sequence of its own, reading that frame's joint tokens.
+absent joints, pre-norm residual layers with drop path, a narrower attention in the TEM, straight-through routing, frames
+that may be joined before the encoder, several tokens a decoding step, and pose estimation decodes each frame as a short
+sequence of its own, reading that frame's joint tokens.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from ups.batch import PERSONS, Batch, Layout, Poses
+from ups.batch import CLASS_POSITION, PERSONS, Batch, Layout, Poses
 from ups.config import ModelConfig
-from ups.model.decoder import Cache, Decoder
+from ups.model.decoder import Cache, Decoder, Schedule, schedule
 from ups.model.encoder import Encoder, SlotLinear
+from ups.model.layers import normalise
 from ups.model.routing import Router
 from ups.model.tokenizer import JointTokenizer, bone_graph
 from ups.skeleton import SLOTS
@@ -35,6 +39,36 @@ class VocabularyEmbedding(nn.Module):
         return self.project(self.features * self.scale) + self.residual
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """What the encoder makes of P persons.
+
+    Attributes:
+        joints: (P, N', J, D) joint tokens, N' = ceil(N / temporal_stride).
+        frames: (P, N') bool, False = padding; None where nothing is.
+        detail: (P, N, J, D) tokens of every frame after the tokenizer's first layer.
+    """
+
+    joints: Tensor
+    frames: Tensor | None
+    detail: Tensor
+
+
+class Choice:
+    """Scores of the steps of a layout that choose among the same tokens.
+
+    A plain class, see `ups.batch.Batch`.
+
+    Attributes:
+        steps: the C step numbers.
+        ids: (T,) the tokens that compete there.
+        scores: (Q, C, T) logits.
+    """
+
+    def __init__(self, steps: list[int], ids: Tensor, scores: Tensor) -> None:
+        self.steps, self.ids, self.scores = steps, ids, scores
+
+
 class UPS(nn.Module):
     """The whole model.
 
@@ -53,6 +87,8 @@ class UPS(nn.Module):
         self.encoder = Encoder(config)
         self.frame_memory = SlotLinear(config.joint_width, config.decoder_width, into_joints=False)
         self.joint_memory = nn.Linear(config.joint_width, config.decoder_width)
+        if config.temporal_stride > 1:
+            self.detail_memory = nn.Linear(config.joint_width, config.decoder_width, bias=False)
         self.joint_slot = nn.Embedding(len(SLOTS), config.decoder_width)
         self.memory_norm = nn.LayerNorm(config.decoder_width)
         self.person = nn.Embedding(PERSONS, config.decoder_width)
@@ -87,44 +123,42 @@ class UPS(nn.Module):
         """The block that each task uses in each layer."""
         return {task: self.router.route(i) for i, task in enumerate(self.tasks)}
 
-    def encode(self, task: str, poses: Poses) -> Tensor:
-        """Joint tokens (P, N, J, D) along the task's route."""
+    def encode(self, task: str, poses: Poses) -> Encoded:
+        """Joint tokens along the task's route."""
         slots = torch.tensor(poses.skeleton.slots, device=poses.joints.device)
-        frames = poses.frames.float()
-        frame_weight = frames / frames.sum(1, keepdim=True).clamp(min=1)
         graph = bone_graph(poses.skeleton, poses.joints)
-        mask = None if bool(poses.frames.all()) else poses.frames[:, None, None]
-        weights = self.router.weights(self.task_index(task))
-        x = self.tokenizer(poses, graph, slots, frame_weight)
-        return self.encoder(x, weights, graph, slots, frame_weight, mask)
+        route, weights = self.router.select(self.task_index(task))
+        detail, x, frames = self.tokenizer(poses, graph, slots)
+        return Encoded(self.encoder(x, route, weights, graph, slots, frames), frames, detail)
 
-    def clip_memory(self, encoded: Tensor, poses: Poses) -> tuple[Tensor, Tensor | None]:
-        """Frame tokens of all persons of a clip: (B, M*N, width) and their mask (B, 1, 1, M*N), None if all is there."""
-        slots = torch.tensor(poses.skeleton.slots, device=encoded.device)
-        tokens = self.frame_memory(encoded, slots)
+    def clip_memory(self, encoded: Encoded, poses: Poses) -> tuple[Tensor, Tensor | None]:
+        """Frame tokens of all persons of a clip: (B, M*N', width) and their mask (B, 1, 1, M*N'), None if all is there."""
+        joints, frames = encoded.joints, encoded.frames
+        slots = torch.tensor(poses.skeleton.slots, device=joints.device)
+        tokens = self.frame_memory(joints, slots)
         p, n, width = tokens.shape
         tokens = tokens + sinusoid(n, width, tokens)
+        if p == poses.clips:
+            tokens = self.memory_norm(tokens + self.person.weight[0].to(tokens.dtype))
+            return tokens, None if frames is None else frames[:, None, None]
         first = torch.searchsorted(poses.clip, poses.clip)
         number = torch.arange(p, device=tokens.device) - first
         tokens = self.memory_norm(tokens + self.person(number)[:, None])
-        if p == poses.clips:
-            mask = None if bool(poses.frames.all()) else poses.frames[:, None, None]
-            return tokens, mask
         persons = int(number.max()) + 1
         memory = tokens.new_zeros(poses.clips, persons, n, width)
         mask = torch.zeros(poses.clips, persons, n, dtype=torch.bool, device=tokens.device)
-        memory[poses.clip, number], mask[poses.clip, number] = tokens, poses.frames
+        memory[poses.clip, number] = tokens
+        mask[poses.clip, number] = True if frames is None else frames
         return memory.flatten(1, 2), mask.flatten(1, 2)[:, None, None]
 
-    def frame_memories(self, encoded: Tensor, poses: Poses, target_frames: Tensor) -> Tensor:
-        """Joint tokens and frame token of each target frame.
-
-        encoded (P, N, J, D), target_frames (P, T) frame numbers -> (P * T, J + 1, width).
-        """
-        slots = torch.tensor(poses.skeleton.slots, device=encoded.device)
-        person = torch.arange(len(encoded), device=encoded.device)[:, None]
-        chosen = encoded[person, target_frames].flatten(0, 1)  # P*T J D
+    def frame_memories(self, encoded: Encoded, poses: Poses, target_frames: Tensor) -> Tensor:
+        """Joint tokens and frame token of each target frame: target_frames (P, T) numbers -> (P * T, J + 1, width)."""
+        slots = torch.tensor(poses.skeleton.slots, device=target_frames.device)
+        stride = self.config.temporal_stride
+        chosen = _frames_at(encoded.joints, target_frames // stride)  # P*T J D
         joints = self.joint_memory(chosen) + self.joint_slot(slots).to(chosen.dtype)
+        if stride > 1:
+            joints = joints + self.detail_memory(normalise(_frames_at(encoded.detail, target_frames)))
         frame = self.frame_memory(chosen[:, None], slots)
         return self.memory_norm(torch.cat([joints, frame.to(joints.dtype)], dim=1))
 
@@ -146,21 +180,46 @@ class UPS(nn.Module):
         """(..., width) against token embeddings (T, width) -> (..., T)."""
         return (hidden * self.output_scale.exp().to(hidden.dtype)) @ embedding.t().to(hidden.dtype)
 
-    def forward(self, task: str, batch: Batch, drop: Tensor | None) -> Tensor:
-        """Teacher-forced logits over the vocabulary: (Q, K, vocabulary).
+    def schedule(self, layout: Layout) -> Schedule:
+        """When each token of the layout is written, and which token feeds it."""
+        return schedule(layout, self.config.decoding)
 
-        The decoder reads batch.tokens shifted by one, those where `drop` (Q, K - 1) is True replaced by a learned mark.
+    def forward(self, task: str, batch: Batch, drop: Tensor | None) -> list[Choice]:
+        """Teacher-forced scores of every step of the layout.
+
+        A coordinate competes with the bins of its axis; an action or end-of-task token with the whole vocabulary.
+        Tokens that `drop` (Q, K) marks are hidden from the decoder: a learned mark stands for them.
         """
         layout, tokens = batch.layout, batch.tokens
-        memory, mask = self.memory(task, batch.poses, layout, batch.target_frames)
-        embedding = self.vocabulary()
-        previous = self.token_inputs(embedding, tokens[:, :-1])
+        memory, memory_mask = self.memory(task, batch.poses, layout, batch.target_frames)
+        embedding, plan = self.vocabulary(), self.schedule(layout)
+        known = self.token_inputs(embedding, tokens)
         if drop is not None:
-            previous = torch.where(drop[..., None], self.decoder.dropped.to(previous.dtype), previous)
-        inputs = torch.cat([self.start(task, len(tokens)).to(previous.dtype), previous], dim=1)
-        positions = torch.tensor(layout.positions, device=tokens.device)
-        anchors = torch.tensor(layout.anchors, device=tokens.device)
-        return self.logits(self.decoder(inputs, positions, anchors, memory, mask), embedding)
+            known = torch.where(drop[..., None], self.decoder.dropped.to(known.dtype), known)
+        known = torch.cat([self.start(task, len(tokens)).to(known.dtype), known], dim=1)
+        positions, anchors, steps = self.state_indices(layout, tokens.device)
+        inputs = torch.from_numpy(plan.mixing).to(known) @ known
+        hidden = self.decoder(inputs, positions, anchors, memory, steps[:, None] >= steps, memory_mask)
+        return self._choices(layout, self.decoder.writes(hidden, plan.tokens), embedding)
+
+    def state_indices(self, layout: Layout, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Position, anchor and step of each of the S states that write a layout, (S) each."""
+        plan = self.schedule(layout)
+        first = [a for a, _ in plan.tokens]
+        rows = [layout.positions[a] for a in first], [layout.anchors[a] for a in first], plan.steps
+        positions, anchors, steps = (torch.tensor(row, device=device) for row in rows)
+        return positions, anchors, steps
+
+    def _choices(self, layout: Layout, hidden: Tensor, embedding: Tensor) -> list[Choice]:
+        coordinate = [layout.positions[k] < CLASS_POSITION for k in range(len(layout.positions))]
+        groups = [(ids, ks) for ids, ks in layout.choices.items() if coordinate[ks[0]]]
+        rest = [k for k in range(len(coordinate)) if not coordinate[k]]
+        result = []
+        for ids, ks in [*groups, (tuple(range(len(embedding))), rest)]:
+            index = torch.tensor(ids, device=hidden.device)
+            chosen = hidden.index_select(1, torch.tensor(ks, device=hidden.device))
+            result.append(Choice(ks, index, self.logits(chosen, embedding.index_select(0, index))))
+        return result
 
     def token_inputs(self, embedding: Tensor, tokens: Tensor) -> Tensor:
         """Embeddings of tokens as decoder inputs: (..., width), scaled to unit size."""
@@ -169,6 +228,12 @@ class UPS(nn.Module):
     def new_caches(self) -> list[Cache]:
         """Empty key-value caches, one a decoder block."""
         return [Cache() for _ in self.decoder.blocks]
+
+
+def _frames_at(x: Tensor, numbers: Tensor) -> Tensor:
+    """Frames (P, T) of (P, N, J, D) -> (P * T, J, D)."""
+    index = numbers[..., None, None].expand(*numbers.shape, *x.shape[2:])
+    return torch.gather(x, 1, index).flatten(0, 1)
 
 
 def sinusoid(n: int, width: int, like: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,6 +33,10 @@ class Augmentation:
     """Probability that some joints are hidden for a while."""
 
 
+IN_3D = Augmentation(yaw=60, tilt=15, roll=10)
+IN_2D = Augmentation(roll=15, noise=0.02, mirror=0.5)
+
+
 @dataclass(frozen=True)
 class ActionTask:
     """Which action is this? One action token.
@@ -45,7 +49,9 @@ class ActionTask:
     eot: str
     prefix: bool = False
     """Trained on prefixes: the clip's RAW frames are cut first, at a ratio drawn from U(0.1, 1)."""
-    augmentation: Augmentation = field(default_factory=Augmentation)
+    augmentation: Augmentation = IN_3D
+    planar: Augmentation = IN_2D
+    """Takes the place of `augmentation` for 2D clips, which can't be seen from another side."""
 
     def example(
         self,
@@ -79,7 +85,7 @@ class ActionTask:
         del targets
         if clip.label < 0:
             raise PoseError(f"{clip.id}: has no action to learn; leave it out of the training split")
-        a = self.augmentation
+        a = self.planar if clip.space == "image" else self.augmentation
         if self.prefix:
             clip = clip.first(int(np.ceil(rng.uniform(0.1, 1.0) * clip.frames)))
         length = 1 - a.crop * (0.3 if self.prefix else 1.0) * rng.random()
@@ -129,7 +135,6 @@ def _normalise_2d(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> n
     return np.concatenate([planar, np.zeros_like(planar[..., :1])], -1).astype(np.float32)
 
 
-_IN_3D = Augmentation(yaw=60, tilt=15, roll=10)
-recognize_3d = ActionTask("recognize_3d", "recognition", augmentation=_IN_3D)
-recognize_2d = ActionTask("recognize_2d", "recognition", augmentation=Augmentation(roll=15, noise=0.02, mirror=0.5))
-anticipate = ActionTask("anticipate", "anticipation", prefix=True, augmentation=_IN_3D)
+recognize_3d = ActionTask("recognize_3d", "recognition")
+recognize_2d = ActionTask("recognize_2d", "recognition")
+anticipate = ActionTask("anticipate", "anticipation", prefix=True)

@@ -29,7 +29,7 @@ class PoseTask:
         """The window of `frames` raw frames from `start` (may be negative or pass the end: edges are repeated).
 
         2D joints are centred on the window's mean root and divided by its body size; where on the screen and how large
-        the body stood is the context. `target_frames` count from the window's start.
+        the body stood, and how long the window lasts, is the context. `target_frames` count from the window's start.
         """
         if clip.space != "image" or clip.image_size is None:
             raise PoseError(
@@ -56,11 +56,10 @@ class PoseTask:
         start = int(rng.integers(-(frames // 2), max(clip.frames - frames // 2, -(frames // 2) + 1)))
         plain = self.example(clip, start, frames, wanted)
         noise = self.noise * rng.random() / np.exp(plain.context[2])
-        joints = plain.joints + np.pad(
-            noise * rng.standard_normal((*plain.joints.shape[:3], 2)), ((0, 0),) * 3 + ((0, 1),)
-        )
+        joints = plain.joints.copy()
+        joints[..., :2] += (noise * rng.standard_normal((*joints.shape[:3], 2))).astype(np.float32)
         example = Example(
-            joints.astype(np.float32),
+            joints,
             drop_joints(plain.visible, rng, self.drop),
             plain.context,
             -1,
@@ -86,8 +85,9 @@ class PoseTask:
         )
 
     def joints(self, skeleton: Skeleton) -> tuple[str, ...]:
-        """The joints that are decoded: all but a root joint, which is the origin."""
-        return tuple(j for j in skeleton.joints if skeleton.root != (j,))
+        """The joints that are decoded, parents before children: all but a root joint, which is the origin."""
+        names = tuple(skeleton.joints[i] for i in skeleton.top_down)
+        return tuple(j for j in names if skeleton.root != (j,))
 
     def layout(self, vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]) -> Layout:
         """x, y, z of every joint, then EOT."""
@@ -126,7 +126,7 @@ def _centred(
         size = max(float(np.sqrt(((screen[seen] - origin) ** 2).sum(-1).mean())), 1e-3)
     planar = (screen - origin) / (2 * size)
     context = np.zeros(CONTEXT, np.float32)
-    context[:3] = *origin, np.log(size)
+    context[:] = *origin, np.log(size), np.log(joints.shape[1] / clip.fps)
     flat = np.concatenate([planar, np.zeros_like(planar[..., :1])], -1)
     return Example(flat.astype(np.float32), seen, context, clip.label, wanted, target)
 

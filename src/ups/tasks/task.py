@@ -96,15 +96,15 @@ def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, t
         if len(persons) > PERSONS:
             raise PoseError(f"a clip has {len(persons)} persons; at most {PERSONS} can be read: keep those that matter")
         for m in persons:
-            joints.append(np.pad(e.joints[m], ((0, pad), (0, 0), (0, 0))))
-            visible.append(np.pad(e.visible[m], ((0, pad), (0, 0))))
-            valid.append(np.pad(real, (0, pad)))
+            joints.append(_padded(e.joints[m], pad))
+            visible.append(_padded(e.visible[m], pad))
+            valid.append(_padded(real, pad))
             clip.append(i)
             targets.append(e.target_frames)
     poses = Poses(
         torch.from_numpy(np.stack(joints)).float(),
         torch.from_numpy(np.stack(visible)),
-        torch.from_numpy(np.stack(valid)),
+        None if all(v.all() for v in valid) else torch.from_numpy(np.stack(valid)),
         torch.from_numpy(np.stack([examples[i].context for i in clip])).float(),
         torch.tensor(clip),
         len(examples),
@@ -112,3 +112,8 @@ def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, t
     )
     frames = None if targets[0] is None else torch.from_numpy(np.stack(targets)).long()
     return poses, frames
+
+
+def _padded(frames: np.ndarray, pad: int) -> np.ndarray:
+    """(N, ...) followed by `pad` frames of zeros."""
+    return frames if pad == 0 else np.concatenate([frames, np.zeros((pad, *frames.shape[1:]), frames.dtype)])
