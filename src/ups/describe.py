@@ -115,9 +115,10 @@ def cost(trained: Trained, task: str, frames: int, skeleton: Skeleton) -> Cost:
     wanted = torch.tensor([[frames // 2]]) if layout.per_frame else None
     values = torch.zeros(trained.vocabulary.size)
     model.requires_grad_(False)  # the counter's hooks want gradients otherwise
-    encoder, (memory, mask) = _flops(lambda: model.memory(task, poses, layout, wanted))
-    decoder, _ = _flops(lambda: decode(model, task, memory, mask, layout, values))
-    embeddings, _ = _flops(model.vocabulary)  # the same for every input, so no part of an answer's cost
+    with torch.no_grad():
+        encoder, (memory, mask) = count_flops(lambda: model.memory(task, poses, layout, wanted))
+        decoder, _ = count_flops(lambda: decode(model, task, memory, mask, layout, values))
+        embeddings, _ = count_flops(model.vocabulary)  # the same for every input, so no part of an answer's cost
     route = model.routes()[task]
     idle = 0 if model.encoder.dense else sum(
         _count(block)
@@ -219,7 +220,8 @@ def _count(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def _flops(call: Callable[[], Any]) -> tuple[int, Any]:
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+def count_flops(call: Callable[[], Any]) -> tuple[int, Any]:
+    """Floating-point operations of the matrix products and convolutions that a call makes, and what it returns."""
+    with FlopCounterMode(display=False) as counter:
         result = call()
     return counter.get_total_flops(), result

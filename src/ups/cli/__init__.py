@@ -12,6 +12,7 @@ import tyro
 from tyro.conf import subcommand
 
 from ups import __version__
+from ups.cli.bench import Bench
 from ups.cli.data import Data
 from ups.cli.predict import Predict, Quickstart
 from ups.cli.train import Describe, Evaluate, FineTune, Train
@@ -26,6 +27,7 @@ Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Describe, subcommand("describe")]
+    | Annotated[Bench, subcommand("bench")]
     | Annotated[Quickstart, subcommand("quickstart")]
 )
 _DESCRIPTION = (

@@ -1,0 +1,328 @@
+"""How fast a model trains and answers on this machine, as a record for a JSON file and as tables.
+
+All of it is measured in one run on generated clips: training steps on batches that are ready, batch assembly, answers in
+batches from pose sequences to results, answers to one clip, decoding with and without a cache, and the square matrix
+product that all FLOP/s are compared with.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rich.console import Group
+from rich.table import Table
+
+from ups.batch import Batch
+from ups.bench.fresh import BATCH, Job, answer_many, answer_one, answering_memory, first_answer, training_memory
+from ups.bench.inputs import IN_THE_IMAGE, random_clip, shape_of
+from ups.bench.timing import Spread, Timing, interleaved, machine, matmul, number
+from ups.checkpoint import Trained, load, save
+from ups.config import TaskMix
+from ups.decoding import decode
+from ups.describe import count_flops
+from ups.pose import PoseSequence
+from ups.predictor import Predictor
+from ups.tasks import get_task
+from ups.training import Run, make_batch
+
+DTYPES = {"32-true": "float32", "bf16-mixed": "bfloat16"}
+"""Data type of the matrix products, by precision."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to measure.
+
+    Attributes:
+        tasks: which; all that the model was trained on where empty.
+        batch: samples of a training step; as the model was trained where None.
+        precision: of training and answers; the model's own where None.
+        rounds: repetitions of all measurements, in turn.
+        seconds: time a measurement takes in each round, at least.
+    """
+
+    tasks: tuple[str, ...] = ()
+    batch: int | None = None
+    precision: Literal["bf16-mixed", "32-true"] | None = None
+    rounds: int = 5
+    seconds: float = 0.5
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One task's inputs.
+
+    Attributes:
+        mix: the task, its batch and frames.
+        clips: of a training step and of a batch to answer, each `mix.frames` frames long.
+        question: what is answered at once: `BATCH` clips; for pose estimation one clip, long enough for as many windows.
+        classes: candidates.
+        steps: K, tokens of one answer's sequence.
+    """
+
+    mix: TaskMix
+    clips: list[PoseSequence]
+    question: list[PoseSequence]
+    classes: tuple[str, ...]
+    steps: int
+
+    @property
+    def unit(self) -> str:
+        """What inference counts."""
+        return "frame" if self.mix.task == "estimate_pose" else "clip"
+
+    @property
+    def units(self) -> int:
+        """How many of them the question holds."""
+        return self.question[0].frames if self.unit == "frame" else len(self.question)
+
+
+def measure(trained: Trained, settings: Settings) -> dict[str, Any]:
+    """Measure one model; threads are those that PyTorch is set to.
+
+    Returns:
+        A record of plain JSON values: "machine", "model", "settings", "matmul" (FLOP/s by data type), and for each task in
+        "tasks" its "input", "training", "assembly", "inference", "latency", "decoding", "first_answer".
+
+    Raises:
+        ValueError: a task that the model was not trained on, a batch or number of rounds below 1.
+        RuntimeError: a process that measures failed.
+    """
+    train = trained.config.train
+    if settings.rounds < 1:
+        raise ValueError(f"{settings.rounds} rounds; at least 1 is needed")
+    if settings.batch is not None and settings.batch < train.accumulate:
+        raise ValueError(f"a batch of {settings.batch}; at least {train.accumulate} is needed")
+    mixes = tuple(replace(mix, batch=settings.batch or mix.batch) for mix in train.tasks)
+    trained = in_precision(trained, settings.precision or train.precision)
+    trained = replace(trained, config=replace(trained.config, train=replace(trained.config.train, tasks=mixes)))
+    work = [workload(trained, task) for task in settings.tasks or [mix.task for mix in mixes]]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "checkpoint"
+        save(trained, folder, trained.model.state_dict())
+        return _measure(folder, work, settings)
+
+
+def workload(trained: Trained, task: str) -> Workload:
+    """Generated clips for a task, at the shape it was trained on; one person."""
+    mix, skeleton, classes = shape_of(trained, task)
+    rng = np.random.default_rng(0)
+
+    def clip(frames: int, i: int) -> PoseSequence:
+        return random_clip(task, skeleton, frames, 1, i % len(classes) if classes else -1, rng)
+
+    clips = [clip(mix.frames, i) for i in range(max(mix.batch, BATCH))]
+    long = task == "estimate_pose"
+    question = [clip(BATCH * max(1, mix.frames // 3), 0)] if long else clips[:BATCH]
+    layout = get_task(task).layout(trained.vocabulary, skeleton.sorted_by_slot(), classes)
+    return Workload(mix, clips, question, classes, len(layout.positions))
+
+
+def training_batches(
+    trained: Trained, mix: TaskMix, clips: list[PoseSequence], classes: tuple[str, ...]
+) -> list[Batch]:
+    """The micro-batches of one optimiser step, from the first clips."""
+    train, size = trained.config.train, mix.batch // trained.config.train.accumulate
+    rng = np.random.default_rng(0)
+    return [
+        make_batch(
+            get_task(mix.task), mix, train.target_frames, trained.vocabulary, clips[i * size : (i + 1) * size], classes, rng
+        )
+        for i in range(train.accumulate)
+    ]  # fmt: skip
+
+
+def inference(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """The mode in which the model is called to answer."""
+    stack = ExitStack()
+    stack.enter_context(torch.inference_mode())
+    stack.enter_context(torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"))
+    return stack
+
+
+def in_precision(trained: Trained, precision: Literal["bf16-mixed", "32-true"]) -> Trained:
+    """The same model, which trains and answers in `precision`."""
+    train = replace(trained.config.train, precision=precision)
+    return replace(trained, config=replace(trained.config, train=train))
+
+
+def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str, Any]:
+    run = Run(load(folder), folder.parent / "run")
+    run.model.train()
+    device, answering = run.fabric.device, load(folder)
+    answering.model.to(device).requires_grad_(False)
+    facts = machine(device)
+    predictor, precision = Predictor(answering), answering.config.train.precision
+    plain = Predictor(in_precision(answering, "32-true"))  # for counting: the counter and autocast conflict
+    calls: dict[str, Callable[[], object]] = {}
+    flops: dict[str, float] = {}
+    for dtype in ("float32", "bfloat16"):
+        calls[dtype], flops[dtype] = matmul(getattr(torch, dtype), device)
+    for w in work:
+        for name, call in {
+            **_training_calls(run, w),
+            **_answer_calls(predictor, w),
+            **_decoding_calls(predictor, w),
+        }.items():
+            calls[f"{w.mix.task}/{name}"] = call
+        flops[f"{w.mix.task}/training"] = count_flops(calls[f"{w.mix.task}/training"])[0]
+        flops[f"{w.mix.task}/inference"] = count_flops(_answer_calls(plain, w)["inference"])[0]
+    times = interleaved(calls, settings.rounds, settings.seconds, device)
+    rates = {name: Spread.of(times[name].rates(flops[name])).to_dict() for name in ("float32", "bfloat16")}
+    model = answering.model
+    return {
+        "machine": facts,
+        "model": {
+            "name": answering.config.name,
+            "steps": answering.steps,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "precision": precision,
+            "dtype": DTYPES[precision],
+        },
+        "settings": {"rounds": settings.rounds, "seconds": settings.seconds, "accumulate": run.config.accumulate},
+        "matmul": {"flop_per_s": rates, "size": round((flops["float32"] / 2) ** (1 / 3))},
+        "tasks": {
+            w.mix.task: {
+                **_record(w, times, flops, times[DTYPES[precision]].rates(flops[DTYPES[precision]])),
+                **_fresh(folder, w, device, settings),
+            }
+            for w in work
+        },
+    }
+
+
+def _training_calls(run: Run, w: Workload) -> dict[str, Callable[[], object]]:
+    """An optimiser step on ready batches, and the assembly of its batches in one thread."""
+    batches = training_batches(run.trained, w.mix, w.clips, w.classes)
+    return {
+        "training": lambda: run.take_step(w.mix.task, batches),
+        "assembly": lambda: training_batches(run.trained, w.mix, w.clips, w.classes),
+    }
+
+
+def _answer_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], object]]:
+    """From pose sequences to results: a batch, and one clip."""
+    return {
+        "inference": lambda: answer_many(predictor, w.mix.task, w.question, w.classes),
+        "latency": lambda: answer_one(predictor, w.mix.task, w.clips[0], w.classes),
+    }
+
+
+def _decoding_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], object]]:
+    """`BATCH` sequences decoded from a memory that is ready."""
+    trained, model, device = predictor.trained, predictor.model, predictor.device
+    task, precision = get_task(w.mix.task), trained.config.train.precision
+    rng = np.random.default_rng(0)
+    batch = make_batch(task, w.mix, 1, trained.vocabulary, w.clips[:BATCH], w.classes, rng).to(device)
+    with inference(precision, device):
+        memory, mask = model.memory(task.name, batch.poses, batch.layout, batch.target_frames)
+
+    def call(cached: bool) -> object:
+        with inference(precision, device):
+            return decode(model, task.name, memory, mask, batch.layout, predictor.values, cached=cached)
+
+    return {"cached": lambda: call(True), "uncached": lambda: call(False)}
+
+
+def _record(w: Workload, times: dict[str, Timing], flops: dict[str, float], peak: np.ndarray) -> dict[str, Any]:
+    """What was measured in turns; `peak` (rounds,) is the matrix product's FLOP/s."""
+    t = {name.partition("/")[2]: timing for name, timing in times.items() if name.startswith(f"{w.mix.task}/")}
+    samples, skeleton = w.mix.batch, w.clips[0].skeleton
+
+    def speed(name: str, units: int) -> dict[str, Any]:
+        f = flops[f"{w.mix.task}/{name}"]
+        return {
+            "samples_per_s": Spread.of(t[name].rates(units)).to_dict(),
+            "flops_per_sample": f / units,
+            "flop_per_s": Spread.of(t[name].rates(f)).to_dict(),
+            "share_of_matmul": Spread.of(t[name].rates(f) / peak).to_dict(),
+        }
+
+    return {
+        "input": {
+            "skeleton": skeleton.name,
+            "joints": len(skeleton),
+            "persons": 1,
+            "frames": w.mix.frames,
+            "space": "image" if w.mix.task in IN_THE_IMAGE else "3D",
+            "classes": len(w.classes),
+        },
+        "training": {"unit": "clip", "batch": samples, **speed("training", samples)},
+        "assembly": {"samples_per_s": Spread.of(t["assembly"].rates(samples)).to_dict()},
+        "inference": {"unit": w.unit, "batch": BATCH, "flip": False, **speed("inference", w.units)},
+        "latency": {
+            "p50_ms": 1000 * t["latency"].percentile(0.5),
+            "p95_ms": 1000 * t["latency"].percentile(0.95),
+            "calls": t["latency"].calls,
+        },
+        "decoding": {
+            "batch": BATCH,
+            "steps": w.steps,
+            "cached_steps_per_s": Spread.of(t["cached"].rates(w.steps)).to_dict(),
+            "uncached_steps_per_s": Spread.of(t["uncached"].rates(w.steps)).to_dict(),
+            "cached_over_uncached": Spread.of(t["cached"].rates() / t["uncached"].rates()).to_dict(),
+        },
+    }
+
+
+def _fresh(folder: Path, w: Workload, device: torch.device, settings: Settings) -> dict[str, Any]:
+    """What new processes tell, one after the other."""
+    job = Job(folder, w.mix, w.clips, w.classes, torch.get_num_threads(), device.type)
+    answers = [first_answer(job) for _ in range(min(settings.rounds, 3))]
+    seconds = {
+        name: Spread.of([answer[name] for answer in answers]).to_dict() for name in ("total_s", "load_s", "answer_s")
+    }
+    memory = {
+        "first_answer": max(answer["peak_memory_mb"] for answer in answers),
+        "inference": answering_memory(replace(job, clips=w.question)),
+        "training": training_memory(job),
+    }
+    return {"first_answer": seconds, "peak_memory_mb": memory}
+
+
+def tables(record: dict[str, Any]) -> Group:
+    """The record of `measure`, printable with rich; figures are medians, ranges are over the rounds."""
+    m, model, peak = record["machine"], record["model"], record["matmul"]
+    speed = Table("task", "", "samples/s", "range", "GFLOP/sample", "GFLOP/s", "of matmul peak")
+    times = Table("task", "one clip, p50", "p95", "first answer", "of which loading", "of which answering")
+    decoding = Table("task", f"tokens, {BATCH} sequences", "cached steps/s", "uncached steps/s", "ratio", "range")
+    memory = Table("task", "peak memory: training", "inference", "first answer", "batches assembled, samples/s")
+    for task, r in record["tasks"].items():
+        shape = f"{r['input']['frames']} frames x {r['input']['joints']} joints"
+        for name in ("training", "inference"):
+            what = f"{name}, batch {r[name]['batch']}, {shape}" + (
+                " a window; frames" if r[name]["unit"] == "frame" else ""
+            )
+            rate, share = r[name]["samples_per_s"], r[name]["share_of_matmul"]["median"]
+            cells = (number(rate["median"]), _range(rate), number(r[name]["flops_per_sample"] / 1e9))
+            speed.add_row(task, what, *cells, number(r[name]["flop_per_s"]["median"] / 1e9), f"{share:.1%}")
+        first, d = r["first_answer"], r["decoding"]
+        seconds = (f"{number(first[name]['median'])} s" for name in ("total_s", "load_s", "answer_s"))
+        times.add_row(task, *(f"{number(r['latency'][name])} ms" for name in ("p50_ms", "p95_ms")), *seconds)
+        rates = (number(d[f"{name}_steps_per_s"]["median"]) for name in ("cached", "uncached"))
+        ratio = d["cached_over_uncached"]
+        decoding.add_row(task, str(d["steps"]), *rates, f"{number(ratio['median'])} x", _range(ratio))
+        held = (f"{number(r['peak_memory_mb'][name])} MB" for name in ("training", "inference", "first_answer"))
+        memory.add_row(task, *held, number(r["assembly"]["samples_per_s"]["median"]))
+    products = ", ".join(
+        f"{number(rate['median'] / 1e9)} GFLOP/s in {dtype} ({_range({k: v / 1e9 for k, v in rate.items()})})"
+        for dtype, rate in peak["flop_per_s"].items()
+    )
+    return Group(
+        f"{m['processor']}, {m['threads']} threads, device {m['device']}, PyTorch {m['torch']}, load before the run "
+        f"{m.get('load_before', '–')}",
+        f"{model['name']}: {model['parameters']:,} parameters, {model['dtype']}; {record['settings']['rounds']} rounds",
+        f"matmul {peak['size']} x {peak['size']}: {products}",
+        speed, times, decoding, memory,
+    )  # fmt: skip
+
+
+def _range(figure: dict[str, float]) -> str:
+    return f"{number(figure['low'])}..{number(figure['high'])}"

@@ -1,0 +1,56 @@
+"""`ups bench`: how fast a model trains and answers on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from ups.cli.show import show
+
+
+@dataclass
+class Bench:
+    """Measure how fast a model trains and answers here; print the figures and write all of them to a file.
+
+    Needs no data: clips are generated. Runs on the accelerator that PyTorch finds, else on the processor; leave the
+    machine alone meanwhile.
+    """
+
+    what: Positional[str]
+    """Folder of a trained model, or a recipe."""
+    output: Path = Path("bench.json")
+    """The file."""
+    tasks: tuple[str, ...] = ()
+    """Only these tasks; all that the model was trained on where not given."""
+    threads: int | None = None
+    """Processor threads; PyTorch's choice where not given."""
+    repeats: int = 5
+    """Rounds in which everything is measured in turn; figures are medians over them."""
+    seconds: float = 0.5
+    """Least time of one measurement in each round."""
+    batch: int | None = None
+    """Samples of a training step; as the model was trained where not given."""
+    precision: Literal["bf16-mixed", "32-true"] | None = None
+    """As the model was trained where not given."""
+
+    def run(self) -> None:
+        """Measure, write, print."""
+        import torch
+
+        from ups.bench.measure import Settings, measure, tables
+        from ups.describe import load_or_build
+        from ups.report import write_whole
+
+        if self.threads is not None:
+            if self.threads < 1:
+                raise ValueError(f"--threads {self.threads}; at least 1 is needed")
+            torch.set_num_threads(self.threads)
+        settings = Settings(self.tasks, self.batch, self.precision, self.repeats, self.seconds)
+        record = measure(load_or_build(self.what), settings)
+        write_whole(self.output, json.dumps(record, indent=1).encode())
+        show(tables(record))
+        print(f"all figures: {self.output}")
