@@ -151,7 +151,7 @@ td { border-top: 1px solid var(--line); }
 tbody tr:hover { background: var(--tint); }
 .number { text-align: right; white-space: nowrap; }
 th.number { white-space: normal; }
-.wide { font-size: 0.8rem; }
+.wide table { font-size: 0.8rem; }
 .wide th, .wide td { padding: 0.4rem 0.28rem; white-space: nowrap; }
 figure { margin: 1.5rem 0; }
 figure svg, figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
