@@ -195,3 +195,15 @@ def test_spearman() -> None:
     assert np.isnan(metrics.spearman([1, 1, 1], [1, 2, 3]))
     with pytest.raises(ValueError, match="NaN"):
         metrics.spearman([1, np.nan], [1, 2])
+
+
+def test_reliability_is_what_the_calibration_error_sums() -> None:
+    rng = np.random.default_rng(3)
+    p = rng.random(200)
+    right = rng.random(200) < p**2
+    mean, share, number = metrics.reliability(p, right)
+    assert number.sum() == 200 and (np.diff(mean) > 0).all() and len(mean) == len(share) <= 15
+    error = (number * np.abs(share - mean)).sum() / 200
+    assert metrics.expected_calibration_error(p, right) == pytest.approx(error)
+    mean, share, number = metrics.reliability([0.9, 0.9, 0.1], [True, False, False])
+    assert (mean.tolist(), share.tolist(), number.tolist()) == ([0.1, 0.9], [0.0, 0.5], [1, 2])

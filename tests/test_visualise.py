@@ -1,4 +1,4 @@
-"""Pictures, charts, animations and pages: valid, self-contained, escaped, and written whole."""
+"""Pictures, animations and pages: valid, self-contained, escaped, and written whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from ups import report, visualise
+from ups import charts, report, visualise
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import H36M_17, SBU_15, SKELETONS, Skeleton
 
@@ -187,63 +187,6 @@ def test_lift_picture_refuses_wrong_poses(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def chart(log_y: bool = False) -> str:
-    x = np.arange(30)
-    series = {"UPS <1>": (x, np.exp(-x / 9)), "a & b": (x, np.exp(-x / 5))}
-    return visualise.line_chart(series, "epoch", "loss & co", "Loss in $", log_y=log_y)
-
-
-@pytest.mark.parametrize("log_y", [False, True])
-def test_chart_is_xml_with_its_texts_and_curves(log_y: bool) -> None:
-    root = ElementTree.fromstring(chart(log_y))
-    assert root.tag == SVG + "svg"
-    texts = {"".join(element.itertext()).strip() for element in root.iter(SVG + "text")}
-    assert {"UPS <1>", "a & b", "epoch", "loss & co", "Loss in $"} <= texts
-    strokes = [element.get("style", "") for element in root.iter(SVG + "path")]
-    for colour in visualise.SERIES[:2]:
-        assert any(colour in style for style in strokes)
-    assert not re.search(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T", chart(log_y)), "a date would make two runs differ"
-    assert ("0.1" in texts and "0.05" in texts) == log_y
-
-
-def test_charts_are_deterministic_and_share_no_ids() -> None:
-    assert chart() == chart()
-    ids = [[e.get("id") for e in ElementTree.fromstring(chart(log)).iter() if e.get("id")] for log in (False, True)]
-    assert ids[0] and len(set(ids[0] + ids[1])) == len(ids[0]) + len(ids[1])
-    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', chart()))
-    assert used == set(ids[0])
-
-
-def test_chart_takes_the_colour_of_the_page_and_leaves_gaps() -> None:
-    text = visualise.line_chart({"a": ([0, 1, 2, 3], [1, np.nan, 0, 10])}, "x", "y", "t", log_y=True)
-    assert "currentColor" in text and "#000000" not in text and "nan" not in text.lower()
-    with pytest.raises(ValueError, match="series 'a'"):
-        visualise.line_chart({"a": ([0, 1], [1])}, "x", "y", "t")
-    with pytest.raises(ValueError, match="no series"):
-        visualise.line_chart({}, "x", "y", "t")
-
-
-def test_route_diagram_draws_each_task_through_its_blocks() -> None:
-    routes = {"3D <pose>": [0, 1, 1], "recognition": [0, 0, 1]}
-    root = ElementTree.fromstring(visualise.route_diagram(routes, 2))
-    assert len(list(root.iter(SVG + "rect"))) == 6
-    assert len(list(root.iter(SVG + "path"))) == 2
-    texts = [element.text for element in root.iter(SVG + "text")]
-    assert texts.count("Block 2") == 3 and "Layer 3" in texts and "3D <pose>" in texts
-    boxes = [tuple(float(box.get(key, "")) for key in ("x", "y", "width", "height")) for box in root.iter(SVG + "rect")]
-    dots = [(float(dot.get("cx", "")), float(dot.get("cy", ""))) for dot in root.iter(SVG + "circle")]
-    hit = [i for cx, cy in dots for i, (x, y, w, h) in enumerate(boxes) if x < cx < x + w and y < cy < y + h]
-    assert hit == [0, 3, 5, 0, 2, 5], "boxes run layer by layer; a dot lies in each box chosen"
-
-
-def test_route_diagram_refuses_routes_that_do_not_fit() -> None:
-    with pytest.raises(ValueError, match="leaves the blocks"):
-        visualise.route_diagram({"a": [0, 2]}, 2)
-    for routes in ({"a": [0, 1], "b": [0]}, {}, {"a": []}):
-        with pytest.raises(ValueError, match="one block in each layer"):
-            visualise.route_diagram(routes, 2)
-
-
 def animation_data(html: str) -> dict:
     found = re.search(r"const data = (.*);\n", html)
     assert found
@@ -313,9 +256,13 @@ def test_tables_escape_and_align() -> None:
             table(["a", "b"], [[1, 2], [1]])
 
 
+def chart(name: str) -> str:
+    return charts.line_chart({name: ([0, 1], [1, 2])}, "epoch", "loss", "Loss")
+
+
 def test_page_is_self_contained_and_its_contents_lead_to_its_sections() -> None:
     animations = [visualise.skeleton_animation({"a": standing()[None]}, H36M_17, 25, True, f"walk-{i}") for i in (1, 2)]
-    content = report.figure(chart(), "A <caption>") + report.figure(chart(True), "") + "".join(animations)
+    content = report.figure(chart("a"), "A <caption>") + report.figure(chart("b"), "") + "".join(animations)
     html = report.page("Title <1>", [("", "<p>Hello</p>"), ("Curves & co", content), ("Empty", "")])
     page = read(html)
     assert page.addresses[:3] == ["data:,", "#section-2", "#section-3"]

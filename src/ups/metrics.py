@@ -153,6 +153,29 @@ def expected_calibration_error(probabilities: ArrayLike, correct: ArrayLike, bin
     Raises:
         ValueError: no answers, lengths that differ, a probability outside 0..1, no bins.
     """
+    p, right, index = _binned(probabilities, correct, bins)
+    gaps = np.bincount(index, weights=right - p, minlength=bins)
+    return float(np.abs(gaps).sum() / len(p))
+
+
+def reliability(
+    probabilities: ArrayLike, correct: ArrayLike, bins: int = 15
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The reliability diagram behind `expected_calibration_error`, whose arguments and errors it has.
+
+    Returns:
+        Of each bin that holds answers, in order: their mean probability, the share that is right, their number.
+    """
+    p, right, index = _binned(probabilities, correct, bins)
+    number = np.bincount(index, minlength=bins)
+    held = number > 0
+    sums = (np.bincount(index, weights=values, minlength=bins)[held] for values in (p, right))
+    mean, share = (total / number[held] for total in sums)
+    return mean, share, number[held]
+
+
+def _binned(probabilities: ArrayLike, correct: ArrayLike, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities and whether each was right as floats, and each one's bin."""
     p, right = np.asarray(probabilities, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     if p.ndim != 1 or p.shape != right.shape or not len(p):
         raise ValueError(f"probabilities {p.shape} and correct {right.shape}; one of each per answer is needed")
@@ -160,9 +183,7 @@ def expected_calibration_error(probabilities: ArrayLike, correct: ArrayLike, bin
         raise ValueError(f"probabilities lie in 0..1, found {p.min()}..{p.max()}")
     if bins < 1:
         raise ValueError(f"{bins} bins; at least 1 is needed")
-    index = np.clip(np.ceil(p * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(index, weights=right - p, minlength=bins)
-    return float(np.abs(gaps).sum() / len(p))
+    return p, right, np.clip(np.ceil(p * bins).astype(int) - 1, 0, bins - 1)
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ups.charts import line_chart, route_diagram
 from ups.checkpoint import Trained, load
 from ups.config import Config
 from ups.data import synthetic
@@ -27,7 +28,7 @@ from ups.predictor import Predictor
 from ups.recipes import get_recipe
 from ups.report import figure, html_table, write_page
 from ups.training import fine_tune, new_model, open_stores, read_log, train
-from ups.visualise import line_chart, route_diagram, save_lift_picture, save_picture, skeleton_animation
+from ups.visualise import save_lift_picture, save_picture, skeleton_animation
 
 TASK = "recognize_3d"
 """The task that is fine-tuned."""

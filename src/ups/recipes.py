@@ -3,6 +3,7 @@
 tiny:  generated data, minutes on two cores. small: the public sets that fit a laptop, an hour on two cores.
 base:  the paper's data sets on one GPU. paper: the values that the paper states (L=3, H=2, q=256, batch 1024, learning rate
 1e-2, weight decay 5e-4, RoBERTa-base); widths, which it does not state, are ours, with attention over whole frame tokens.
+Variants of a recipe, for experiments, are one-line derivations: `separate`, `without_routing`, `depth` and so on.
 """
 
 from __future__ import annotations
@@ -80,3 +81,70 @@ def get_recipe(name: str) -> Config:
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
     return RECIPES[name]
+
+
+def shorter(config: Config, share: float) -> Config:
+    """The same with that share of the training cycles, at least one; raises ValueError for a share of 0 or less."""
+    if not share > 0:
+        raise ValueError(f"a share of {share} of the training; above 0 is needed")
+    return replace(config, train=replace(config.train, cycles=max(1, round(share * config.train.cycles))))
+
+
+def seeded(config: Config, seed: int) -> Config:
+    """The same with another seed."""
+    return replace(config, train=replace(config.train, seed=seed))
+
+
+def held_out(config: Config, share: float) -> Config:
+    """The same with that share of the training subjects kept apart for validation."""
+    return replace(config, train=replace(config.train, hold_out=share))
+
+
+def separate(config: Config, task: str) -> Config:
+    """One task alone (the paper's UPS_separate), with as many optimiser steps and samples of it as in the whole mixture.
+
+    Raises:
+        ValueError: a task that the mixture lacks.
+    """
+    mixes = tuple(mix for mix in config.train.tasks if mix.task == task)
+    if not mixes:
+        raise ValueError(
+            f"recipe {config.name} has no task {task!r}; it has {[mix.task for mix in config.train.tasks]}"
+        )
+    return replace(config, train=replace(config.train, tasks=mixes))
+
+
+def blocks(config: Config, number: int) -> Config:
+    """H parallel blocks in each layer (paper Table 8)."""
+    return replace(config, model=replace(config.model, blocks=number))
+
+
+def without_routing(config: Config) -> Config:
+    """One block in each layer, shared by all tasks (paper Table 9)."""
+    return blocks(config, 1)
+
+
+def depth(config: Config, layers: int) -> Config:
+    """L layers of the encoder (paper Table 7)."""
+    return replace(config, model=replace(config.model, layers=layers))
+
+
+def bins(config: Config, number: int) -> Config:
+    """n_bins coordinate bins an axis; targets stay smoothed over the same distance in metres."""
+    smooth = config.train.smooth_bins * number / config.model.bins
+    return replace(config, model=replace(config.model, bins=number), train=replace(config.train, smooth_bins=smooth))
+
+
+def text(config: Config, encoder: str) -> Config:
+    """Another text encoder of the vocabulary."""
+    return replace(config, model=replace(config.model, text_encoder=encoder))
+
+
+def unsmoothed(config: Config) -> Config:
+    """One-hot coordinate targets, as in the paper."""
+    return replace(config, train=replace(config.train, smooth_bins=0.0))
+
+
+def full_inputs(config: Config) -> Config:
+    """No decoder input is dropped in training, as in the paper."""
+    return replace(config, train=replace(config.train, drop_inputs=False))

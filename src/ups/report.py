@@ -29,6 +29,8 @@ def markdown_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -
 def html_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
     """An HTML table that scrolls sideways where the screen is narrow; every cell is escaped, None is shown as "–".
 
+    More than ten columns are set closer together.
+
     Raises:
         ValueError: a row with another number of cells than the header.
     """
@@ -41,7 +43,7 @@ def html_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> st
 
     body = "\n".join(line("td", row) for row in cells[1:])
     return (
-        f'<div class="table"><table>\n<thead>{line("th", cells[0])}</thead>\n'
+        f'<div class="table{" wide" if len(header) > 10 else ""}"><table>\n<thead>{line("th", cells[0])}</thead>\n'
         f"<tbody>\n{body}\n</tbody>\n</table></div>\n"
     )
 
@@ -148,6 +150,9 @@ th { background: var(--tint); color: var(--soft); font-weight: 600; white-space:
 td { border-top: 1px solid var(--line); }
 tbody tr:hover { background: var(--tint); }
 .number { text-align: right; white-space: nowrap; }
+th.number { white-space: normal; }
+.wide table { font-size: 0.8rem; }
+.wide th, .wide td { padding: 0.4rem 0.28rem; white-space: nowrap; }
 figure { margin: 1.5rem 0; }
 figure svg, figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
 figcaption { color: var(--soft); font-size: 0.9rem; max-width: 44rem; margin: 0.6rem auto 0; text-align: center; }

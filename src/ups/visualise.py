@@ -1,24 +1,23 @@
-"""Poses, curves and routes as pictures: PNG files, SVG fragments, and an animation that any browser plays.
+"""Poses as pictures: PNG files, and an animation that any browser plays.
 
-Left limbs are blue, right limbs orange, the centre of the body green, everywhere. The SVG and HTML fragments take the
-colour of their lines and letters from the page around them, load nothing, and any number of them can stand in one page.
+Left limbs are blue, right limbs orange, the centre of the body green, everywhere. The animation takes the colour of its
+letters from the page around it, loads nothing, and any number of them can stand in one page.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ups.charts import SERIES
 from ups.pose import PoseError, PoseSequence, Space
 from ups.report import write_whole
 from ups.skeleton import Skeleton
@@ -29,20 +28,6 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT, CENTRE, TRUTH = "#2f86d6", "#e2662c", "#5f8f6b", "#b4b9c1"
 """Colours of the left limbs, the right limbs, the centre of the body, and a ground truth drawn behind."""
-SERIES = ("#2f86d6", "#e2662c", "#2e9e6b", "#b057c9", "#c0920f", "#d6457a", "#14a3b8", "#8a8f98")
-"""Colours of curves and routes: told apart on white and on black."""
-_INK = "#010203"  # a colour that matplotlib writes and `currentColor` then replaces
-_CHART_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "ups",
-    "text.parse_math": False,
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-}
 
 
 def save_picture(
@@ -139,111 +124,6 @@ def save_lift_picture(
             if row == 2:
                 axes.set_xlabel(f"{frame / sequence.fps:.2f} s", color="#5b6472", fontsize=9)
     _save(figure, path, title)
-
-
-def line_chart(
-    series: Mapping[str, tuple[ArrayLike, ArrayLike]], x_label: str, y_label: str, title: str, log_y: bool = False
-) -> str:
-    """Curves as an inline SVG fragment; the same arguments give the same text.
-
-    Args:
-        series: name in the legend -> (x, y), each (P,); values that are not finite, or not above 0 with `log_y`, leave
-            gaps.
-        x_label: plain text under the x axis.
-        y_label: plain text beside the y axis.
-        title: plain text above.
-        log_y: a logarithmic y axis.
-
-    Raises:
-        ValueError: no series, or an x and y of different shapes.
-    """
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    if not series:
-        raise ValueError(f"chart {title!r} has no series")
-    file = io.BytesIO()
-    with rc_context(_CHART_STYLE):
-        figure = Figure(figsize=(7, 3.8), layout="constrained")
-        axes = figure.add_subplot()
-        for i, (name, (x, y)) in enumerate(series.items()):
-            x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-            if x.ndim != 1 or x.shape != y.shape:
-                raise ValueError(f"chart {title!r}: series {name!r} has x {x.shape} and y {y.shape}")
-            y = np.where(np.isfinite(y) & ((y > 0) | (not log_y)), y, np.nan)
-            marker = "o" if len(x) <= 12 else ""
-            line = ("-", "--", ":", "-.")[i // len(SERIES) % 4] + marker
-            axes.plot(x, y, line, color=SERIES[i % len(SERIES)], markersize=4, linewidth=1.8, label=name)
-        if log_y:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set(xlabel=x_label, ylabel=y_label)
-        axes.set_title(title, loc="left", fontweight="bold", fontsize=11)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color=_INK, alpha=0.12, linewidth=0.8)
-        axes.legend(frameon=False, fontsize=9)
-        undated = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(file, format="svg", transparent=True, metadata=undated)
-    return _inline_svg(file.getvalue().decode(), title)
-
-
-def route_diagram(routes: Mapping[str, Sequence[int]], blocks: int) -> str:
-    """Which block each task takes in each layer, as an inline SVG fragment (the paper's Figure 4, all tasks in one).
-
-    Layers are columns, the blocks of a layer are the boxes in its column, and each task is a coloured path through the
-    boxes it chose; tasks that meet in a box share that block.
-
-    Args:
-        routes: task -> L block indices in 0..blocks-1, one per layer.
-        blocks: H, blocks in each layer.
-
-    Raises:
-        ValueError: no routes, routes of different lengths, or a block that doesn't exist.
-    """
-    depth = {len(route) for route in routes.values()}
-    if len(depth) != 1 or 0 in depth:
-        raise ValueError(f"routes of {sorted(depth)} layers; every task needs one block in each layer")
-    for task, route in routes.items():
-        if not all(0 <= block < blocks for block in route):
-            raise ValueError(f"route {list(route)} of task {task!r} leaves the blocks 0..{blocks - 1}")
-    layers, lane = depth.pop(), 16
-    labels = 24 + 7 * max(map(len, routes))
-    wide, high, gap = 96, lane * len(routes) + 24, 56
-    width, height = labels + layers * (wide + gap) + 20, 34 + blocks * (high + 20)
-    parts = []
-    for layer in range(layers):
-        x = labels + gap + layer * (wide + gap)
-        parts.append(f'<text x="{x + wide / 2}" y="16" text-anchor="middle" font-weight="600">Layer {layer + 1}</text>')
-        for block in range(blocks):
-            y = 30 + block * (high + 20)
-            parts.append(
-                f'<rect x="{x}" y="{y}" width="{wide}" height="{high}" rx="8" fill="currentColor" fill-opacity="0.05" '
-                f'stroke="currentColor" stroke-opacity="0.35"/>'
-                f'<text x="{x + wide / 2}" y="{y + 14}" text-anchor="middle" opacity="0.65">Block {block + 1}</text>'
-            )
-    start = 30 + (blocks * (high + 20) - 20 - lane * len(routes)) / 2
-    for i, (task, route) in enumerate(routes.items()):
-        colour, y = SERIES[i % len(SERIES)], start + lane * (i + 0.5)
-        path, dots = f"M{labels - 8} {y:g}", ""
-        for layer, block in enumerate(route):
-            x = labels + gap + layer * (wide + gap)
-            below = 30 + block * (high + 20) + 20 + lane * (i + 0.5)
-            path += f"C{x - gap / 2} {y:g} {x - gap / 2} {below:g} {x} {below:g}H{x + wide}"
-            dots += f'<circle cx="{x + wide / 2}" cy="{below:g}" r="4.5" fill="{colour}"/>'
-            y = below
-        parts.append(
-            f'<path d="{path}h14" fill="none" stroke="{colour}" stroke-width="3" stroke-linecap="round"/>{dots}'
-            f'<text x="{labels - 16}" y="{start + lane * (i + 0.5) + 4:g}" text-anchor="end" fill="{colour}" '
-            f'font-weight="600">{escape(task)}</text>'
-        )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" role="img" '
-        f'aria-label="Blocks chosen by each task" fill="currentColor" font-family="system-ui, sans-serif" '
-        f'font-size="12" style="max-width:100%;height:auto">\n' + "\n".join(parts) + "\n</svg>\n"
-    )
 
 
 def skeleton_animation(
@@ -395,20 +275,6 @@ def _save(figure: Figure, path: str | Path, title: str) -> None:
     file = io.BytesIO()
     figure.savefig(file, format="png")
     write_whole(path, file.getvalue())
-
-
-def _inline_svg(svg: str, title: str) -> str:
-    """An SVG file of matplotlib's as a fragment: no prologue, the page's ink and font, and ids that no other chart has."""
-    prefix = "c" + hashlib.sha256(svg.encode()).hexdigest()[:10]
-    svg = svg[svg.index("<svg") :]
-    svg = svg.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
-    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", svg)
-    svg = svg.replace(_INK, "currentColor")
-    svg = re.sub(r"('[^';\"]+', )+sans-serif", "system-ui, sans-serif", svg)
-    size = '<svg role="img" style="max-width:100%;height:auto" '
-    return svg.replace("<svg ", size + f'aria-label="{escape(title)}" ', 1)
 
 
 _ANIMATION = Template("""<div id="$id" class="skeleton-animation" style="max-width:100%">

@@ -14,7 +14,9 @@ from tyro.conf import subcommand
 from ups import __version__
 from ups.cli.bench import Bench
 from ups.cli.data import Data
+from ups.cli.experiments import Experiments
 from ups.cli.predict import Predict, Quickstart
+from ups.cli.report import Report
 from ups.cli.train import Describe, Evaluate, FineTune, Train
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -29,6 +31,8 @@ Command = (
     | Annotated[Describe, subcommand("describe")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Quickstart, subcommand("quickstart")]
+    | Annotated[Experiments, subcommand("experiments")]
+    | Annotated[Report, subcommand("report")]
 )
 _DESCRIPTION = (
     f"One model for skeleton action recognition, early action prediction and 3D pose estimation (version {__version__}). "

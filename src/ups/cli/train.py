@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from tyro.conf import Positional, arg
 
-from ups import __version__
 from ups.cli.show import show
 from ups.config import Config
 from ups.recipes import RECIPES
@@ -102,7 +100,7 @@ class Evaluate:
         from ups.describe import result_tables
         from ups.evaluation import evaluate
         from ups.predictor import Predictor
-        from ups.report import write_whole
+        from ups.records import new_record, write_record
 
         predictor = Predictor.from_pretrained(self.checkpoint)
         train = predictor.trained.config.train
@@ -113,9 +111,7 @@ class Evaluate:
             raise ValueError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
         results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy, self.data)
         path = self.output or Path(os.path.abspath(self.checkpoint)).parent / "metrics.json"
-        facts = {"part": self.part, "flip": self.flip, "greedy": self.greedy}
-        record = {**_provenance(predictor.trained, self.checkpoint), **facts, "results": results}
-        write_whole(path, json.dumps(record, indent=1).encode())
+        write_record(path, new_record(predictor.trained, self.checkpoint, results, self.part, self.flip, self.greedy))
         show(result_tables(results))
         print(f"all figures: {path}")
 
@@ -153,18 +149,3 @@ def _finish(trained: Trained, output: Path) -> None:
         print(f"{output / 'checkpoint'}: step {trained.steps} of {total}; the same command continues")
     else:
         print(f"{output / 'checkpoint'}: trained, {trained.steps} steps")
-
-
-def _provenance(trained: Trained, checkpoint: Path) -> dict[str, Any]:
-    """What is needed to tell one file of figures from another."""
-    import torch
-
-    return {
-        "checkpoint": str(checkpoint),
-        "recipe": trained.config.name,
-        "steps": trained.steps,
-        "seed": trained.config.train.seed,
-        "precision": trained.config.train.precision,
-        "ups": __version__,
-        "torch": torch.__version__,
-    }

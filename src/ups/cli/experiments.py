@@ -1,0 +1,99 @@
+"""`ups experiments`: named sets of runs that differ in one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg, subcommand
+
+from ups.cli.show import show
+from ups.recipes import get_recipe, held_out, shorter
+
+if TYPE_CHECKING:
+    from ups.experiments import Experiment
+
+
+@dataclass
+class _Chosen:
+    """Which experiments; the same arguments name the same ones in run, list and report."""
+
+    set: Positional[Literal["claims", "blocks", "depth", "memory_and_vocabulary"]]
+    """claims: all tasks, each task alone at equal samples, without routing; blocks: H = 1, 2, 5; depth: L = 1, 3, 5;
+    memory_and_vocabulary: bins, their smoothing, dropping of decoder inputs, text encoder."""
+    output: Path = Path("runs/experiments")
+    """Folder of the runs: OUTPUT/NAME/seed_S, with those fine-tuned on each task below it."""
+    recipe: str = "small"
+    """What all experiments are derived from."""
+    share: float = 1.0
+    """Share of the recipe's training cycles."""
+    seeds: tuple[int, ...] = (0,)
+    """One run of every experiment for each."""
+    fine_tune: float = 0.1
+    """Optimiser steps of fine-tuning on each task, as a share of the cycles; 0 = none."""
+    hold_out: float = 0.0
+    """Share of the training subjects kept apart; where above 0, they are measured on in place of the test part."""
+
+    def experiments(self) -> list[Experiment]:
+        """The experiments that the arguments name."""
+        from ups.experiments import experiments
+
+        base = held_out(shorter(get_recipe(self.recipe), self.share), self.hold_out)
+        return experiments(self.set, base, self.seeds, self.fine_tune)
+
+
+@dataclass
+class Run(_Chosen):
+    """Train, fine-tune and evaluate a set of experiments. What is done is skipped; Ctrl-C saves, and the same command
+    goes on.
+    """
+
+    stores: Path = Path("data")
+    """Folder of the prepared stores."""
+
+    def run(self) -> None:
+        """Run, then compare."""
+        from ups.experiments import comparison, run
+
+        chosen = self.experiments()
+        run(chosen, self.stores, self.output)
+        show(comparison(chosen, self.output))
+
+
+@dataclass
+class List(_Chosen):
+    """Tell how far each experiment of a set is, and its main figures."""
+
+    def run(self) -> None:
+        """Print the table."""
+        from ups.experiments import listing
+
+        show(listing(self.experiments(), self.output))
+
+
+@dataclass
+class Compare(_Chosen):
+    """Compare what was measured so far: mean and spread over seeds, differences to the unified model, routes."""
+
+    def run(self) -> None:
+        """Print the tables."""
+        from ups.experiments import comparison
+
+        show(comparison(self.experiments(), self.output))
+
+
+@dataclass
+class Experiments:
+    """Run named sets of experiments, and compare them."""
+
+    command: Annotated[
+        Annotated[Run, subcommand("run")]
+        | Annotated[List, subcommand("list")]
+        | Annotated[Compare, subcommand("report")],
+        arg(name=""),
+    ]
+
+    def run(self) -> None:
+        """Run the chosen command."""
+        self.command.run()
