@@ -28,6 +28,8 @@ from ups.skeleton import SLOTS, Skeleton
 from ups.vocabulary import Vocabulary
 
 FORMAT = 1
+PRETRAINED = {"ups-small": Path(__file__).parent / "pretrained" / "ups-small"}
+"""Models that come with the package, by name; each folder holds a model card."""
 
 
 class CheckpointError(ValueError):
@@ -122,13 +124,30 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
         ) from error
 
 
+def locate(model: Path | str) -> Path:
+    """The folder of a model: itself, or that of a model of `PRETRAINED`; a folder of that name comes first."""
+    return Path(model) if Path(model).exists() else PRETRAINED.get(str(model), Path(model))
+
+
+def pack(model: Path | str, folder: Path) -> None:
+    """Write a copy of a trained model with weights in bfloat16 and without its training state: half the size or less.
+
+    Raises:
+        CheckpointError: no model there.
+        OSError: the copy can't be written.
+    """
+    trained = load(model)
+    weights = {name: value.to(torch.bfloat16) for name, value in trained.model.state_dict().items()}
+    save(trained, folder, weights)
+
+
 def load(folder: Path | str) -> Trained:
-    """The trained model in a folder, in evaluation mode.
+    """The trained model in a folder, or one that comes with the package, by its name; in evaluation mode.
 
     Raises:
         CheckpointError: no checkpoint there, a damaged file, another format version, weights that do not fit.
     """
-    folder = Path(folder)
+    folder = locate(folder)
     facts = _read_json(folder / "model.json")
     version = facts.get("format") if isinstance(facts, dict) else None
     if version != FORMAT:
@@ -179,6 +198,8 @@ def _read_json(path: Path) -> dict:
     try:
         return json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path.parent}: no checkpoint there ({path.name} is missing)") from error
+        raise CheckpointError(
+            f"{path.parent}: no checkpoint there ({path.name} is missing); models of the package: {', '.join(PRETRAINED)}"
+        ) from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: can't be read ({error})") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from rich.text import Text
 from torch.utils.flop_counter import FlopCounterMode
 
 from ups.batch import CONTEXT, Poses
-from ups.checkpoint import Trained, load
+from ups.checkpoint import Trained, load, locate
 from ups.config import Config, TaskMix
 from ups.data.catalogue import DATA_SETS
 from ups.data.h36m import H36M_ACTIONS
@@ -58,7 +57,7 @@ def load_or_build(what: str) -> Trained:
     Raises:
         ValueError: neither; a damaged checkpoint (`CheckpointError`).
     """
-    if Path(what).is_dir():
+    if locate(what).is_dir():
         return load(what)
     if what in RECIPES:
         return untrained(RECIPES[what])

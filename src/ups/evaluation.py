@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ups.config import TaskMix
 from ups.data.loader import fixed_view, split_of
 from ups.data.skeletons import pick_joints
 from ups.data.store import Store
@@ -35,6 +36,7 @@ def evaluate(
 ) -> dict[str, dict]:
     """Metrics of every task and data set of the model's mixture: {"task/data set:protocol": {metric: value}}.
 
+    A protocol that its store also has without leaked test clips ("xview_no_leak" beside "xview") is measured both ways.
     `data` names other data sets and protocols instead, as "task/data set:protocol"; their classes need not have been
     trained, but must be in the vocabulary. `tasks` leaves out those of other tasks.
     `part` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
@@ -48,7 +50,7 @@ def evaluate(
     train = predictor.trained.config.train
     for task in tasks or ():
         predictor.frames_of(task)  # an unknown task is an error
-    for key in data or tuple(f"{mix.task}/{entry}" for mix in train.tasks for entry in mix.data):
+    for key in data or _own_keys(train.tasks, Path(stores), part):
         task, _, entry = key.partition("/")
         name, _, protocol = entry.partition(":")
         if not protocol:
@@ -62,6 +64,18 @@ def evaluate(
             raise ValueError(f"{entry}: no clip in part {part!r}; a run validates on what its `hold_out` kept apart")
         results[key] = evaluate_task(predictor, task, store, indices, flip, greedy)
     return results
+
+
+def _own_keys(mixes: tuple[TaskMix, ...], stores: Path, part: str) -> list[str]:
+    """What a model is measured on: its own data sets, and their test splits without leaks where they are known."""
+    keys = []
+    for mix in mixes:
+        for entry in mix.data:
+            keys.append(f"{mix.task}/{entry}")
+            name, _, protocol = entry.partition(":")
+            if part == "test" and f"{protocol}_no_leak" in Store.open(stores / name).protocols:
+                keys.append(f"{mix.task}/{entry}_no_leak")
+    return keys
 
 
 def evaluate_task(
@@ -85,8 +99,10 @@ def action_metrics(predictor: Predictor, task: str, store: Store, indices: np.nd
         "top1": top_k(scores, labels, 1),
         "top5": top_k(scores, labels, min(5, len(store.classes))),
         "calibration_error": expected_calibration_error(np.exp(scores.max(1)), right),
+        "classes": list(store.classes),
         "predicted": scores.argmax(1).tolist(),
         "labels": labels.tolist(),
+        "probabilities": np.exp(scores.max(1)).astype(float).round(6).tolist(),
     }
 
 
@@ -130,14 +146,15 @@ def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: 
         truth = clip.pose_3d - clip.pose_3d[:, :, list(clip.skeleton.root_indices)].mean(2, keepdims=True)
         errors.append(mpjpe(lifted.joints[0], truth[0]) * 1000)
         aligned.append(p_mpjpe(lifted.joints[0], truth[0]) * 1000)
-        joint_errors.append(np.linalg.norm(lifted.joints[0] - truth[0], axis=-1).ravel())
+        joint_errors.append(np.linalg.norm(lifted.joints[0] - truth[0], axis=-1))
         spreads.append(lifted.spread[0].ravel())
         actions += [store.classes[clip.label] if clip.label >= 0 else "all"] * clip.frames
     error, p_error = np.concatenate(errors), np.concatenate(aligned)
     per_action, mean = mean_per_action(error, actions)
     p_per_action, p_mean = mean_per_action(p_error, actions)
     names = (*store.classes, "all")  # the data set's own order, for Human3.6M that of the published tables
-    spread, joint_error = np.concatenate(spreads), np.concatenate(joint_errors)
+    spread, by_joint = np.concatenate(spreads), np.concatenate(joint_errors)
+    joint_error, skeleton = by_joint.ravel(), lifted.skeleton
     return {
         "clips": len(indices),
         "frames": len(error),
@@ -147,5 +164,6 @@ def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: 
         "p_mpjpe_frames_mm": float(p_error.mean()),
         "mpjpe_mm_per_action": {c: per_action[c] for c in names if c in per_action},
         "p_mpjpe_mm_per_action": {c: p_per_action[c] for c in names if c in p_per_action},
+        "mpjpe_mm_per_joint": dict(zip(skeleton.joints, (1000 * by_joint.mean(0)).tolist(), strict=True)),
         "uncertainty_spearman": spearman(spread[spread > 0], joint_error[spread > 0]),
     }

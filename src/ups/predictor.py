@@ -75,9 +75,9 @@ class Predictor:
         self.values = torch.from_numpy(values).to(self.device)
 
     @staticmethod
-    def from_pretrained(folder: Path | str) -> Predictor:
-        """The model in a checkpoint folder; raises `ups.checkpoint.CheckpointError`."""
-        return Predictor(load(folder))
+    def from_pretrained(model: Path | str) -> Predictor:
+        """The model in a checkpoint folder, or one of the package by name ("ups-small"); raises CheckpointError."""
+        return Predictor(load(model))
 
     @property
     def device(self) -> torch.device:

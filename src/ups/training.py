@@ -27,6 +27,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ups.batch import CLASS_POSITION, Batch, Layout
 from ups.checkpoint import CheckpointError, Trained, load_training, save
+from ups.classes import add_classes
 from ups.config import Config, TaskMix, TrainConfig, to_dict
 from ups.data.loader import Stream, prefetch, split_of
 from ups.data.store import Store
@@ -35,7 +36,7 @@ from ups.pose import PoseError, PoseSequence
 from ups.tasks import TASKS, get_task
 from ups.tasks.task import Task, collate
 from ups.text import get_text_encoder
-from ups.vocabulary import Vocabulary, token_features
+from ups.vocabulary import Vocabulary, canonical_text, token_features
 
 log = logging.getLogger("ups")
 
@@ -393,18 +394,46 @@ def _micro_batches(streams: list[Stream], start: int, config: TrainConfig):
 
 
 def fine_tune(
-    trained: Trained, task: str, stores: dict[str, Store], output: Path, cycles: int, learning_rate: float
+    trained: Trained,
+    task: str,
+    stores: dict[str, Store],
+    output: Path,
+    cycles: int,
+    learning_rate: float,
+    data: tuple[str, ...] = (),
 ) -> Trained:
-    """Continue training on one task along its route, which stays as it is (paper 5: "then fine-tuned on each task")."""
+    """Continue training on one task along its route, which stays as it is (paper 5: "then fine-tuned on each task").
+
+    `data` = STORE:PROTOCOL entries replace the task's data sets; class names that the model does not know yet are added
+    to its vocabulary by their text.
+
+    Raises:
+        ValueError: a task that the model was not trained on.
+        PoseError: clips that the task can't learn from.
+    """
     mixes = [mix for mix in trained.config.train.tasks if mix.task == get_task(task).name]
     if not mixes:
         raise ValueError(f"the model was not trained on task {task!r}, so there is nothing to fine-tune")
+    if data:
+        mixes = [replace(mixes[0], data=data, shares=())]
+        names = dict.fromkeys(entry.partition(":")[0] for entry in data)
+        trained = with_data_sets(trained, {name: stores[name] for name in names})
     config = replace(
         trained.config.train, tasks=tuple(mixes), cycles=cycles, learning_rate=learning_rate, explore=0.0,
         route_learning_rate=0.0,
     )  # fmt: skip
     tuned = replace(trained, config=replace(trained.config, train=config))
     return train(tuned, stores, output)
+
+
+def with_data_sets(trained: Trained, stores: dict[str, Store]) -> Trained:
+    """A model that also knows the skeletons and class names of these stores; its answers about others stay as they are."""
+    known = set(trained.vocabulary.classes)
+    new = tuple(c for store in stores.values() for c in store.classes if canonical_text(c) not in known)
+    if new:
+        trained = add_classes(trained, list(new))
+    data_sets = {name: (store.classes, store.skeleton) for name, store in stores.items()}
+    return replace(trained, data_sets={**trained.data_sets, **data_sets})
 
 
 class _Reporter:

@@ -17,7 +17,7 @@ from ups.cli.data import Data
 from ups.cli.experiments import Experiments
 from ups.cli.predict import Predict, Quickstart
 from ups.cli.report import Report
-from ups.cli.train import Describe, Evaluate, FineTune, Train
+from ups.cli.train import Describe, Evaluate, FineTune, Pack, Train
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 """Exit codes: something the user can put right, a run that failed, Ctrl-C."""
@@ -27,6 +27,7 @@ Command = (
     | Annotated[Train, subcommand("train")]
     | Annotated[FineTune, subcommand("fine-tune")]
     | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Pack, subcommand("pack")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Describe, subcommand("describe")]
     | Annotated[Bench, subcommand("bench")]

@@ -24,7 +24,7 @@ class Predict:
     task: Literal["recognize", "anticipate", "lift"]
     """What is being done; what is about to be done; which 3D poses lie behind the 2D joints."""
     model: Path
-    """Folder of the trained model."""
+    """Folder of the trained model, or the name of one that comes with the package: ups-small."""
     skeleton: str | None = None
     """Name of the skeleton, or a file that describes it, where the recording doesn't tell."""
     fps: float | None = None

@@ -45,14 +45,17 @@ class Train:
 
 @dataclass
 class FineTune:
-    """Train a model further on one of its tasks, along the route it has learned."""
+    """Train a model further on one of its tasks, along the route it has learned; on its own data or on yours."""
 
     checkpoint: Positional[Path]
-    """Folder of the trained model."""
+    """Folder of the trained model, or the name of one that comes with the package: ups-small."""
     task: str
     """Task: estimate_pose, recognize_2d, anticipate or recognize_3d."""
     output: Path
     """Folder of the new run."""
+    data: tuple[str, ...] = ()
+    """Data sets and protocols to learn instead of the model's own, each as STORE:PROTOCOL; your own stores too. Actions
+    that the model does not know yet are added by their names."""
     stores: Path = Path("data")
     """Folder of the prepared stores."""
     cycles: int = 500
@@ -70,8 +73,11 @@ class FineTune:
         _check_unfinished(self.output)
         trained = load(self.checkpoint)
         mixes = tuple(mix for mix in trained.config.train.tasks if mix.task == self.task)
+        if self.data:
+            mixes = tuple(replace(mix, data=self.data) for mix in mixes)
         stores = open_stores(replace(trained.config.train, tasks=mixes), self.stores)
-        _finish(fine_tune(trained, self.task, stores, self.output, self.cycles, self.learning_rate), self.output)
+        tuned = fine_tune(trained, self.task, stores, self.output, self.cycles, self.learning_rate, self.data)
+        _finish(tuned, self.output)
 
 
 @dataclass
@@ -79,7 +85,7 @@ class Evaluate:
     """Measure a model on the test part of its data sets; print the figures and write all of them to a file."""
 
     checkpoint: Positional[Path]
-    """Folder of the trained model."""
+    """Folder of the trained model, or the name of one that comes with the package: ups-small."""
     stores: Path = Path("data")
     """Folder of the prepared stores."""
     part: Literal["test", "validation"] = "test"
@@ -114,6 +120,24 @@ class Evaluate:
         write_record(path, new_record(predictor.trained, self.checkpoint, results, self.part, self.flip, self.greedy))
         show(result_tables(results))
         print(f"all figures: {path}")
+
+
+@dataclass
+class Pack:
+    """Copy a trained model to pass on: weights in bfloat16, without the state that training needs to continue."""
+
+    checkpoint: Positional[Path]
+    """Folder of the trained model."""
+    output: Path
+    """Folder of the copy."""
+
+    def run(self) -> None:
+        """Copy, and tell the size."""
+        from ups.checkpoint import pack
+
+        pack(self.checkpoint, self.output)
+        size = sum(file.stat().st_size for file in self.output.iterdir())
+        print(f"{self.output}: {size / 1e6:.1f} MB")
 
 
 @dataclass
