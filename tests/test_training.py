@@ -18,6 +18,7 @@ from ups.batch import CLASS_POSITION, END_POSITION, Batch, Layout, Poses
 from ups.checkpoint import CheckpointError, Trained, load, load_training
 from ups.config import Config, TaskMix
 from ups.pose import PoseError
+from ups.run_log import read_log
 from ups.skeleton import H36M_17, KINECT_20
 from ups.tasks import TASKS, estimate_pose
 from ups.tasks.task import Example, collate
@@ -31,7 +32,6 @@ from ups.training import (
     new_model,
     open_stores,
     parameter_groups,
-    read_log,
     sequence_loss,
     streams_of,
     train,
