@@ -356,6 +356,17 @@ def test_a_checkpoint_of_unknown_version_is_refused(tmp_path, capsys):
     fails(capsys, ["describe", str(tmp_path / "model")], "checkpoint format 99")
 
 
+def test_check_of_files_that_do_not_tell_the_image_size(tmp_path, capsys):
+    keypoints = np.random.default_rng(0).uniform(1, 90, (17, 3)).ravel().tolist()
+    results = [{"image_id": i, "keypoints": keypoints, "score": 0.9} for i in range(9)]
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    picture = tmp_path / "a.png"
+    assert main(["data", "check", str(tmp_path / "results.json"), "--plot", str(picture)]) == 2
+    assert "how large the images are" in capsys.readouterr().out
+    main(["data", "check", str(tmp_path / "results.json"), "--image-size", "100", "100", "--plot", str(picture)])
+    assert "images are" not in capsys.readouterr().out and picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_own_recordings_from_check_to_export(tmp_path, capsys):
     folder, stores = tmp_path / "mine", tmp_path / "stores"
     folder.mkdir()
@@ -383,9 +394,10 @@ def test_own_recordings_from_check_to_export(tmp_path, capsys):
         a, b = mine[mine.ids.index(name)], back[back.ids.index(name)]
         assert np.array_equal(a.joints, b.joints) and a.label == b.label
 
-    (folder / "3.npz").write_bytes(b"no longer a recording")
-    assert main(["data", "check", str(folder)]) == 2
+    (folder / "0.npz").write_bytes(b"no longer a recording")
+    assert main(["data", "check", str(folder), "--plot", str(tmp_path / "second.png")]) == 2
+    assert (tmp_path / "second.png").is_file(), "the first recording that can be read is drawn"
     captured = capsys.readouterr()
-    assert "3.npz" in captured.out and "1 errors" in captured.err
+    assert "0.npz" in captured.out and "1 errors" in captured.err
     assert main(["data", "prepare", "other", "--source", str(tmp_path), "--output", str(stores)]) == 2
     assert "unknown data set 'other'" in capsys.readouterr().err
