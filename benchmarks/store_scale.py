@@ -8,7 +8,7 @@ about 4 GB, in a temporary folder where none is given. One core. It prints
 - the memory that a new process holds (the largest of samples every 20 ms; pages of files count) which has loaded an
   untrained model of the recipe `base` and lets `ups.evaluation.action_metrics` go through the whole test part without the
   model's answers: clips are read, cut, normalised, resized to 64 frames and put into batches, and every answer is the
-  same; then through some of it with them;
+  same; then through some of it with them; and the most it held from its start on;
 - clips a second that training's loader makes into random batches of 64 clips of 64 frames, with augmentation, and that
   training steps of the recipe `base` use up, by turns, so that other work on the machine slows both.
 
@@ -123,6 +123,10 @@ def evaluation(folder: Path, checkpoint: Path, clips: int) -> None:
             "at most",
             flush=True,
         )
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    print(
+        f"most that this process ever held, loading the model included: {int(status['VmHWM'].split()[0]) * 1.024e-3:.0f} MB"
+    )
 
 
 def training(store: Store, base: Run, rounds: int) -> None:

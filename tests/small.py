@@ -5,15 +5,16 @@ from __future__ import annotations
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 
 from ups.checkpoint import Trained
-from ups.config import Config, ModelConfig, TaskMix, TrainConfig
+from ups.config import Config, Decoding, ModelConfig, TaskMix, TrainConfig
 from ups.data import synthetic
 from ups.data.store import Store, StoreWriter
-from ups.model.ups import UPS
+from ups.model.ups import UPS, Choice
 from ups.pose import PoseSequence, Space
 from ups.skeleton import H36M_17, KINECT_20, Skeleton
 from ups.tasks import TASKS
@@ -29,6 +30,10 @@ MODEL = ModelConfig(
     frame_width=16, frame_heads=2, frame_mlp=16, decoder_width=16, decoder_layers=2, decoder_heads=2, dropout=0.0,
     drop_path=0.0, bins=32, range_m=1.2,
 )  # fmt: skip
+SHAPES = [
+    replace(MODEL, decoding=decoding, temporal_stride=stride) for decoding in get_args(Decoding) for stride in (1, 2)
+]
+"""Every way to decode, with and without frames that are joined."""
 MIXES = (
     TaskMix("estimate_pose", ("synthetic_2d:xsub",), batch=4, frames=FRAMES),
     TaskMix("recognize_2d", ("synthetic_2d:xsub",), batch=4, frames=FRAMES),
@@ -86,6 +91,26 @@ def trained_model(
     data_sets = {name: (classes, H36M_17) for name in ("synthetic_2d", "synthetic_3d")}
     mean = np.linspace(-1, 1, FEATURES, dtype=np.float32)
     return Trained(net.eval(), Config("test", model, train), vocabulary, data_sets, mean, 1.5)
+
+
+def shape_of(config: ModelConfig) -> str:
+    """The name of one of `SHAPES`, for test ids."""
+    return f"{config.decoding}-{config.temporal_stride}"
+
+
+def full_scores(choices: list[Choice], vocabulary: int) -> torch.Tensor:
+    """Scores of all steps as (Q, K, vocabulary): -inf where a token does not compete."""
+    steps = [k for choice in choices for k in choice.steps]
+    assert sorted(steps) == list(range(len(steps)))  # every step is scored once
+    scores = torch.full((len(choices[0].scores), len(steps), vocabulary), -torch.inf)
+    for choice in choices:
+        scores[:, torch.tensor(choice.steps)[:, None], choice.ids] = choice.scores
+    return scores
+
+
+def apart(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """|a - b| value by value; 0 where both are -inf."""
+    return torch.where(a == b, 0.0, (a - b).abs())
 
 
 def random_clip(

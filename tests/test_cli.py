@@ -325,7 +325,8 @@ def test_parameters_are_all_counted():
 def test_cost_agrees_with_a_count_by_hand():
     trained = small.trained_model()
     short, long = (cost(trained, "recognize_3d", frames, H36M_17) for frames in (8, 9))
-    width, layers, steps = small.MODEL.decoder_width, small.MODEL.decoder_layers, 2
+    width, layers = small.MODEL.decoder_width, small.MODEL.decoder_layers
+    steps = 1  # the end of the task is the only token allowed after the action, so it costs nothing
     keys_and_values = 2 * width * (2 * width)
     scores_and_mixture = steps * (2 * width + 2 * width)
     assert long.decoder - short.decoder == layers * (keys_and_values + scores_and_mixture)
@@ -356,6 +357,17 @@ def test_a_checkpoint_of_unknown_version_is_refused(tmp_path, capsys):
     fails(capsys, ["describe", str(tmp_path / "model")], "checkpoint format 99")
 
 
+def test_check_of_files_that_do_not_tell_the_image_size(tmp_path, capsys):
+    keypoints = np.random.default_rng(0).uniform(1, 90, (17, 3)).ravel().tolist()
+    results = [{"image_id": i, "keypoints": keypoints, "score": 0.9} for i in range(9)]
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    picture = tmp_path / "a.png"
+    assert main(["data", "check", str(tmp_path / "results.json"), "--plot", str(picture)]) == 2
+    assert "how large the images are" in capsys.readouterr().out
+    main(["data", "check", str(tmp_path / "results.json"), "--image-size", "100", "100", "--plot", str(picture)])
+    assert "images are" not in capsys.readouterr().out and picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_own_recordings_from_check_to_export(tmp_path, capsys):
     folder, stores = tmp_path / "mine", tmp_path / "stores"
     folder.mkdir()
@@ -383,9 +395,10 @@ def test_own_recordings_from_check_to_export(tmp_path, capsys):
         a, b = mine[mine.ids.index(name)], back[back.ids.index(name)]
         assert np.array_equal(a.joints, b.joints) and a.label == b.label
 
-    (folder / "3.npz").write_bytes(b"no longer a recording")
-    assert main(["data", "check", str(folder)]) == 2
+    (folder / "0.npz").write_bytes(b"no longer a recording")
+    assert main(["data", "check", str(folder), "--plot", str(tmp_path / "second.png")]) == 2
+    assert (tmp_path / "second.png").is_file(), "the first recording that can be read is drawn"
     captured = capsys.readouterr()
-    assert "3.npz" in captured.out and "1 errors" in captured.err
+    assert "0.npz" in captured.out and "1 errors" in captured.err
     assert main(["data", "prepare", "other", "--source", str(tmp_path), "--output", str(stores)]) == 2
     assert "unknown data set 'other'" in capsys.readouterr().err

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from small import trained_model
+from small import FRAMES, TRAIN, trained_model
 
 from ups.batch import Batch
+from ups.config import TaskMix
 from ups.data.loader import Stream, filmed, fixed_view, prefetch
 from ups.data.store import Store
 from ups.pose import PoseError
@@ -63,6 +65,27 @@ def test_data_sets_are_mixed_by_the_root_of_their_size(stores):
     of_small = np.concatenate([it.indices(i)[1] for i in range(300) if it.indices(i)[0] == 1])
     counts = Counter(of_small.tolist())
     assert set(counts) == {0, 1, 2, 3} and max(counts.values()) - min(counts.values()) <= 1
+
+
+def mixed(stores: dict[str, Store], shares: tuple[float, ...], cycles: int = 1) -> Stream:
+    """Two data sets at given shares of a task's iterations, as a configuration names them."""
+    data = ("synthetic_3d:xsub", "synthetic_2d:xsub")
+    mix = TaskMix("anticipate", data, shares=shares, batch=4, frames=FRAMES)
+    return streams_of(trained_model(replace(TRAIN, tasks=(mix,), cycles=cycles)), stores, TASKS)[0]
+
+
+@pytest.mark.parametrize(("shares", "first"), [((3.0, 1.0), 0.75), ((0.1, 0.9), 0.1), ((), 0.5)])
+def test_data_sets_are_drawn_at_the_shares_given(stores, shares, first):
+    it = mixed(stores, shares, cycles=3000)
+    assert [len(pool) for _, pool in it.stores] == [len(it.stores[0][1])] * 2  # as large as each other
+    share = Counter(it.indices(i)[0] for i in range(3000))
+    assert share[0] / 3000 == pytest.approx(first, abs=0.03)
+
+
+@pytest.mark.parametrize("shares", [(1.0,), (1.0, 1.0, 1.0), (1.0, 0.0), (2.0, -1.0), (float("nan"), 1.0)])
+def test_wrong_shares_are_refused(stores, shares):
+    with pytest.raises(ValueError, match=r"shares \(.*\) of 2 data sets; one positive number for each"):
+        mixed(stores, shares)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

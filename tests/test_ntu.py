@@ -497,7 +497,7 @@ def test_several_processes_keep_the_order_and_name_what_fails(tmp_path, monkeypa
     files = {f"S001C001P001R001A{a:03}": content_of(13, seen(range(13), seed=a)) for a in range(1, 15)}
     files["S001C001P001R001A007"] = b"13\n"
     put_folder(tmp_path, files)
-    alone, together = (list(read(tmp_path, ntu.DATA_SET_60, processes)) for processes in (1, 2))
+    alone, together = (list(read(tmp_path, 60, processes)) for processes in (1, 2))
     assert [str(item) if isinstance(item, PoseError) else item[0].id for item in together] == [
         str(item) if isinstance(item, PoseError) else item[0].id for item in alone
     ]
@@ -513,7 +513,7 @@ def test_several_processes_keep_the_order_and_name_what_fails(tmp_path, monkeypa
 def test_reading_can_be_left_early(tmp_path, monkeypatch):
     monkeypatch.setattr(ntu, "_BATCH", 1)
     put_folder(tmp_path, {f"S001C001P001R001A{a:03}": GOOD for a in range(1, 20)})
-    clips = read(tmp_path, ntu.DATA_SET_60, 2)
+    clips = read(tmp_path, 60, 2)
     first = next(clips)
     assert not isinstance(first, PoseError) and first[0].id == "S001C001P001R001A001"
     clips.close()
@@ -521,29 +521,29 @@ def test_reading_can_be_left_early(tmp_path, monkeypatch):
 
 def test_what_is_not_a_recording_is_reported(tmp_path):
     put_folder(tmp_path, {SOLO: GOOD, "S001C001P001R001A002 (1)": GOOD})
-    items = list(read(tmp_path, ntu.DATA_SET_60, 1))
-    assert [type(item) for item in items] == [PoseError, tuple] and "S001C001P001R001A002 (1)" in str(items[0])
+    items = list(read(tmp_path, 60, 1))
+    assert [type(item) for item in items] == [tuple, PoseError] and "S001C001P001R001A002 (1)" in str(items[1])
 
 
 def test_damaged_archives(tmp_path):
     with pytest.raises(FileNotFoundError, match="nturgbd_skeletons"):
-        list(read(tmp_path, ntu.DATA_SET_60))
+        list(read(tmp_path, 60))
     put_archives(tmp_path, {SOLO: content_of(200, seen(range(200))), NEW: GOOD})
     first = tmp_path / "nturgbd_skeletons_s001_to_s017.zip"
     content = bytearray(first.read_bytes())
     content[2000:2100] = bytes(100)
     first.write_bytes(content)
-    items = list(read(tmp_path, ntu.DATA_SET_120, 1))
+    items = list(read(tmp_path, 120, 1))
     assert str(items[0]).startswith(f"{SOLO}: can't be read from {first}") and items[1][0].id == NEW
     with pytest.raises(FileNotFoundError, match="no recording of ntu60"):
-        list(read(tmp_path / "nturgbd_skeletons_s018_to_s032.zip", ntu.DATA_SET_60))
+        list(read(tmp_path / "nturgbd_skeletons_s018_to_s032.zip", 60))
     first.write_bytes(content[:5000])
     with pytest.raises(PoseError, match="s001_to_s017.zip: the archive is damaged"):
-        list(read(tmp_path, ntu.DATA_SET_60))
+        list(read(tmp_path, 60))
 
 
 def test_a_recording_in_folder_and_archive_is_read_from_the_folder(tmp_path):
     put_archives(tmp_path, {SOLO: GOOD})
     put_folder(tmp_path, {SOLO: content_of(30, seen(range(30)))})
-    (item,) = read(tmp_path, ntu.DATA_SET_60)
+    (item,) = read(tmp_path, 60)
     assert not isinstance(item, PoseError) and item[0].frames == 30

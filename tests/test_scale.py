@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from small import random_clip, trained_model
 
 from ups.cli import main
+from ups.data import ntu
 from ups.data.catalogue import DATA_SETS
 from ups.data.dataset import DataSet
 from ups.data.merge import merge
@@ -106,7 +108,7 @@ def test_evaluation_holds_few_clips_and_gives_the_same_figures(stores):
 
     predictor = Counting(trained_model())
     metrics = action_metrics(predictor, "recognize_3d", store, indices)
-    assert predictor.asked == [16] * 9 + [6]
+    assert predictor.asked == [8] * 18 + [6]
     whole = Predictor(predictor.trained).class_scores("recognize_3d", [store[int(i)] for i in indices], store.classes)
     assert metrics["predicted"] == whole.argmax(1).tolist()
 
@@ -171,6 +173,112 @@ def test_a_rerun_after_problems_reads_again(source, tmp_path):
     assert prepare("nw_ucla", source, tmp_path / "s").unchanged
 
 
+@pytest.fixture
+def parsed(monkeypatch) -> list[int]:
+    """Actions of the NTU RGB+D recordings that are parsed, in that order."""
+    actions: list[int] = []
+    parse = ntu.parse
+
+    def noting(name: str, content: bytes) -> ntu.Recording:
+        actions.append(ntu.name_parts(name)[-1])
+        return parse(name, content)
+
+    monkeypatch.setattr(ntu, "parse", noting)
+    return actions
+
+
+@pytest.mark.parametrize("name", ["ntu60", "ntu120_view_normalized"])
+def test_a_rerun_parses_only_what_is_missing(tmp_path, parsed, name):
+    """What comes out is always, byte for byte, what a first run makes of the files."""
+    source, output = ntu_source(tmp_path / "raw", 9), tmp_path / "store"
+    files = {ntu.name_parts(path.stem)[-1]: path for path in source.glob("*A0*")}
+
+    def run() -> tuple[int, int, list[int]]:
+        parsed.clear()
+        report, done = prepare(name, source, output), sorted(parsed)
+        fresh = prepare(name, source, tmp_path / "fresh", force=True)
+        assert report.problems == fresh.problems and contents(output) == contents(fresh.folder)
+        return report.clips, len(report.problems), done
+
+    assert run() == (7, 3, [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    assert run() == (7, 3, [4, 8])  # what was damaged is looked at again, and is still a problem
+    files[4].write_bytes(files[1].read_bytes())  # repaired
+    assert run() == (8, 2, [4, 8])
+    files[8].unlink()
+    (source / "S001C001P001R001A121.skeleton").unlink()
+    assert run() == (8, 0, [])
+    assert prepare(name, source, output).unchanged
+    files[1].unlink()
+    files[2].write_bytes(files[3].read_bytes())  # changed
+    files[3].write_bytes(files[3].read_bytes()[:200])  # damaged
+    files[5].rename(source / "S002C001P002R001A050.skeleton")
+    assert run() == (6, 1, [2, 3, 50])
+
+
+def test_an_interrupted_rerun_costs_nothing(tmp_path, parsed, monkeypatch):
+    source, output = ntu_source(tmp_path / "raw", 9), tmp_path / "store"
+    prepare("ntu60", source, output)
+    before = contents(output)
+    for path in [*source.glob("*A004*"), *source.glob("*A008*")]:
+        path.write_bytes(next(source.glob("*A001*")).read_bytes())
+    noting = ntu.parse
+
+    def stopped(name: str, content: bytes) -> ntu.Recording:
+        if len(parsed) == 1:
+            raise KeyboardInterrupt
+        return noting(name, content)
+
+    with monkeypatch.context() as patch:
+        parsed.clear()
+        patch.setattr(ntu, "parse", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            prepare("ntu60", source, output)
+    assert contents(output) == before and sorted(p.name for p in tmp_path.iterdir()) == ["raw", "store"]
+    parsed.clear()
+    assert prepare("ntu60", source, output).clips == 9 and sorted(parsed) == [4, 8]
+    prepare("ntu60", source, tmp_path / "fresh")
+    assert contents(output) == contents(tmp_path / "fresh")
+
+
+def test_a_rerun_of_shards_and_of_what_was_merged(tmp_path, parsed):
+    source = ntu_source(tmp_path / "raw", 9)
+    for i in (1, 2):
+        prepare("ntu60", source, tmp_path / f"{i}", (i, 2))
+    merge([tmp_path / "1", tmp_path / "2"], tmp_path / "merged")
+    for path in source.glob("*A004*"):
+        path.write_bytes(next(source.glob("*A001*")).read_bytes())
+    parsed.clear()
+    for i in (1, 2):
+        prepare("ntu60", source, tmp_path / f"{i}", (i, 2))
+    assert sorted(parsed) == [4, 8]
+    parsed.clear()
+    prepare("ntu60", source, tmp_path / "merged")
+    assert sorted(parsed) == [4, 8]
+    prepare("ntu60", source, tmp_path / "whole")
+    assert contents(tmp_path / "merged") == contents(tmp_path / "whole")
+    merge([tmp_path / "1", tmp_path / "2"], tmp_path / "merged")
+    assert contents(tmp_path / "merged") == contents(tmp_path / "whole")
+
+
+def test_archives_tell_what_changed_in_them(tmp_path, parsed):
+    """By the checksum of each recording: other recordings of a replaced archive are not parsed again."""
+    folder = ntu_source(tmp_path / "raw", 9)
+    (tmp_path / "source").mkdir()
+
+    def pack() -> None:
+        with zipfile.ZipFile(tmp_path / "source" / "nturgbd_skeletons_s001_to_s017.zip", "w") as archive:
+            for path in folder.iterdir():
+                archive.write(path, f"nturgb+d_skeletons/{path.name}")
+
+    pack()
+    prepare("ntu60", tmp_path / "source", tmp_path / "store")
+    for path in folder.glob("*A004*"):
+        path.write_bytes(next(folder.glob("*A001*")).read_bytes())
+    pack()
+    parsed.clear()
+    assert prepare("ntu60", tmp_path / "source", tmp_path / "store").clips == 8 and sorted(parsed) == [4, 8]
+
+
 def test_what_the_fingerprint_takes_in(source, tmp_path):
     ucla = DATA_SETS["nw_ucla"]
     prints = [fingerprint(ucla, source), fingerprint(ucla, source / "all_sqe")]
@@ -217,13 +325,13 @@ def test_the_command_tells_of_recordings_left_out(source, tmp_path, capsys):
 
 def ntu_source(folder: Path, recordings: int) -> Path:
     """Recordings of one performer; every fourth is empty, and one has the name of no action."""
-    joint = "0.{}1 0.{}7 3.5 1 1 1 1 0 0 1 0 2"
+    joint = "0.{}1 0.{}7 {}.5 1 1 1 1 0 0 1 0 2"
     for i in range(recordings):
         body = [
             "1",
             "72057594037931101 0 1 1 1 1 0 0.02 0.05 2",
             "25",
-            *(joint.format(j, 3 * j % 7) for j in range(25)),
+            *(joint.format(j, 3 * j % 7, i) for j in range(25)),
         ]
         lines = ["15", *(body * 15)]
         name = f"S001C00{1 + i % 3}P00{1 + i % 7}R001A{1 + i:03}.skeleton"

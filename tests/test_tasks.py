@@ -132,6 +132,33 @@ def test_the_context_of_an_action_is_its_duration():
     assert half.context[3] == pytest.approx(np.log(0.5))
 
 
+@pytest.mark.parametrize("frames", [6, 27])
+def test_the_context_of_a_window_holds_how_long_it_lasts(frames):
+    clip = random_clip(COCO_17, space="image", frames=10)
+    slow = replace(clip, fps=clip.fps / 2)
+    for each, seconds in ((clip, frames / 30), (slow, frames / 15)):
+        examples = [estimate_pose.example(each, start, frames, np.array([0])) for start in (0, -3, 5)]
+        examples.append(estimate_pose.training_example(each, (), frames, 1, np.random.default_rng(0)))
+        for example in examples:
+            assert example.context.shape == (4,)
+            assert example.context[3] == pytest.approx(np.log(seconds), abs=1e-5)
+
+
+@pytest.mark.parametrize("task", [recognize_2d, anticipate])
+def test_2d_clips_are_never_turned_out_of_the_plane(task):
+    clip = random_clip(COCO_17, frames=20, space="image", label=1)
+    examples = [task.training_example(clip, CLASSES, FRAMES, 0, np.random.default_rng(seed)) for seed in range(20)]
+    assert all((example.joints[..., 2] == 0).all() for example in examples)
+    assert not any(np.allclose(a.joints, b.joints) for a, b in zip(examples, examples[1:], strict=False))
+
+
+def test_3d_clips_are_turned_in_anticipation():
+    clip = random_clip(KINECT_20, frames=20, label=1)
+    flat = replace(clip, joints=clip.joints * np.array([1, 1, 0], np.float32))
+    example = anticipate.training_example(flat, CLASSES, FRAMES, 0, np.random.default_rng(0))
+    assert np.abs(example.joints[..., 2]).max() > 0.05
+
+
 @pytest.mark.parametrize("task", [recognize_3d, recognize_2d, anticipate])
 def test_an_action_is_read_from_the_observed_frames_alone(task):
     planar = task is recognize_2d
@@ -207,11 +234,19 @@ def test_poses_survive_tokens_within_half_a_bin(skeleton):
 
 def test_the_grammar_of_a_pose_names_slot_and_axis_of_every_step():
     layout = estimate_pose.layout(VOCABULARY, COCO_17.sorted_by_slot(), ())
-    slots = [slot for slot in sorted(COCO_17.slots) for _ in range(3)]
-    assert layout.positions == (*(3 * slot + i % 3 for i, slot in enumerate(slots)), END_POSITION)
+    skeleton = COCO_17.sorted_by_slot()
+    order = [i for i in skeleton.top_down for _ in range(3)]
+    assert sorted(order[::3]) == list(range(17))
+    assert layout.positions == (*(3 * skeleton.slots[i] + k % 3 for k, i in enumerate(order)), END_POSITION)
     assert layout.allowed[:3] == tuple(tuple(VOCABULARY.axis_tokens(axis)) for axis in range(3))
     assert layout.allowed[-1] == (VOCABULARY.eot_token("estimation"),)
-    assert layout.anchors == (*(i // 3 for i in range(3 * 17)), -1)
+    assert layout.anchors == (*order, -1)
+    for k, (joint, parent) in enumerate(zip(order, layout.parents, strict=False)):
+        if skeleton.parents[joint] < 0:
+            assert parent == -1
+        else:  # the same axis of the parent joint, which comes before
+            assert parent < k and parent % 3 == k % 3 and order[parent] == skeleton.parents[joint]
+    assert layout.parents[-1] == 3 * 17 - 1
     without_pelvis = estimate_pose.layout(VOCABULARY, H36M_17.sorted_by_slot(), ())
     joints = H36M_17.sorted_by_slot().slots  # a step starts from the joint that it writes
     assert [joints[a] for a in without_pelvis.anchors[:-1]] == [p // 3 for p in without_pelvis.positions[:-1]]
@@ -221,7 +256,7 @@ def test_the_grammar_of_a_pose_names_slot_and_axis_of_every_step():
 def test_the_grammar_of_an_action_is_a_class_of_the_data_set():
     layout = recognize_3d.layout(VOCABULARY, KINECT_20, ("kick", "bow"))
     assert layout.positions == (CLASS_POSITION, END_POSITION) and not layout.per_frame
-    assert layout.anchors == (-1, -1)
+    assert layout.anchors == (-1, -1) and layout.parents == (-1, 0)
     assert layout.allowed[0] == tuple(sorted(VOCABULARY.class_tokens(["kick", "bow"])))
     assert layout.allowed[1] == (VOCABULARY.eot_token("recognition"),)
     tokens = recognize_3d.tokens(

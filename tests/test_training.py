@@ -16,7 +16,8 @@ from small import CLASSES, FRAMES, MIXES, MODEL, TRAIN, Words, random_clip, trai
 import ups.training
 from ups.batch import CLASS_POSITION, END_POSITION, Batch, Layout, Poses
 from ups.checkpoint import CheckpointError, Trained, load, load_training
-from ups.config import Config, TaskMix
+from ups.config import Config, TaskMix, TrainConfig
+from ups.model.ups import Choice
 from ups.pose import PoseError
 from ups.run_log import read_log
 from ups.skeleton import H36M_17, KINECT_20
@@ -36,20 +37,39 @@ from ups.training import (
     streams_of,
     train,
 )
+from ups.vocabulary import Vocabulary
 
 BINS = 8
+VOCABULARY = Vocabulary(BINS, -1.0, 1.0, ("end",), CLASSES)
+PLAIN = replace(TRAIN, smooth_bins=0.0, smooth_labels=0.0)
 LOSSY = replace(MODEL, dropout=0.3, drop_path=0.3)  # so that random numbers matter
 STEPS = replace(TRAIN, explore=0.6)
 
 
 def tiny_batch(positions: tuple[int, ...], allowed: tuple[tuple[int, ...], ...], tokens: list[list[int]]) -> Batch:
     poses = Poses(*(torch.zeros(0),) * 5, clips=1, skeleton=KINECT_20)
-    layout = Layout(positions, allowed, (-1,) * len(positions), positions[0] < CLASS_POSITION)
+    none = (-1,) * len(positions)
+    layout = Layout(positions, allowed, none, none, positions[0] < CLASS_POSITION)
     return Batch(poses, layout, torch.tensor(tokens), torch.ones(len(tokens), len(positions)), None)
 
 
 def tiny_logits(sequences: int, steps: int) -> torch.Tensor:
-    return torch.randn(sequences, steps, 3 * BINS + 5, generator=torch.Generator().manual_seed(0)) * 3
+    return torch.randn(sequences, steps, VOCABULARY.size, generator=torch.Generator().manual_seed(0)) * 3
+
+
+def choices_of(batch: Batch, logits: torch.Tensor) -> list[Choice]:
+    """The logits as a model gives them: a coordinate's among the tokens allowed there, all else's among all."""
+    everything = tuple(range(VOCABULARY.size))
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for k, (position, allowed) in enumerate(zip(batch.layout.positions, batch.layout.allowed, strict=True)):
+        groups.setdefault(allowed if position < CLASS_POSITION else everything, []).append(k)
+    return [Choice(ks, torch.tensor(ids), logits[:, ks][..., list(ids)]) for ids, ks in groups.items()]
+
+
+def loss_of(batch: Batch, logits: torch.Tensor, config: TrainConfig = PLAIN) -> tuple[float, float]:
+    """The loss, and the negative log-likelihood alone."""
+    loss, nll = sequence_loss(choices_of(batch, logits), batch, VOCABULARY, config)
+    return float(loss), float(nll)
 
 
 def pose_tokens(*rows: tuple[int, int, int]) -> Batch:
@@ -59,57 +79,96 @@ def pose_tokens(*rows: tuple[int, int, int]) -> Batch:
     return tiny_batch((0, 1, 2, END_POSITION), (*axes, (3 * BINS,)), tokens)
 
 
-def log_p_by_hand(logits: torch.Tensor) -> np.ndarray:
+def log_p_by_hand(batch: Batch, logits: torch.Tensor) -> np.ndarray:
+    """(Q, K, vocabulary); -inf outside a coordinate's axis."""
     p = np.exp(logits.double().numpy())
-    return np.log(p / p.sum(-1, keepdims=True))
+    for k, allowed in enumerate(batch.layout.allowed):
+        if batch.layout.positions[k] < CLASS_POSITION:
+            p[:, k, [token for token in range(VOCABULARY.size) if token not in allowed]] = 0
+    with np.errstate(divide="ignore"):
+        return np.log(p / p.sum(-1, keepdims=True))
 
 
 def test_the_loss_is_the_mean_negative_log_likelihood():
     batch, logits = pose_tokens((0, 3, 7), (4, 4, 1)), tiny_logits(2, 4)
-    log_p = log_p_by_hand(logits)
+    log_p = log_p_by_hand(batch, logits)
     by_hand = -np.mean([log_p[q, k, token] for q, row in enumerate(batch.tokens) for k, token in enumerate(row)])
-    assert float(sequence_loss(logits, batch, BINS, 0.0, 0.0)) == pytest.approx(by_hand, rel=1e-5)
+    assert loss_of(batch, logits) == pytest.approx((by_hand, by_hand), rel=1e-5)
     batch.weights[1] = 0
     first = -np.mean([log_p[0, k, token] for k, token in enumerate(batch.tokens[0])])
-    assert float(sequence_loss(logits, batch, BINS, 0.0, 0.0)) == pytest.approx(first, rel=1e-5)
+    assert loss_of(batch, logits) == pytest.approx((first, first), rel=1e-5)
 
 
 @pytest.mark.parametrize("bins", [(0, 3, 7), (7, 0, 4), (1, 6, 0)])
 @pytest.mark.parametrize("width", [0.7, 1.5])
 def test_coordinate_targets_are_smoothed_within_their_axis(bins, width):
     batch, logits = pose_tokens(bins), tiny_logits(1, 4)
-    log_p = log_p_by_hand(logits)[0]
+    log_p = log_p_by_hand(batch, logits)[0]
     total = -log_p[3, 3 * BINS]  # the end of the task is not smoothed
     reach = math.ceil(3 * width)
     gauss = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * width**2))
     for axis, b in enumerate(bins):
-        target = np.zeros(logits.shape[-1])
+        target = np.zeros(BINS)
         for offset, weight in zip(range(-reach, reach + 1), gauss / gauss.sum(), strict=True):
-            target[axis * BINS + min(max(b + offset, 0), BINS - 1)] += weight
+            target[min(max(b + offset, 0), BINS - 1)] += weight
         assert target.sum() == pytest.approx(1)
-        assert target.argmax() == axis * BINS + b or b in (0, 1, BINS - 2, BINS - 1)
-        total -= (target * log_p[axis]).sum()
-    assert float(sequence_loss(logits, batch, BINS, width, 0.0)) == pytest.approx(total / 4, rel=1e-5)
+        assert target.argmax() == b or b in (0, 1, BINS - 2, BINS - 1)
+        total -= (target * log_p[axis, axis * BINS : (axis + 1) * BINS]).sum()
+    config = replace(PLAIN, smooth_bins=width)
+    assert loss_of(batch, logits, config) == pytest.approx((total / 4, total / 4), rel=1e-5)
 
 
 def test_class_targets_are_smoothed_over_the_data_sets_classes():
     classes, eot = (25, 27, 28), 24
     batch = tiny_batch((CLASS_POSITION, END_POSITION), (classes, (eot,)), [[27, eot], [25, eot]])
     logits = tiny_logits(2, 2)
-    log_p = log_p_by_hand(logits)
+    log_p = log_p_by_hand(batch, logits)
     total = 0.0
     for q, label in enumerate((27, 25)):
         target = {c: 0.1 / 3 + 0.9 * (c == label) for c in classes}
         assert sum(target.values()) == pytest.approx(1)
         total -= sum(weight * log_p[q, 0, c] for c, weight in target.items()) + log_p[q, 1, eot]
-    assert float(sequence_loss(logits, batch, BINS, 1.5, 0.1)) == pytest.approx(total / 4, rel=1e-5)
+    config = replace(PLAIN, smooth_bins=1.5, smooth_labels=0.1)
+    assert loss_of(batch, logits, config) == pytest.approx((total / 4, total / 4), rel=1e-5)
 
 
-def test_inputs_are_dropped_at_a_ratio_of_their_own_in_each_pose():
+def test_the_expectations_distance_is_added_in_decimetres():
+    batch, logits = pose_tokens((0, 3, 7), (4, 4, 1)), tiny_logits(2, 4)
+    batch.weights[1, 2] = 0
+    p = np.exp(log_p_by_hand(batch, logits))
+    centres = -1 + (np.arange(BINS) + 0.5) * 0.25
+    total = 0.0
+    for q, row in enumerate(batch.tokens.tolist()):
+        for axis in range(3):
+            expectation = (p[q, axis, axis * BINS : (axis + 1) * BINS] * centres).sum()
+            total += abs(expectation - centres[row[axis] - axis * BINS]) * float(batch.weights[q, axis])
+    plain, nll = loss_of(batch, logits)
+    for weight in (0.5, 2.0):
+        loss, alone = loss_of(batch, logits, replace(PLAIN, expectation=weight))
+        assert alone == pytest.approx(nll) == pytest.approx(plain)
+        assert loss - alone == pytest.approx(weight * total * 10 / 7, rel=1e-5)  # 7 of 8 steps count
+    actions = tiny_batch((CLASS_POSITION, END_POSITION), ((25, 27), (24,)), [[27, 24]])
+    assert loss_of(actions, logits[:1, :2], replace(PLAIN, expectation=2.0)) == loss_of(actions, logits[:1, :2])
+
+
+def test_the_gradient_is_that_of_the_loss_and_the_likelihood_has_none():
+    batch, logits = pose_tokens((0, 3, 7)), tiny_logits(1, 4).requires_grad_()
+    loss, nll = sequence_loss(choices_of(batch, logits), batch, VOCABULARY, replace(PLAIN, expectation=1.0))
+    assert loss.requires_grad and not nll.requires_grad
+    loss.backward()
+    assert logits.grad is not None
+    moved = logits.detach() - 1e-3 * logits.grad
+    assert loss_of(batch, moved, replace(PLAIN, expectation=1.0))[0] < float(loss.detach())
+    for axis in range(3):
+        outside = [token for token in range(VOCABULARY.size) if token // BINS != axis]
+        assert torch.count_nonzero(logits.grad[0, axis, outside]) == 0
+
+
+def test_tokens_are_dropped_at_a_ratio_of_their_own_in_each_pose():
     layout = pose_tokens((0, 0, 0)).layout
     torch.manual_seed(0)
     drop = drop_mask(layout, torch.zeros(400, 101, dtype=torch.long))
-    assert drop is not None and drop.shape == (400, 100)
+    assert drop is not None and drop.shape == (400, 101)
     share = drop.float().mean(1)
     assert share.min() < 0.1 and share.max() > 0.9 and share.mean() == pytest.approx(0.5, abs=0.05)
     classes = tiny_batch((CLASS_POSITION, END_POSITION), ((25,), (24,)), [[25, 24]])
@@ -158,16 +217,37 @@ def fixed_batch(trained: Trained, name: str) -> Batch:
     return collate(task, [example(clip) for clip in clips], trained.vocabulary, skeleton.sorted_by_slot(), CLASSES)
 
 
-@pytest.mark.parametrize("name", list(TASKS))
-def test_one_batch_can_be_learned_by_heart(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "decoding", "stride"),
+    [*((name, "token", 1) for name in TASKS), ("estimate_pose", "joint", 1), ("estimate_pose", "level", 2)],
+)
+def test_one_batch_can_be_learned_by_heart(tmp_path, name, decoding, stride):
     config = replace(TRAIN, cycles=20, drop_inputs=False, smooth_bins=0.0, smooth_labels=0.0, explore=0.2)
-    trained = trained_model(config, replace(MODEL, joint_width=16, decoder_width=32), classes=CLASSES, shaken=0.0)
+    model = replace(MODEL, joint_width=16, decoder_width=32, decoding=decoding, temporal_stride=stride)
+    trained = trained_model(config, model, classes=CLASSES, shaken=0.0)
     trained.model.train()
     run = Run(trained, tmp_path)
     batch = fixed_batch(trained, name)
     losses = [run.take_step(name, [batch]) for _ in range(60)]
     assert losses[0] > 2
     assert losses[-1] < (1.0 if name == "estimate_pose" else 0.02)
+
+
+def test_routes_are_explored_and_then_stay_as_they_are(tmp_path):
+    trained = trained_model(replace(TRAIN, cycles=5, explore=0.4, learning_rate=0.05), classes=CLASSES)
+    trained.model.train()
+    run = Run(trained, tmp_path)
+    router = trained.model.router
+    batches = {name: fixed_batch(trained, name) for name in TASKS}
+    for step in range(run.total):
+        before = router.task.detach().clone(), router.block.detach().clone(), trained.model.routes()
+        name = list(TASKS)[step % len(TASKS)]
+        run.take_step(name, [batches[name]])
+        exploring = 0 < step < 0.4 * run.total  # at step 0 the learning rate is 0
+        assert torch.equal(before[0], router.task) is not exploring or step == 0
+        assert torch.equal(before[1], router.block) is not exploring or step == 0
+        if not exploring and step > 0:
+            assert router.settled and trained.model.routes() == before[2]
 
 
 def test_two_micro_batches_give_the_gradient_of_the_whole(tmp_path):

@@ -12,15 +12,15 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from ups.config import Config, from_dict, to_dict
 from ups.model.ups import UPS
@@ -152,9 +152,11 @@ def load(folder: Path | str) -> Trained:
     version = facts.get("format") if isinstance(facts, dict) else None
     if version != FORMAT:
         raise CheckpointError(f"{folder}: checkpoint format {version}, this version reads {FORMAT}")
-    tensors = read_tensors(folder / "weights.safetensors")
     try:
-        return _build(facts, tensors)
+        with _tensors(folder / "weights.safetensors") as (names, read):
+            return _build(facts, names, read)
+    except CheckpointError:
+        raise
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{folder}: model.json and weights.safetensors do not fit each other or this version ({error}); "
@@ -162,14 +164,22 @@ def load(folder: Path | str) -> Trained:
         ) from error
 
 
-def _build(facts: dict, tensors: dict[str, torch.Tensor]) -> Trained:
+def _build(facts: dict, names: list[str], read: Callable[[str], torch.Tensor]) -> Trained:
     if tuple(facts["slots"]) != SLOTS[: len(facts["slots"])]:
         raise ValueError("its joint slots differ from this version's")
-    class_mean = tensors.pop("class_mean").numpy().copy()  # else it would keep the whole file mapped
+    class_mean = read("class_mean").numpy().copy()
     config = from_dict(Config, facts["config"])
     vocabulary = Vocabulary.from_dict(facts["vocabulary"])
-    model = UPS(config.model, tuple(facts["tasks"]), torch.zeros_like(tensors["vocabulary.features"]).float())
-    model.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=True)
+    model = UPS(config.model, tuple(facts["tasks"]), torch.zeros(read("vocabulary.features").shape))
+    weights = model.state_dict()
+    strange = sorted(set(weights) ^ (set(names) - {"class_mean"}))
+    if strange:
+        raise ValueError(f"the model or the file lacks {', '.join(strange[:3])}{', ...' if len(strange) > 3 else ''}")
+    for name, weight in weights.items():
+        value = read(name)
+        if value.shape != weight.shape:
+            raise ValueError(f"{name} is {tuple(value.shape)} in the file, {tuple(weight.shape)} in the model")
+        weight.copy_(value)
     data_sets = {
         name: (tuple(d["classes"]), Skeleton.from_dict(d["skeleton"])) for name, d in facts["data_sets"].items()
     }
@@ -188,10 +198,33 @@ def load_training(folder: Path) -> dict | None:
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file; CheckpointError where it is missing or damaged."""
+    with _tensors(path) as (names, read):
+        return {name: read(name).clone() for name in names}
+
+
+@contextmanager
+def _tensors(path: Path) -> Iterator[tuple[list[str], Callable[[str], torch.Tensor]]]:
+    """Names of the tensors in a safetensors file, and a function that maps one of them into memory; raises
+    CheckpointError where the file is missing, damaged or replaced meanwhile.
+
+    The whole file is mapped as long as any of its tensors is in use, and pages that were touched count as the process's
+    memory until then; so copy each before the next.
+    """
+
+    def read(name: str) -> torch.Tensor:
+        with safe_open(path, "pt") as file:
+            return file.get_tensor(name)
+
     try:
-        return load_file(path)
+        before = path.stat()
+        with safe_open(path, "pt") as file:
+            names = list(file.keys())
+        yield names, read
+        after = path.stat()
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: can't be read as safetensors ({error}); is the copy complete?") from error
+    if (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns):
+        raise CheckpointError(f"{path}: was replaced while it was read; try again")
 
 
 def _read_json(path: Path) -> dict:

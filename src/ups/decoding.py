@@ -6,7 +6,7 @@ Only the tokens that the layout allows compete, so every output is well formed. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ class Decoded:
             is allowed.
         spread: (Q, K) float32, standard deviation of the same.
         first: (Q, number of tokens allowed at step 0) float32 log-probabilities, in the order of `layout.allowed[0]`.
+
+    Where only one token is allowed its log-probability is 0.
     """
 
     tokens: Tensor
@@ -64,36 +66,37 @@ def decode(
     known = start.new_zeros(len(memory), len(layout.positions) + 1, start.shape[-1])
     known[:, :1] = start
     mixing = torch.from_numpy(plan.mixing).to(known)
-    result = _empty(len(memory), len(layout.positions), memory.device)
-    first = None
+    result = _forced(len(memory), layout, memory.device)
+    last = max((k for k, ids in enumerate(layout.allowed) if len(ids) > 1), default=-1)
     for low, high in plan.spans:
         a, b = plan.tokens[low][0], plan.tokens[high - 1][1]
-        if all(len(ids) == 1 for ids in layout.allowed[a:b]):  # the grammar leaves no choice: nothing to compute
-            result.tokens[:, a:b] = torch.tensor([ids[0] for ids in layout.allowed[a:b]], device=memory.device)
-        else:
-            span = slice(low if caches is not None else 0, high)
-            mask = None if caches is not None else steps[:high, None] >= steps[:high]
-            inputs = mixing[span, : a + 1] @ known[:, : a + 1]
-            hidden = model.decoder(inputs, positions[span], anchors[span], memory, mask, memory_mask, caches)
-            written = model.decoder.writes(hidden[:, low - high :], plan.tokens[low:high])
-            for ids in dict.fromkeys(layout.allowed[a:b]):
-                at = [k for k in layout.choices[ids] if a <= k < b]
-                scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float().log_softmax(-1)
-                first = scores[:, 0] if first is None else first
-                _read(scores, allowed[ids], values, result, at)
+        if a > last:  # the grammar leaves no choice from here on: nothing to compute
+            break
+        span = slice(low if caches is not None else 0, high)
+        mask = None if caches is not None else steps[:high, None] >= steps[:high]
+        inputs = mixing[span, : a + 1] @ known[:, : a + 1]
+        hidden = model.decoder(inputs, positions[span], anchors[span], memory, mask, memory_mask, caches)
+        written = model.decoder.writes(hidden[:, low - high :], plan.tokens[low:high])
+        for ids in dict.fromkeys(ids for ids in layout.allowed[a:b] if len(ids) > 1):
+            at = [k for k in layout.choices[ids] if a <= k < b]
+            scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float().log_softmax(-1)
+            _read(scores, allowed[ids], values, result, at)
         known[:, a + 1 : b + 1] = model.token_inputs(embedding, result.tokens[:, a:b]).to(known.dtype)
-    assert first is not None
-    return replace(result, first=first)
+    return result
 
 
-def _empty(sequences: int, steps: int, device: torch.device) -> Decoded:
-    tokens = torch.zeros(sequences, steps, dtype=torch.long, device=device)
-    log_probability, mean, spread = (torch.zeros(sequences, steps, device=device) for _ in range(3))
-    return Decoded(tokens, log_probability, mean, spread, log_probability[:, :0])
+def _forced(sequences: int, layout: Layout, device: torch.device) -> Decoded:
+    """Sequences of each step's first allowed token: what they stay where only one is allowed."""
+    tokens = torch.tensor([ids[0] for ids in layout.allowed], device=device).repeat(sequences, 1)
+    log_probability, mean, spread = (torch.zeros(tokens.shape, device=device) for _ in range(3))
+    first = torch.zeros(sequences, len(layout.allowed[0]), device=device)
+    return Decoded(tokens, log_probability, mean, spread, first)
 
 
 def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list[int]) -> None:
     """Best token, its log-probability, mean and deviation of the values, from (Q, len(at), T) log-probabilities."""
+    if at[0] == 0:
+        result.first[:] = scores[:, 0]
     best, index = scores.max(-1)
     probability, value = scores.exp(), values[ids]
     mean = (probability * value).sum(-1)  # not a matrix product: autocast would round metres to 8 bits

@@ -90,7 +90,8 @@ class PoseSequence:
             value = getattr(self, key)
             if value is None:
                 continue
-            value = np.ascontiguousarray(value, dtype=np.float32)
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, which is an error
+                value = np.ascontiguousarray(value, dtype=np.float32)
             finite = np.isfinite(value)
             if not finite.all():
                 bad = np.argwhere(~finite)

@@ -101,27 +101,33 @@ class Check:
     """The recording, or a folder with clips.csv."""
     skeleton: str | None = None
     """Name of the skeleton, or a TOML file that describes it, where the recordings don't tell."""
+    image_size: tuple[int, int] | None = None
+    """Width and height in pixels of a single 2D recording that doesn't tell: OpenPose's above all."""
     plot: Path | None = None
-    """Draw the first recording, so that a wrong joint order is seen at once: a PNG file."""
+    """Draw the first recording that can be read, so that a wrong joint order is seen at once: a PNG file."""
 
     def run(self) -> None:
         """Check, draw, print; fails where something is an error."""
         from rich.table import Table
 
         from ups.data.check import check
-        from ups.data.custom import read_table
+        from ups.data.custom import first_clip, read_table
         from ups.data.files import read_file
+        from ups.data.skeletons import find_skeleton
         from ups.visualise import save_picture
 
-        findings = check(self.path, self.skeleton)
+        findings = check(self.path, self.skeleton, self.image_size)
         table = Table("", "where", "what", "remedy", show_lines=True)
         for finding in findings:
             table.add_row(finding.severity, finding.where, finding.what, finding.remedy)
         show(table if findings else "nothing found that looks wrong")
         if self.plot:
-            folder = (self.path / "clips.csv").exists()
-            first = self.path / read_table(self.path).rows[0].file if folder else self.path
-            save_picture(read_file(first, self.skeleton), self.plot, first.name)
+            if (self.path / "clips.csv").exists():
+                skeleton = find_skeleton(self.skeleton) if self.skeleton else None
+                first = first_clip(self.path, read_table(self.path), skeleton)
+            else:
+                first = read_file(self.path, self.skeleton, image_size=self.image_size)
+            save_picture(first, self.plot, first.id)
             print(f"picture: {self.plot}", file=sys.stderr)
         errors = sum(finding.severity == "error" for finding in findings)
         if errors:

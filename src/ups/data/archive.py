@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import io
 import lzma
 import shutil
 import tarfile
@@ -13,9 +12,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import scipy.io
 
 from ups.pose import PoseError
 
@@ -47,14 +43,6 @@ def members(source: Path, folder: str, archive: str, suffix: str) -> Iterator[tu
         yield file
     if empty:
         raise FileNotFoundError(f"{place}: no {suffix} file in {folder}")
-
-
-def load_mat(name: str, content: bytes) -> dict[str, Any]:
-    """The variables of a MATLAB file (up to version 7); raises PoseError, naming the file, if it can't be read."""
-    try:
-        return scipy.io.loadmat(io.BytesIO(content))
-    except Exception as error:  # scipy raises a dozen kinds on damaged files
-        raise PoseError(f"{name}: not a readable MATLAB file ({error}); fetch it again") from error
 
 
 def _find(source: Path, folder: str, archive: str) -> Path:

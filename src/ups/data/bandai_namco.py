@@ -8,7 +8,6 @@ All clips have the same bone lengths and no actor id; lifting on them says littl
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from ups.data.bvh import Bvh, read_bvh
 from ups.data.dataset import Clip, DataSet
+from ups.data.restricted import load_npz
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import BANDAI_21
 
@@ -110,15 +110,16 @@ def _bvh_clip(path: Path) -> PoseSequence | PoseError:
 
 def _npz_clips(path: Path) -> Iterator[PoseSequence | PoseError]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            positions, offsets, ids = archive["positions"], archive["offsets"], archive["ids"]
-            joint_names, fps = tuple(str(n) for n in archive["joint_names"]), float(archive["fps"])
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError) as error:
+        arrays = load_npz(path)
+        positions, offsets, ids = arrays["positions"], arrays["offsets"].astype(np.int64), arrays["ids"].ravel()
+        joint_names, fps = tuple(str(n) for n in arrays["joint_names"]), float(arrays["fps"])
+    except (ValueError, KeyError, TypeError) as error:
         raise PoseError(
             f"{path}: not a readable .npz file of positions, offsets, ids, joint_names, fps ({error})"
         ) from error
-    if len(offsets) != len(ids) + 1 or offsets[-1] != len(positions) or positions.shape[1:] != (len(joint_names), 3):
-        raise PoseError(f"{path}: {len(ids)} ids, {len(offsets)} offsets and positions {positions.shape} do not agree")
+    rows = (offsets[-1], len(joint_names), 3) if offsets.shape == (len(ids) + 1,) else ()
+    if positions.shape != rows or positions.dtype.kind not in "fiu":
+        raise PoseError(f"{path}: {len(ids)} ids, offsets {offsets.shape} and positions {positions.shape} do not agree")
     for i in np.argsort(ids):
         try:
             yield read_clip(str(ids[i]), positions[offsets[i] : offsets[i + 1]], joint_names, fps)

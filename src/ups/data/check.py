@@ -58,12 +58,13 @@ _Problem = tuple[Severity, str, str, str]
 """severity, what, remedy, and a detail of the one recording."""
 
 
-def check(path: Path | str, skeleton: str | None = None) -> list[Finding]:
+def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, int] | None = None) -> list[Finding]:
     """What is wrong with a recording, or with a folder of recordings and its clips.csv; nothing, if all seems well.
 
     Args:
         path: a file or folder as for `read_file`, or a folder with clips.csv.
         skeleton: as for `read_file`.
+        image_size: (width, height) in pixels of a single 2D recording that doesn't tell; in a folder clips.csv tells it.
 
     Raises:
         PoseError: unknown skeleton, or a clips.csv that can't be read.
@@ -76,7 +77,7 @@ def check(path: Path | str, skeleton: str | None = None) -> list[Finding]:
     if path.is_dir() and (path / TABLE).is_file():
         return _check_folder(path, found)
     try:
-        clip = read_file(path, found)
+        clip = read_file(path, found, image_size=image_size)
     except PoseError as error:
         return [Finding("error", path.name, str(error), "mend the file; docs/own_data.md describes what is needed")]
     problems = [*check_clip(clip), *_untold_fps(path, None)]
@@ -121,7 +122,9 @@ def _check_seen(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
 def _check_pixels(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
     points, (width, height) = clip.joints[seen], clip.image_size or (1, 1)
     low, high = points.min(0), points.max(0)
-    detail = f"x {low[0]:.3g} to {high[0]:.3g}, y {low[1]:.3g} to {high[1]:.3g}, image {width} x {height}"
+    detail = (
+        f"x {_short(low[0])} to {_short(high[0])}, y {_short(low[1])} to {_short(high[1])}, image {width} x {height}"
+    )
     if np.abs(points).max() <= 2:
         remedy = "multiply x by the image's width and y by its height"
         return "error", "values look like fractions of the image, not like pixels", remedy, detail
@@ -135,7 +138,7 @@ def _check_pixels(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
 
 def _check_metres(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
     size = _size(clip, seen)
-    detail = f"a person is {size:.3g} tall or wide"
+    detail = f"a person is {_short(size)} tall or wide"
     for unit, factor in (("millimetres", 1000), ("centimetres", 100)):
         if _ADULT / 4 < size / factor < _ADULT * 2.2:
             return "error", f"values look like {unit}, not metres", f"divide them by {factor}", detail
@@ -347,7 +350,10 @@ def _check_leaks(folder: Path, table: ClipTable, rows: list[Row], skeleton: Skel
 
 def _untold_fps(path: Path, fps: float | None) -> Iterator[_Problem]:
     if fps is None and path.suffix in (".npz", ".csv", ".json"):
-        fields = read_fields(path) if path.stat().st_size else {}
+        try:
+            fields = read_fields(path)
+        except PoseError:  # another kind of file: a list of COCO's results
+            fields = {}
         if "joints" in fields and "fps" not in fields:
             yield "warning", f"frames per second not told; {FPS:g} are assumed", "write fps into the file", ""
 
@@ -394,3 +400,8 @@ def _with(text: str, detail: str) -> str:
 def _listed(names: list[str]) -> str:
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _short(value: float) -> str:
+    """Three digits, never as a power of ten: 0.00512, 1440."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -78,7 +78,7 @@ def custom_data_set(folder: Path | str, name: str, skeleton: Skeleton | None = N
     """
     folder = Path(folder)
     table = read_table(folder)
-    first = _first(folder, table, skeleton)
+    first = first_clip(folder, table, skeleton)
     return DataSet(
         name=name,
         skeleton=first.skeleton,
@@ -157,7 +157,8 @@ def _row(cells: dict[str, str], protocols: tuple[str, ...], where: str) -> Row:
     return Row(file.as_posix(), *texts, fps=fps, image_size=size, splits=splits)
 
 
-def _first(folder: Path, table: ClipTable, skeleton: Skeleton | None) -> PoseSequence:
+def first_clip(folder: Path, table: ClipTable, skeleton: Skeleton | None) -> PoseSequence:
+    """The first recording of a table that can be read, as `read_clip` reads it; PoseError if none can."""
     problems: list[str] = []
     for row in table.rows:
         try:

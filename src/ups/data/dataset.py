@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,23 @@ Clip = tuple[PoseSequence, dict[str, str]]
 Shard = tuple[int, int]
 """(i, n), 1 <= i <= n: of what a data set's `read` yields, the i-th and every n-th after it; (1, 1) is everything."""
 WHOLE: Shard = (1, 1)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that holds one recording and nothing else.
+
+    Attributes:
+        name: of the recording, as messages call it.
+        path: the file, or the archive that it is in.
+        member: its name in the archive; "" if it is in none.
+        state: other numbers if its content is another: size and time of change, or in an archive size and checksum.
+    """
+
+    name: str
+    path: str
+    member: str
+    state: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -35,7 +52,9 @@ class DataSet:
         paired: clips have 2D joints and the 3D pose behind them.
         files: patterns (`fnmatch`) of the names of all files that `read` looks at, each name beginning with that of the
             source folder; () if it looks at none, None if they are unknown.
-        read_shard: what `read` yields, but only that shard, and only its files are parsed; None: `read` is all there is.
+        list_sources: of a data set with one recording a file: the files in the order in which `read` yields them; raises
+            as `read` does. None: `read` is all there is.
+        read_sources: what `read` yields of the given ones of these files: one item each, which no other file changes.
     """
 
     name: str
@@ -48,4 +67,5 @@ class DataSet:
     summary: str
     paired: bool = False
     files: tuple[str, ...] | None = None
-    read_shard: Callable[[Path, Shard], Iterator[Clip | PoseError]] | None = None
+    list_sources: Callable[[Path], list[Source]] | None = None
+    read_sources: Callable[[Sequence[Source]], Iterator[Clip | PoseError]] | None = None

@@ -20,6 +20,8 @@ from ups.skeleton import COCO_17, OPENPOSE_18, Skeleton
 
 MOST_PERSONS = 2
 """Persons kept of a recording: those seen best, over all frames."""
+FARTHEST = 100_000
+"""Pixels; coordinates beyond, and those that are no numbers, are damage."""
 _BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 """OpenPose's BODY_25 -> `OPENPOSE_18`; the mid hip and the feet are left out."""
 
@@ -38,7 +40,7 @@ def read_openpose(folder: Path, fps: float, image_size: tuple[int, int]) -> Pose
         try:
             people = json.loads(file.read_bytes())["people"]
             frames.append([_openpose_person(person, file) for person in people])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             if isinstance(error, PoseError):
                 raise
             raise PoseError(f"{file}: not a file of OpenPose ({error!r})") from error
@@ -67,11 +69,11 @@ def read_coco(record: Any, name: str, where: str, fps: float, image_size: tuple[
         frames: list[list[np.ndarray]] = [[] for _ in order]
         place = {image: n for n, image in enumerate(order)}
         for annotation in annotations:
-            points = np.array(annotation["keypoints"], np.float64).reshape(-1, 3)
+            points = _points(annotation["keypoints"], where)
             if len(points) != len(COCO_17):
                 raise PoseError(f"{where}: {len(points)} keypoints; COCO's {len(COCO_17)} are needed")
             frames[place[annotation["image_id"]]].append(points)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         if isinstance(error, PoseError):
             raise
         raise PoseError(f"{where}: not keypoints in COCO's format ({error!r})") from error
@@ -108,11 +110,21 @@ def _sequence(
 
 
 def _openpose_person(person: dict[str, Any], file: Path) -> np.ndarray:
-    points = np.array(person["pose_keypoints_2d"], np.float64).reshape(-1, 3)
+    points = _points(person["pose_keypoints_2d"], str(file))
     if len(points) == 25:
         return points[list(_BODY_25)]
     if len(points) != len(OPENPOSE_18):
         raise PoseError(f"{file}: {len(points)} keypoints; OpenPose's BODY_25 (25) or COCO (18) model is needed")
+    return points
+
+
+def _points(values: Any, where: str) -> np.ndarray:
+    """(J, 3) from x, y and confidence of one joint after another."""
+    points = np.array(values, np.float64).reshape(-1, 3)
+    if not (np.abs(points) <= FARTHEST).all():
+        raise PoseError(
+            f"{where}: keypoint {points[~(np.abs(points) <= FARTHEST)][0]}; pixels up to {FARTHEST} are needed"
+        )
     return points
 
 

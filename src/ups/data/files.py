@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ups.data import bandai_namco, kard, kinetics, ntu, nw_ucla, penn_action, sbu, utd_mhad
-from ups.data.archive import load_mat
 from ups.data.bvh import read_bvh
 from ups.data.estimators import read_coco, read_openpose
+from ups.data.matlab import load_mat
 from ups.data.own import FPS, read_own
 from ups.data.skeletons import find_skeleton, pick_joints, skeleton_of
 from ups.pose import PoseError, PoseSequence
@@ -115,7 +115,7 @@ def _read_npz(path: Path, wish: _Wish) -> PoseSequence:
 
 def _read_mat(path: Path, _: _Wish) -> PoseSequence:
     content = path.read_bytes()
-    found = {key for key in load_mat(str(path), content) if not key.startswith("__")}
+    found = set(load_mat(str(path), content))
     if "d_skel" in found:
         return utd_mhad.read_clip(path.name, content)
     if {"x", "y", "visibility"} <= found:

@@ -66,7 +66,7 @@ class Stream:
         film: bool,
         shares: tuple[float, ...] = (),
     ) -> None:
-        if shares and (len(shares) != len(stores) or min(shares) <= 0):
+        if shares and (len(shares) != len(stores) or not all(0 < share < math.inf for share in shares)):
             raise ValueError(f"shares {shares} of {len(stores)} data sets; one positive number for each is needed")
         for store, indices in stores:
             if len(indices) == 0:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
-from ups.data.dataset import Clip, DataSet
-from ups.data.prepare import Report, write_store
-from ups.data.store import Store
+from ups.data.prepare import Item, Report, write_items
+from ups.data.store import Store, StoreWriter
 from ups.pose import PoseError
 
 
@@ -36,12 +36,10 @@ def merge(shards: Sequence[Path | str], output: Path | str) -> Report:
             raise PoseError(
                 f"{store.folder} holds other data than {first.folder}; only shards of one set can be merged"
             )
-    name, skeleton, space, classes, protocols, terms, paired = _facts(first)
-    items = _in_turn(stores)
-    data_set = DataSet(name, skeleton, space, classes, protocols, terms, lambda source: items, "", paired)
+    writer = StoreWriter(output, *_facts(first))
     sources = {str(store.origin.get("fingerprint", "")) for store in stores}
     made_from = sources.pop() if len(sources) == 1 else ""  # shards made on several machines: copies differ in time
-    return write_store(data_set, first.folder.parent, Path(output), made_from=made_from)
+    return replace(write_items(writer, _in_turn(stores), first.folder.parent, made_from), folder=Path(output))
 
 
 def _shard(store: Store) -> tuple[int, int]:
@@ -57,19 +55,19 @@ def _facts(store: Store) -> tuple:
     return s.name, s.skeleton, s.space, s.classes, s.protocols, s.terms, s.paired
 
 
-def _in_turn(stores: list[Store]) -> Iterator[Clip | PoseError]:
+def _in_turn(stores: list[Store]) -> Iterator[Item]:
     """What was read of the whole data set, in that order: the first of each shard, then the second of each..."""
     for items in zip_longest(*map(_items, stores)):
         yield from (item for item in items if item is not None)
 
 
-def _items(store: Store) -> Iterator[Clip | PoseError]:
+def _items(store: Store) -> Iterator[Item]:
     """What was read of a shard: its clips, and its problems at their places."""
     problems = dict(zip(store.origin["problem_places"], store.problems, strict=True))
     clips = iter(range(len(store)))
     for place in range(len(store) + len(problems)):
         if place in problems:
-            yield PoseError(problems[place])
+            yield PoseError(problems[place]), 0
         else:
             index = next(clips)
-            yield store[index], store.splits(index)
+            yield (store[index], store.splits(index)), int(store.sources[index])

@@ -13,16 +13,16 @@ import re
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from ups.data.dataset import WHOLE, Clip, DataSet, Shard
+from ups.data.dataset import Clip, DataSet, Source
 from ups.data.ntu_denoise import Body, assign_slots, compose, denoise, normalize_view
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import NTU_25
@@ -42,6 +42,7 @@ _XSUB_TRAIN = frozenset(
     + (45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96), 97, 98, 100, 103)
 )
 _XVIEW_TEST = 1
+_PROTOCOLS = {60: ("xsub", "xview"), 120: ("xsub", "xset")}
 _JOINTS, _BODY_FIELDS, _JOINT_FIELDS = len(NTU_25), 10, 12
 _BATCH = 32
 
@@ -148,41 +149,39 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     )
 
 
-def read_60(source: Path, shard: Shard = WHOLE) -> Iterator[Clip | PoseError]:
-    """NTU 60 below `source`; see `read`."""
-    return read(source, DATA_SET_60, shard=shard)
-
-
-def read_120(source: Path, shard: Shard = WHOLE) -> Iterator[Clip | PoseError]:
-    """NTU 120 below `source`; see `read`."""
-    return read(source, DATA_SET_120, shard=shard)
-
-
-def read(
-    source: Path, data_set: DataSet, processes: int | None = None, shard: Shard = WHOLE
-) -> Iterator[Clip | PoseError]:
-    """Every usable recording of `data_set` below `source`, sorted by name; see `ups.data.dataset.DataSet.read`.
+def list_sources(source: Path, actions: int) -> list[Source]:
+    """The files of all recordings below `source`, sorted by name, without those that are known to be missing.
 
     `source` holds `.skeleton` files in folders of any name, the archives `nturgbd_skeletons_*.zip` as distributed, or
-    both; or it is one such archive. A recording found twice is read from the folder.
+    both; or it is one such archive. A recording found twice is taken from the folder. With 60 `actions` only recordings
+    of NTU 60 are listed, with 120 all; a file with the name of no recording is listed either way.
+
+    Raises:
+        FileNotFoundError: no recording is there.
+        PoseError: an archive is damaged.
+    """
+    found, listed, known = _find(Path(source)), [], False
+    for name in sorted(found):
+        try:
+            wanted = in_ntu60(name) or actions == 120
+        except PoseError:  # reading it will say so
+            listed.append(found[name])
+            continue
+        if wanted:
+            listed.append(found[name])
+            known = True
+    if not known:
+        raise FileNotFoundError(f"{source}: no recording of ntu{actions} is there, only others of NTU RGB+D")
+    return listed
+
+
+def read_sources(sources: Sequence[Source], actions: int, processes: int | None = None) -> Iterator[Clip | PoseError]:
+    """The recordings in these files, in this order, with their parts in the protocols of NTU 60 or 120.
 
     Files are parsed by `processes` processes (default: one a core, or none where there are few files), a few batches
     ahead of the one that is wanted. A script that calls this needs the usual `if __name__ == "__main__":`.
     """
-    places = _find(Path(source))
-    wrong, names = [], []
-    for name in sorted(places):
-        try:
-            if in_ntu60(name) or data_set is DATA_SET_120:
-                names.append(name)
-        except PoseError as error:
-            wrong.append(error)
-    if not names:
-        raise FileNotFoundError(f"{source}: no recording of {data_set.name} is there, only others of NTU RGB+D")
-    first, step = shard[0] - 1, shard[1]
-    yield from wrong[first::step]
-    names = names[(first - len(wrong)) % step :: step]
-    batches = [[(n, *places[n]) for n in names[i : i + _BATCH]] for i in range(0, len(names), _BATCH)]
+    batches = [sources[i : i + _BATCH] for i in range(0, len(sources), _BATCH)]
     count = min(processes or os.cpu_count() or 1, len(batches))
     try:
         for results in map(_read_batch, batches) if count <= 1 else _read_ahead(batches, count):
@@ -191,33 +190,38 @@ def read(
                     yield item
                 else:
                     parts = splits_of(item.id)
-                    yield item, {protocol: parts[protocol] for protocol in data_set.protocols}
+                    yield item, {protocol: parts[protocol] for protocol in _PROTOCOLS[actions]}
     finally:
         _archive.cache_clear()
 
 
-Place = tuple[str, str | None]
-"""A file's path and None, or an archive's path and the member in it."""
+def read(source: Path, actions: int, processes: int | None = None) -> Iterator[Clip | PoseError]:
+    """Every recording that `list_sources` lists, as `read_sources` reads it; see `ups.data.dataset.DataSet.read`."""
+    yield from read_sources(list_sources(source, actions), actions, processes)
 
 
-def _find(source: Path) -> dict[str, Place]:
-    """Where each recording is, without those that are known to be missing."""
+def _find(source: Path) -> dict[str, Source]:
+    """Where each recording is, by name, without those that are known to be missing."""
     archives = [source] if source.is_file() else sorted(source.glob("nturgbd_skeletons*.zip"))
-    places: dict[str, Place] = {}
+    found: list[Source] = []
     for archive in archives:
         try:
             with zipfile.ZipFile(archive) as bundle:
-                members = bundle.namelist()
+                members = bundle.infolist()
         except (zipfile.BadZipFile, EOFError) as error:
             raise PoseError(f"{archive}: the archive is damaged ({error}); fetch it again") from error
-        places |= {Path(m).stem: (str(archive), m) for m in members if m.endswith(".skeleton")}
-    places |= {path.stem: (str(path), None) for path in source.rglob("*.skeleton") if path.is_file()}
-    if not places:
+        found += [Source(Path(m.filename).stem, str(archive), m.filename, (m.file_size, m.CRC)) for m in members]
+    for path in source.rglob("*.skeleton"):
+        if path.is_file():
+            status = path.stat()
+            found.append(Source(path.stem, str(path), "", (status.st_size, status.st_mtime_ns)))
+    sources = {s.name: s for s in found if (s.member or s.path).endswith(".skeleton")}
+    if not sources:
         raise FileNotFoundError(f"{source}: no .skeleton file and no archive nturgbd_skeletons*.zip that holds one")
-    return {name: place for name, place in places.items() if name not in MISSING and not name.startswith(".")}
+    return {name: place for name, place in sources.items() if name not in MISSING and not name.startswith(".")}
 
 
-def _read_ahead(batches: list[list[tuple[str, str, str | None]]], processes: int) -> Iterator[list]:
+def _read_ahead(batches: list[Sequence[Source]], processes: int) -> Iterator[list]:
     """`map(_read_batch, batches)` by several processes, holding at most two batches for each."""
     # "spawn": a fork of a process with threads may hang.
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
@@ -234,16 +238,16 @@ def _read_ahead(batches: list[list[tuple[str, str, str | None]]], processes: int
                 future.cancel()
 
 
-def _read_batch(batch: list[tuple[str, str, str | None]]) -> list[PoseSequence | PoseError]:
+def _read_batch(batch: Sequence[Source]) -> list[PoseSequence | PoseError]:
     results: list[PoseSequence | PoseError] = []
-    for name, path, member in batch:
+    for file in batch:
         try:
-            content = Path(path).read_bytes() if member is None else _archive(path).read(member)
-            results.append(read_clip(name, content))
+            content = _archive(file.path).read(file.member) if file.member else Path(file.path).read_bytes()
+            results.append(read_clip(file.name, content))
         except PoseError as error:
             results.append(error)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            results.append(PoseError(f"{name}: can't be read from {path} ({error}); fetch it again"))
+            results.append(PoseError(f"{file.name}: can't be read from {file.path} ({error}); fetch it again"))
     return results
 
 
@@ -422,11 +426,12 @@ DATA_SET_60 = DataSet(
     skeleton=NTU_25,
     space="kinect",
     classes=CLASSES[:60],
-    protocols=("xsub", "xview"),
+    protocols=_PROTOCOLS[60],
     terms=_TERMS,
-    read=read_60,
+    read=partial(read, actions=60),
     files=("*.skeleton", "*.zip"),
-    read_shard=read_60,
+    list_sources=partial(list_sources, actions=60),
+    read_sources=partial(read_sources, actions=60),
     summary="NTU RGB+D: 60 actions, 40 people, 3 views, Kinect v2, 1 or 2 performers; 3D, 25 joints",
 )
 DATA_SET_120 = DataSet(
@@ -434,11 +439,12 @@ DATA_SET_120 = DataSet(
     skeleton=NTU_25,
     space="kinect",
     classes=CLASSES,
-    protocols=("xsub", "xset"),
+    protocols=_PROTOCOLS[120],
     terms=_TERMS,
-    read=read_120,
+    read=partial(read, actions=120),
     files=("*.skeleton", "*.zip"),
-    read_shard=read_120,
+    list_sources=partial(list_sources, actions=120),
+    read_sources=partial(read_sources, actions=120),
     summary="NTU RGB+D 120: 120 actions, 106 people, 32 setups, Kinect v2, 1 or 2 performers; 3D, 25 joints",
 )
 
@@ -450,8 +456,8 @@ def one_side(clip: PoseSequence) -> PoseSequence:
     return replace(clip, joints=upright, space="world")
 
 
-def _read_one_side(source: Path, shard: Shard, plain: DataSet) -> Iterator[Clip | PoseError]:
-    for item in read(source, plain, shard=shard):
+def _from_one_side(items: Iterator[Clip | PoseError]) -> Iterator[Clip | PoseError]:
+    for item in items:
         if isinstance(item, PoseError):
             yield item
             continue
@@ -461,19 +467,16 @@ def _read_one_side(source: Path, shard: Shard, plain: DataSet) -> Iterator[Clip 
             yield PoseError(f"{item[0].id}: {error}")
 
 
-def _view_normalized(plain: DataSet) -> DataSet:
-    def read_shard(source: Path, shard: Shard = WHOLE) -> Iterator[Clip | PoseError]:
-        return _read_one_side(source, shard, plain)
-
+def _view_normalized(plain: DataSet, actions: int) -> DataSet:
     return replace(
         plain,
         name=f"{plain.name}_view_normalized",
         space="world",
-        read=read_shard,
-        read_shard=read_shard,
+        read=lambda source: _from_one_side(read(source, actions)),
+        read_sources=lambda sources: _from_one_side(read_sources(sources, actions)),
         summary=f"{plain.summary}; turned to one side of the first performer, as 2s-AGCN does",
     )
 
 
-DATA_SET_60_VIEW_NORMALIZED = _view_normalized(DATA_SET_60)
-DATA_SET_120_VIEW_NORMALIZED = _view_normalized(DATA_SET_120)
+DATA_SET_60_VIEW_NORMALIZED = _view_normalized(DATA_SET_60, 60)
+DATA_SET_120_VIEW_NORMALIZED = _view_normalized(DATA_SET_120, 120)

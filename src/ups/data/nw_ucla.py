@@ -50,8 +50,8 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     action, subject, _, view = map(int, match.groups())
     try:
         record = json.loads(content)
-        label, joints = int(record["label"]), np.array(record["skeletons"], dtype=np.float32)
-    except (ValueError, KeyError, TypeError) as error:
+        label, joints = int(record["label"]), np.array(record["skeletons"], dtype=np.float64)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise PoseError(f"{name}: not a readable recording ({error!r}); fetch it again") from error
     if label != _LABEL_OF_ACTION.get(action):
         raise PoseError(f"{name}: label {label} is not the label of action a{action:02}")

@@ -7,13 +7,13 @@ import json
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, get_args
 
 import numpy as np
 
+from ups.data.restricted import load_npz
 from ups.data.skeletons import check_joints, find_skeleton, skeleton_of
 from ups.pose import PoseError, PoseSequence, Space
 from ups.skeleton import SKELETONS, Skeleton
@@ -136,13 +136,9 @@ def read_fields(path: Path) -> dict[str, Any]:
 
 
 def _npz_fields(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            values = {key: archive[key] for key in archive.files}
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, AttributeError, TypeError) as error:
-        raise PoseError(f"{path}: not a readable .npz file of plain arrays ({error})") from error
     return {
-        key: value.tolist() if value.ndim == 0 or value.dtype.kind == "U" else value for key, value in values.items()
+        key: value.tolist() if value.ndim == 0 or value.dtype.kind == "U" else value
+        for key, value in load_npz(path).items()
     }
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.archive import load_mat, members
+from ups.data.archive import members
 from ups.data.dataset import Clip, DataSet
+from ups.data.matlab import load_mat
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import PENN_13
 
@@ -45,7 +46,7 @@ def read_clip(name: str, content: bytes) -> Clip:
     record = load_mat(name, content)
     try:
         # x and y are unsigned bytes in some files
-        joints = np.stack([np.asarray(record[key], dtype=np.float32) for key in ("x", "y")], -1)[None]
+        joints = np.stack([np.asarray(record[key], dtype=np.float64) for key in ("x", "y")], -1)[None]
         visible = np.asarray(record["visibility"])[None] > 0
         height, width, frames = (int(v) for v in record["dimensions"].flat)
         action, viewpoint = str(record["action"][0]).replace("_", " "), str(record["pose"][0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -17,13 +17,16 @@ from rich.table import Table
 
 from ups import __version__
 from ups.data.catalogue import DATA_SETS
-from ups.data.dataset import WHOLE, DataSet, Shard
+from ups.data.dataset import WHOLE, Clip, DataSet, Shard, Source
 from ups.data.leaks import copies
 from ups.data.store import PARTS, Store, StoreWriter
 from ups.pose import PoseError
 
 SHORT = 5
 """Clips of fewer frames are reported."""
+
+Item = tuple[Clip | PoseError, int]
+"""What was read of a file, and what stands for the file in `Store.sources`."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,9 @@ def prepare(name: str, source: Path | str, output: Path | str, shard: Shard = WH
 
     A recording that can't be used is reported, in the result and in the store, and the rest is read on. A store that an
     earlier run made without problems from the same files (by name, size and time of change), shard and version of the
-    package is left as it is, unless `force`. Stores of all shards of a data set are put together by
-    `ups.data.merge.merge`.
+    package is left as it is; otherwise, of a data set with one recording a file, clips of files that are still the same
+    are copied from it and the others are read. With `force` everything is read. Either way the store is the same, byte
+    for byte. Stores of all shards of a data set are put together by `ups.data.merge.merge`.
 
     Raises:
         PoseError: unknown data set, not one usable recording, or `output` holds something other than a store.
@@ -59,15 +63,15 @@ def prepare(name: str, source: Path | str, output: Path | str, shard: Shard = WH
     if name not in DATA_SETS:
         raise PoseError(f"unknown data set {name!r}; known: {', '.join(DATA_SETS)}")
     data_set, source, output = DATA_SETS[name], Path(source), Path(output)
-    made_from = fingerprint(data_set, source)
+    made_from, old = fingerprint(data_set, source), None
     if made_from and not force:
         try:
-            store = Store.open(output)
+            old = Store.open(output)
         except PoseError:  # none, or a damaged one
-            store = None
-        if store and not store.problems and store.origin == _origin(made_from, shard, []):
-            return Report(output, len(store), (), unchanged=True)
-    return write_store(data_set, source, output, shard, made_from)
+            pass
+        if old and not old.problems and old.origin == _origin(made_from, shard, []):
+            return Report(output, len(old), (), unchanged=True)
+    return write_store(data_set, source, output, shard, made_from, old)
 
 
 def fingerprint(data_set: DataSet, source: Path) -> str:
@@ -92,25 +96,68 @@ def _origin(made_from: str, shard: Shard, problem_places: list[int]) -> dict[str
     return source if shard == WHOLE else {**source, "shard": list(shard), "problem_places": problem_places}
 
 
-def write_store(data_set: DataSet, source: Path, output: Path, shard: Shard = WHOLE, made_from: str = "") -> Report:
-    """`prepare` for a data set that need not be in the catalogue; `made_from` is the source's fingerprint."""
-    d, clips, places = data_set, 0, []
-    with StoreWriter(output, d.name, d.skeleton, d.space, d.classes, d.protocols, d.terms, d.paired) as writer:
+def write_store(
+    data_set: DataSet,
+    source: Path,
+    output: Path,
+    shard: Shard = WHOLE,
+    made_from: str = "",
+    old: Store | None = None,
+) -> Report:
+    """`prepare` for a data set that need not be in the catalogue.
+
+    `made_from` is the source's fingerprint, `old` an earlier store of the data set, from which clips may be copied.
+    """
+    d = data_set
+    writer = StoreWriter(output, d.name, d.skeleton, d.space, d.classes, d.protocols, d.terms, d.paired)
+    return replace(write_items(writer, _read(d, source, shard, old), source, made_from, shard), folder=Path(output))
+
+
+def write_items(
+    writer: StoreWriter, items: Iterable[Item], source: Path, made_from: str = "", shard: Shard = WHOLE
+) -> Report:
+    """Fills a store with what was read from `source`, problems included; raises as `prepare` does."""
+    clips, places = 0, []
+    with writer:
         writer.origin = _origin(made_from, shard, places)
-        items = d.read_shard(source, shard) if d.read_shard else islice(d.read(source), shard[0] - 1, None, shard[1])
-        for place, item in enumerate(items):
+        for place, (item, state) in enumerate(items):
             try:
                 if isinstance(item, PoseError):
                     raise item
-                writer.add(*item)
+                writer.add(*item, state)
                 clips += 1
             except PoseError as problem:
                 writer.problems.append(str(problem))
                 places.append(place)
         if not clips:
             first = f"; the first: {writer.problems[0]}" if writer.problems else ""
-            raise PoseError(f"{d.name}: no recording in {source} could be read ({len(writer.problems)} failed{first})")
-    return Report(Path(output), clips, tuple(writer.problems))
+            failed = f"({len(writer.problems)} failed{first})"
+            raise PoseError(f"{writer.name}: no recording in {source} could be read {failed}")
+    return Report(writer.folder, clips, tuple(writer.problems))
+
+
+def _read(d: DataSet, source: Path, shard: Shard, old: Store | None) -> Iterator[Item]:
+    """A shard of a data set, as far as possible from a store of it."""
+    first, step = shard[0] - 1, shard[1]
+    if d.list_sources is None or d.read_sources is None:
+        yield from ((item, 0) for item in islice(d.read(source), first, None, step))
+        return
+    files = d.list_sources(source)[first::step]
+    states = [_state(d, file) for file in files]
+    known = {} if old is None else {state: i for i, state in enumerate(old.sources.tolist())}
+    fresh = d.read_sources([file for file, state in zip(files, states, strict=True) if state not in known])
+    for state in states:
+        if old is not None and state in known:
+            index = known[state]
+            yield (old[index], old.splits(index)), state
+        else:
+            yield next(fresh), state
+
+
+def _state(data_set: DataSet, file: Source) -> int:
+    """64 bits, never 0, that are the same only for the same package, data set, file and state of the file."""
+    facts = json.dumps([data_set.name, __version__, file.name, file.state])
+    return int.from_bytes(hashlib.sha256(facts.encode()).digest()[:8], "big") or 1
 
 
 def info(store: Store) -> Group:

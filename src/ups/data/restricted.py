@@ -6,8 +6,9 @@ import io
 import pickle
 import zipfile
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ _BUILDERS = {
     "_frombuffer": np.ndarray((0,)).__reduce_ex__(5)[0],
 }
 """numpy's own functions, taken from what numpy itself writes, since its private modules were renamed in version 2."""
+
+T = TypeVar("T")
 
 _ADMITTED: dict[str, Any] = {
     "numpy.ndarray": np.ndarray,
@@ -66,16 +69,44 @@ def load_object_npz(path: Path) -> dict[str, object]:
         PoseError: not an .npz, a damaged member, or a pickle that asks for more than `restricted_loads` admits.
         OSError: the file can't be opened.
     """
-    members: dict[str, object] = {}
+    return dict(_members(path, _read_member))
+
+
+def load_npz(path: Path) -> dict[str, np.ndarray]:
+    """Every member of an .npz of plain arrays.
+
+    Raises:
+        PoseError: not an .npz, a damaged member, or one that holds objects.
+        OSError: the file can't be opened.
+    """
+    return dict(_members(path, _read_array))
+
+
+def _members(path: Path, read: Callable[[bytes, str], T]) -> Iterator[tuple[str, T]]:
     try:
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
-                members[member.removesuffix(".npy")] = _read_member(archive.read(member), f"{path}: {member}")
-    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError, OSError) as error:  # RuntimeError: encrypted
+                yield member.removesuffix(".npy"), read(archive.read(member), f"{path}: {member}")
+    except PoseError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        zlib.error,
+        RuntimeError,
+        OSError,
+        ValueError,
+    ) as error:  # RuntimeError: encrypted
         if isinstance(error, OSError) and error.filename is not None:  # it can't be opened
             raise
         raise PoseError(f"{path}: not a readable .npz file ({error})") from error
-    return members
+
+
+def _read_array(data: bytes, name: str) -> np.ndarray:
+    try:
+        return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # a damaged header can raise nearly anything
+        raise PoseError(f"{name}: only plain arrays of numbers or text are read ({error})") from error
 
 
 def _read_member(data: bytes, name: str) -> object:
@@ -84,10 +115,9 @@ def _read_member(data: bytes, name: str) -> object:
         version = np.lib.format.read_magic(stream)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         _, _, dtype = read_header(stream)
-        if not dtype.hasobject:
-            stream.seek(0)
-            return np.lib.format.read_array(stream, allow_pickle=False)
-    except ValueError as error:
+    except Exception as error:
         raise PoseError(f"{name}: not a readable array ({error})") from error
+    if not dtype.hasobject:
+        return _read_array(data, name)
     value = restricted_loads(data[stream.tell() :], name)
     return value.item() if isinstance(value, np.ndarray) and value.shape == () else value

@@ -11,6 +11,11 @@ from pathlib import Path
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import SKELETONS, SLOT_INDEX, SLOTS, Skeleton
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]  (checked in an environment of 3.11)
+
 _TORSO = ("neck", "chest", "spine", "pelvis")
 _ABOVE: dict[str, tuple[str, ...]] = {
     "pelvis": (),
@@ -171,10 +176,6 @@ def _names(value: object, where: str) -> list[str]:
 
 
 def _load_toml(path: Path) -> dict:
-    if sys.version_info < (3, 11):
-        raise PoseError(f"{path}: reading TOML needs Python 3.11 or later; name a listed skeleton instead")
-    import tomllib
-
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -5,7 +5,8 @@
     visibility.npy    (R, J) float32
     pose_3d.npy       (R, J, 3) float32, only where 2D clips come with the 3D pose behind them
     clips.npz         one array a column: offset (first row), persons, frames, label, subject, view, fps, width, height,
-                      and for each protocol split_NAME: 0 neither, 1 train, 2 test
+                      for each protocol split_NAME: 0 neither, 1 train, 2 test; of a data set with one recording a file
+                      also source, uint64, which tells the file and its state (see `ups.data.prepare`)
     ids.txt           one name a line
 
 A store is written into a hidden folder beside its final place and renamed when complete: it is there whole or not at
@@ -46,6 +47,7 @@ _COLUMNS = {
     "width": np.int32,
     "height": np.int32,
 }
+_SOURCE = "source"
 
 
 class StoreWriter:
@@ -88,6 +90,7 @@ class StoreWriter:
         self._rows = 0
         self._ids: dict[str, None] = {}
         self._clips: list[tuple[float, ...]] = []
+        self._sources: list[int] = []
         self._files: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> StoreWriter:
@@ -105,8 +108,9 @@ class StoreWriter:
             raise
         return self
 
-    def add(self, clip: PoseSequence, splits: dict[str, str]) -> None:
-        """Appends one clip. `splits` gives its part, "train" or "test", in each protocol that uses it.
+    def add(self, clip: PoseSequence, splits: dict[str, str], source: int = 0) -> None:
+        """Appends one clip. `splits` gives its part, "train" or "test", in each protocol that uses it; `source` stands
+        for the file that it was read from, 0 for none that is known.
 
         Raises:
             PoseError: an id twice, empty or of several lines; another skeleton or space than the store's; a label
@@ -124,6 +128,7 @@ class StoreWriter:
             raise self._unwritable(error) from error
         facts = (self._rows, clip.persons, clip.frames, clip.label, clip.subject, clip.view, clip.fps, width, height)
         self._clips.append((*facts, *(PARTS.get(splits.get(p, ""), 0) for p in self.protocols)))
+        self._sources.append(source)
         self._ids[clip.id] = None
         self._rows += rows
 
@@ -177,6 +182,8 @@ class StoreWriter:
             self._files[key].close()
         values = zip(_columns(self.protocols), zip(*self._clips, strict=True), strict=True)
         columns = {key: np.array(column, _COLUMNS.get(key, np.int8)) for key, column in values}
+        if any(self._sources):
+            columns[_SOURCE] = np.array(self._sources, np.uint64)
         with (self._part / "clips.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **columns)
         (self._part / "ids.txt").write_bytes("".join(f"{i}\n" for i in self._ids).encode())
@@ -289,7 +296,7 @@ class Store:
         facts = _read_facts(folder)
         try:
             with np.load(folder / "clips.npz", allow_pickle=False) as table:
-                columns = {key: table[key] for key in _columns(facts["protocols"])}
+                columns = {key: table[key] for key in (*_columns(facts["protocols"]), *({_SOURCE} & {*table}))}
             skeleton = Skeleton.from_dict(facts["skeleton"])
             rows, joints = facts["rows"], len(skeleton)
             shapes = {"joints": (rows, joints, _channels(facts["space"])), "visibility": (rows, joints)}
@@ -384,6 +391,11 @@ class Store:
     def fps(self) -> np.ndarray:
         """(clips,) float64, frames per second."""
         return self.columns["fps"]
+
+    @property
+    def sources(self) -> np.ndarray:
+        """(clips,) uint64, what `StoreWriter.add` was told of the files they were read from."""
+        return self.columns.get(_SOURCE, np.zeros(len(self), np.uint64))
 
     def indices(self, protocol: str, part: str) -> np.ndarray:
         """Numbers of the clips in `part`, "train" or "test", of `protocol`; raises PoseError for unknown names."""

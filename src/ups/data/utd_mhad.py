@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from ups.data.archive import load_mat, members
+from ups.data.archive import members
 from ups.data.dataset import Clip, DataSet
+from ups.data.matlab import load_mat
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import UTD_20
 
@@ -60,7 +59,7 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     skeleton = load_mat(name, content).get("d_skel")
     if skeleton is None or skeleton.ndim != 3:
         raise PoseError(f"{name}: no variable 'd_skel' of shape (20, 3, frames)")
-    joints = np.asarray(skeleton, dtype=np.float32).transpose(2, 0, 1)[None]
+    joints = skeleton.transpose(2, 0, 1)[None]
     return PoseSequence(
         joints=joints,
         visibility=(joints != 0).any(-1),

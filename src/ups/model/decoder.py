@@ -58,13 +58,23 @@ def schedule(layout: Layout, decoding: Decoding) -> Schedule:
     the joint before. level: all joints of one depth in the skeleton's tree at once, fed by x, y, z of their parents.
 
     Raises:
-        ValueError: the layout's tokens are not sorted by depth.
+        ValueError: several tokens are to be written at a step, and the layout's coordinates do not come first, x, y, z
+            of a joint at a time; or a level is to be, and the tokens are not sorted by depth.
     """
     count, anchors = len(layout.positions), layout.anchors
     together = decoding != "token"
     first = [k for k in range(count) if not (together and k and anchors[k] >= 0 and anchors[k] == anchors[k - 1])]
     tokens = tuple(zip(first, [*first[1:], count], strict=True))
+    sizes = [b - a for a, b in tokens]
+    if together and sizes != [3] * sizes.count(3) + [1] * sizes.count(1):
+        raise ValueError(
+            f"decoding {decoding!r} writes x, y, z of a joint at once, then other tokens one by one; this layout's runs "
+            f"are {sizes}: order it so, or use decoding 'token'"
+        )
+    unsorted = "the layout's tokens are not sorted by depth: put parents before children"
     if decoding == "level":
+        if any(p >= a for a, b in tokens for p in layout.parents[a:b]):
+            raise ValueError(unsorted)
         feeds = tuple(tuple(sorted({p for p in layout.parents[a:b] if p >= 0})) for a, b in tokens)
         depth: list[int] = []
         for a, _ in tokens:
@@ -75,7 +85,7 @@ def schedule(layout: Layout, decoding: Decoding) -> Schedule:
         feeds = ((), *(tuple(range(a, b)) for a, b in tokens[:-1]))
         steps = tuple(range(len(tokens)))
     if any(b < a for a, b in zip(steps, steps[1:], strict=False)):
-        raise ValueError("the layout's tokens are not sorted by depth: put parents before children")
+        raise ValueError(unsorted)
     spans = tuple((steps.index(s), len(steps) - steps[::-1].index(s)) for s in range(steps[-1] + 1))
     return Schedule(tokens, feeds, steps, spans)
 

@@ -29,6 +29,15 @@ class Router(nn.Module):
         """s = B . tau, equation 1: (L, H)."""
         return self.block @ self.task[task]
 
+    @property
+    def settled(self) -> bool:
+        """Whether routes are fixed: at evaluation, and in training once exploration is over; never where `dense`."""
+        return not self.dense and not (self.training and self.noise > 0)
+
+    def embedding(self, task: int) -> Tensor:
+        """tau for the decoder's start, (q): once the route is settled, no gradient may move it from there either."""
+        return self.task[task].detach() if self.settled else self.task[task]
+
     def select(self, task: int) -> tuple[list[int], Tensor | None]:
         """The block of every layer, and m of equation 2: (L, H), one-hot in value and soft in gradient.
 
@@ -36,8 +45,7 @@ class Router(nn.Module):
         m is None: it is settled, and no gradient moves it. Where `dense`, m is always the softmax itself.
         """
         scores = self.scores(task).float()
-        exploring = self.training and self.noise > 0
-        if exploring:
+        if self.training and self.noise > 0:
             generator = None if self.seed is None else torch.Generator(scores.device).manual_seed(self.seed)
             uniform = torch.rand(scores.shape, generator=generator, device=scores.device).clamp(1e-9, 1 - 1e-7)
             scores = scores - self.noise * torch.log(-torch.log(uniform))
@@ -45,7 +53,7 @@ class Router(nn.Module):
         soft = torch.softmax(scores / self.temperature, dim=-1)
         if self.dense:
             return chosen.tolist(), soft
-        if not exploring:
+        if self.settled:
             return chosen.tolist(), None
         hard = torch.zeros_like(soft).scatter_(-1, chosen[:, None], 1.0)
         return chosen.tolist(), hard + soft - soft.detach()

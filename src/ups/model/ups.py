@@ -173,7 +173,7 @@ class UPS(nn.Module):
 
     def start(self, task: str, sequences: int) -> Tensor:
         """The decoder's first input: the task's embedding, (Q, 1, width)."""
-        tau = self.router.task[self.task_index(task)]
+        tau = self.router.embedding(self.task_index(task))
         return self.decoder.start(tau).expand(sequences, 1, -1)
 
     def logits(self, hidden: Tensor, embedding: Tensor) -> Tensor:

@@ -95,7 +95,10 @@ class ActionTask:
         yaw, tilt, roll = (np.deg2rad(limit) * rng.uniform(-1, 1) for limit in (a.yaw, a.tilt, a.roll))
         size = (1 + a.scale * rng.uniform(-1, 1)) * (1 + a.stretch * rng.uniform(-1, 1, 3))
         joints = plain.joints @ rotation(yaw, tilt, roll).T * size.astype(np.float32)
-        joints = joints + (a.noise * rng.random() * rng.standard_normal(joints.shape)).astype(np.float32)
+        noise = (a.noise * rng.random() * rng.standard_normal(joints.shape)).astype(np.float32)
+        if clip.space == "image":
+            noise[..., 2] = 0
+        joints = joints + noise
         visible, label = plain.visible, clip.label
         if rng.random() < a.mirror:
             mirror = list(clip.skeleton.sorted_by_slot().mirror)
