@@ -403,7 +403,8 @@ def train(
                     run.save()
                     saved = time.monotonic()
                 if stop:
-                    log.warning("interrupted at step %d; saved in %s, the same command continues", run.step, run.folder)
+                    told = "interrupted at step %d; saved in %s, the same command continues"
+                    log.log(logging.WARNING if is_first() else logging.DEBUG, told, run.step, run.folder)
                     raise KeyboardInterrupt
     finally:
         batches.close()
