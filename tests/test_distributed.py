@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import synthetic_stores
+from small import MODEL, synthetic_stores
 from together import STEPS, model, paper, take_steps
 
 from ups.checkpoint import load, load_training, save
@@ -67,9 +67,16 @@ def together(folder: Path) -> list[dict]:
 
 
 def assert_close(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+    """Equal up to rounding; but no loss depends on the bias of the decoder's keys, so AdamW steps by rounding alone."""
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
-        torch.testing.assert_close(value, theirs[name], atol=2e-4, rtol=2e-3, msg=lambda text, n=name: f"{n}: {text}")
+        compared = torch.ones(len(value), dtype=torch.bool) if value.dim() else torch.tensor(True)
+        if name.startswith("decoder.") and name.endswith(("qkv.bias", "key_value.bias")):
+            width = MODEL.decoder_width
+            compared[(first := width if "qkv" in name else 0) : first + width] = False
+        torch.testing.assert_close(
+            value[compared], theirs[name][compared], atol=2e-4, rtol=2e-3, msg=lambda text, n=name: f"{n}: {text}"
+        )
 
 
 @pytest.mark.slow
