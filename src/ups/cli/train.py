@@ -24,7 +24,10 @@ else:
 
 @dataclass
 class Train:
-    """Train one model on all tasks of a recipe. Ctrl-C saves; the same command continues a run that was cut short."""
+    """Train one model on all tasks of a recipe. Ctrl-C saves; the same command continues a run that was cut short.
+
+    Under torchrun or srun the processes share the micro-batches of a step: see --train.accumulate.
+    """
 
     config: Annotated[Recipe, arg(name="")]
     output: Path
@@ -82,7 +85,10 @@ class FineTune:
 
 @dataclass
 class Evaluate:
-    """Measure a model on the test part of its data sets; print the figures and write all of them to a file."""
+    """Measure a model on the test part of its data sets; print the figures and write all of them to a file.
+
+    Under torchrun or srun the processes share out the clips.
+    """
 
     checkpoint: Positional[Path]
     """Folder of the trained model, or the name of one that comes with the package: ups-small."""
@@ -103,12 +109,18 @@ class Evaluate:
 
     def run(self) -> None:
         """Evaluate, write, print."""
+        from dataclasses import replace
+
         from ups.describe import result_tables
+        from ups.distributed import is_first, start
         from ups.evaluation import evaluate
         from ups.predictor import Predictor
         from ups.records import new_record, write_record
 
         predictor = Predictor.from_pretrained(self.checkpoint)
+        fabric = start()
+        if fabric.world_size > 1:
+            predictor = Predictor(replace(predictor.trained, model=predictor.model.to(fabric.device)))
         train = predictor.trained.config.train
         known = [mix.task for mix in train.tasks]
         if wrong := [task for task in self.tasks if task not in known]:
@@ -116,6 +128,8 @@ class Evaluate:
         if self.part == "validation" and not train.hold_out:
             raise ValueError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
         results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy, self.data)
+        if not is_first():
+            return
         path = self.output or Path(os.path.abspath(self.checkpoint)).parent / "metrics.json"
         write_record(path, new_record(predictor.trained, self.checkpoint, results, self.part, self.flip, self.greedy))
         show(result_tables(results))
@@ -167,8 +181,12 @@ def _check_unfinished(output: Path) -> None:
 
 def _finish(trained: Trained, output: Path) -> None:
     """Tell where a run's model is, and whether there is more to do."""
+    from ups.distributed import is_first
+
     train = trained.config.train
     total = train.cycles * len(train.tasks)
+    if not is_first():
+        return
     if trained.steps < total:
         print(f"{output / 'checkpoint'}: step {trained.steps} of {total}; the same command continues")
     else:
