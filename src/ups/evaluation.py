@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ups.answers import Answerer
 from ups.config import TaskMix
 from ups.data.loader import fixed_view, split_of
 from ups.data.skeletons import pick_joints
@@ -19,14 +20,13 @@ from ups.metrics import (
     spearman,
     top_k,
 )
-from ups.predictor import Predictor
 
 RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of a clip's raw frames that early action prediction observes."""
 
 
 def evaluate(
-    predictor: Predictor,
+    predictor: Answerer,
     stores: Path,
     part: str = "test",
     tasks: tuple[str, ...] | None = None,
@@ -47,7 +47,7 @@ def evaluate(
         PoseError: no store, or an unknown protocol.
     """
     results = {}
-    train = predictor.trained.config.train
+    train = predictor.config.train
     for task in tasks or ():
         predictor.frames_of(task)  # an unknown task is an error
     for key in data or _own_keys(train.tasks, Path(stores), part):
@@ -79,7 +79,7 @@ def _own_keys(mixes: tuple[TaskMix, ...], stores: Path, part: str) -> list[str]:
 
 
 def evaluate_task(
-    predictor: Predictor, task: str, store: Store, indices: np.ndarray, flip: bool = True, greedy: bool = False
+    predictor: Answerer, task: str, store: Store, indices: np.ndarray, flip: bool = True, greedy: bool = False
 ) -> dict:
     """Metrics of one task on the given clips of a store."""
     if task == "estimate_pose":
@@ -89,7 +89,7 @@ def evaluate_task(
     return action_metrics(predictor, task, store, indices)
 
 
-def action_metrics(predictor: Predictor, task: str, store: Store, indices: np.ndarray) -> dict:
+def action_metrics(predictor: Answerer, task: str, store: Store, indices: np.ndarray) -> dict:
     """Top-1, top-5 (fractions), expected calibration error."""
     scores = _class_scores(predictor, task, store, indices)
     labels = store.labels[indices]
@@ -106,7 +106,7 @@ def action_metrics(predictor: Predictor, task: str, store: Store, indices: np.nd
     }
 
 
-def anticipation_metrics(predictor: Predictor, store: Store, indices: np.ndarray) -> dict:
+def anticipation_metrics(predictor: Answerer, store: Store, indices: np.ndarray) -> dict:
     """Top-1 after each observation ratio, and the area under that curve. RAW frames are cut before all else."""
     labels = store.labels[indices]
     accuracy = {}
@@ -120,10 +120,10 @@ def anticipation_metrics(predictor: Predictor, store: Store, indices: np.ndarray
 
 
 def _class_scores(
-    predictor: Predictor, task: str, store: Store, indices: np.ndarray, observed: float = 1.0
+    predictor: Answerer, task: str, store: Store, indices: np.ndarray, observed: float = 1.0
 ) -> np.ndarray:
     """(clips, classes) log-probabilities from the first share `observed` of each clip's raw frames."""
-    batch = 16 if predictor.device.type == "cpu" else 64  # a CPU is no faster with more, which take more memory
+    batch = predictor.clips_at_once
     scores = []
     for start in range(0, len(indices), batch):
         clips = [store[int(i)] for i in indices[start : start + batch]]
@@ -132,7 +132,7 @@ def _class_scores(
     return np.concatenate(scores)
 
 
-def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: bool, greedy: bool) -> dict:
+def pose_metrics(predictor: Answerer, store: Store, indices: np.ndarray, flip: bool, greedy: bool) -> dict:
     """MPJPE and P-MPJPE in millimetres: mean over the frames of an action, then over actions (paper Tables 3, 4).
 
     The root joint is part of the mean, as in VideoPose3D; its error is 0 by definition where the skeleton has one.
