@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from small import CLASSES, MODEL, hidden, random_clip, reordered, trained_model
 
 from ups.checkpoint import Trained, load, save
@@ -29,14 +31,14 @@ from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-FAST = replace(MODEL, temporal_stride=4, decoding="level")  # FRAMES is no multiple of 4: windows are padded
+FAST = replace(MODEL, temporal_stride=4, decoding="level")  # the clips' 6 frames are no multiple of 4: they are padded
 CLOSE = 2e-5
 """The greatest difference to PyTorch in float32 that is allowed: of log-probabilities, and of metres."""
 
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    return with_data_sets(trained_model(model=FAST, classes=CLASSES))
+    return with_data_sets(trained_model(model=replace(FAST, layers=1), classes=CLASSES))
 
 
 def with_data_sets(trained: Trained) -> Trained:
@@ -135,7 +137,8 @@ def test_the_torch_programs_are_the_same(action_export, pose_export, batch):
         assert (folder / "step.pt2").is_file()
 
 
-def test_a_model_cut_to_a_route_answers_alike_and_is_smaller(trained, tmp_path):
+def test_a_model_cut_to_a_route_answers_alike_and_is_smaller(tmp_path):
+    trained = trained_model(classes=CLASSES)
     mine = Predictor(trained)
     assert len({tuple(route) for route in trained.model.routes().values()}) > 1
     for task in trained.model.tasks:
@@ -187,10 +190,22 @@ def test_the_predictor_needs_no_torch(action_export):
     code = (
         "import sys; from ups.onnx_predictor import OnnxPredictor; import numpy as np; from ups import pose_sequence\n"
         f"p = OnnxPredictor({str(action_export)!r}, threads=1)\n"
-        "clip = pose_sequence(np.random.default_rng(0).random((1, 9, 20, 3)), 'kinect-20', 'kinect', 30)\n"
+        "clip = pose_sequence(np.random.default_rng(0).random((1, 9, 20, 3)), 'kinect-20', space='kinect', fps=30)\n"
         "assert p.recognize(clip).best and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["recognize_3d", "estimate_pose"])
+def test_the_bench_has_its_speed(trained, task):
+    from ups.bench.measure import Settings, measure, tables
+
+    record = measure(trained, Settings((task,), 2, "32-true", rounds=1, seconds=0.01, onnx=True))
+    assert record["tasks"][task]["onnx"]["samples_per_s"]["median"] > 0
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(tables(record))
+    assert "ONNX Runtime" in console.export_text()
 
 
 @pytest.mark.slow
