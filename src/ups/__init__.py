@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ups.onnx_predictor import OnnxPredictor
     from ups.pose import PoseSequence, pose_sequence
     from ups.predictor import Predictor
 
 __version__ = "0.1.0"
-__all__ = ["PoseSequence", "Predictor", "pose_sequence"]
+__all__ = ["OnnxPredictor", "PoseSequence", "Predictor", "pose_sequence"]
 
 
 def __getattr__(name: str) -> object:
@@ -21,6 +22,10 @@ def __getattr__(name: str) -> object:
         from ups.predictor import Predictor
 
         return Predictor
+    if name == "OnnxPredictor":
+        from ups.onnx_predictor import OnnxPredictor
+
+        return OnnxPredictor
     if name in ("PoseSequence", "pose_sequence"):
         from ups import pose
 

@@ -75,7 +75,8 @@ def decode(
         span = slice(low if caches is not None else 0, high)
         mask = None if caches is not None else steps[:high, None] >= steps[:high]
         inputs = mixing[span, : a + 1] @ known[:, : a + 1]
-        hidden = model.decoder(inputs, positions[span], anchors[span], memory, mask, memory_mask, caches)
+        anchored = None if anchors is None else anchors[span]
+        hidden = model.decoder(inputs, positions[span], anchored, memory, mask, memory_mask, caches)
         written = model.decoder.writes(hidden[:, low - high :], plan.tokens[low:high])
         for ids in dict.fromkeys(ids for ids in layout.allowed[a:b] if len(ids) > 1):
             at = [k for k in layout.choices[ids] if a <= k < b]

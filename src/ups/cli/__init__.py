@@ -15,6 +15,7 @@ from ups import __version__
 from ups.cli.bench import Bench
 from ups.cli.data import Data
 from ups.cli.experiments import Experiments
+from ups.cli.export import Export
 from ups.cli.predict import Predict, Quickstart
 from ups.cli.report import Report
 from ups.cli.train import Describe, Evaluate, FineTune, Pack, Train
@@ -30,6 +31,7 @@ Command = (
     | Annotated[Pack, subcommand("pack")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Describe, subcommand("describe")]
+    | Annotated[Export, subcommand("export")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Quickstart, subcommand("quickstart")]
     | Annotated[Experiments, subcommand("experiments")]
