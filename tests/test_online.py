@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -205,3 +206,24 @@ def test_what_the_model_was_not_trained_on_is_named():
     assert online.action().classes
     with pytest.raises(ValueError, match="not trained on 'estimate_pose'"):
         online.pose()
+
+
+@pytest.mark.slow
+def test_the_process_does_not_grow_over_many_frames(predictor):
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        pytest.skip("the system does not tell the memory of a process")
+
+    def kilobytes() -> int:
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+
+    clip = random_clip(H36M_17, 1, 50, "image")
+    online = stream_of(predictor, clip)
+    sizes = []
+    for t in range(20_000):
+        push(online, clip, t % clip.frames)
+        online.action()
+        online.pose()
+        if t % 2000 == 1999:
+            sizes.append(kilobytes())
+    assert sizes[-1] - sizes[1] < 2000, f"{sizes} kB"

@@ -73,7 +73,7 @@ def ranked(names: tuple[str, ...], log_probabilities: np.ndarray) -> Answer:
 
 
 class Predictor:
-    """Answers questions about pose sequences with one trained model."""
+    """Answers questions about pose sequences with one trained model, whose weights must not change from then on."""
 
     def __init__(self, trained: Trained) -> None:
         self.trained, self.model = trained, trained.model.eval()
@@ -81,6 +81,7 @@ class Predictor:
         values = np.zeros(vocabulary.size, np.float32)
         values[: 3 * vocabulary.bins] = np.tile(vocabulary.bin_centres, 3)
         self.values = torch.from_numpy(values).to(self.device)
+        self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
 
     @staticmethod
     def from_pretrained(folder: Path | str) -> Predictor:
@@ -187,7 +188,9 @@ class Predictor:
     def decoded(self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None) -> Decoded:
         """What the model writes for a batch of poses on its own device; see `UPS.memory` and `decode`."""
         memory, mask = self.model.memory(task, poses, layout, target_frames)
-        return decode(self.model, task, memory, mask, layout, self.values)
+        if self._embedding is None:
+            self._embedding = self.model.vocabulary()
+        return decode(self.model, task, memory, mask, layout, self.values, embedding=self._embedding)
 
     def windows(self, stride: int | None, delay: int | None) -> tuple[int, int, int]:
         """How `lift` cuts windows: their length, the frame of a window decoded first, and how many are decoded.

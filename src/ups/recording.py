@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 Call = Callable[..., tuple[Tensor, ...]]
 
-_ITEM = torch.Tensor.__setitem__
+_CHANGING = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__")
 _TO_PYTHON = (
     torch.Tensor.item, torch.Tensor.tolist, torch.Tensor.__bool__, torch.Tensor.__int__, torch.Tensor.__float__,
     torch.Tensor.__index__,
@@ -27,11 +27,11 @@ _TO_PYTHON = (
 def record(call: Call, inputs: Sequence[Tensor]) -> Call:
     """`call(*inputs)` as a function of other inputs of the same shapes and types, which does the same operations.
 
-    What `call` returns must depend on the inputs; its control flow must not. No autocast may be on inside it. The
-    tensors that the function returns may be overwritten by its next call. It is not for several threads at once.
+    The control flow of `call` must not depend on the inputs, and no autocast may be on inside it. The tensors that the
+    function returns may be overwritten by its next call. It is not for several threads at once.
 
     Raises:
-        ValueError: control flow that depends on the inputs, or a change of a constant that can't be repeated.
+        ValueError: control flow that depends on the inputs.
     """
     inputs = [x.clone() for x in inputs]
     recorder = _Recorder(inputs)
@@ -61,6 +61,9 @@ class _Recorder(TorchFunctionMode):
         self.kept: list[Any] = list(inputs)  # nothing is freed while recording, so ids and storages stay unique
         self.nodes = {id(x): self.graph.placeholder(f"input_{i}") for i, x in enumerate(inputs)}
         self.depends = {_storage(x) for x in inputs}
+        self.constant: set[int] = set()
+        """Storages that recorded operations read and none wrote to yet."""
+        self.begin = self.graph.call_function(_begin)
         self.reads: dict[fx.Node, set[int]] = {}
         """Storages that each recorded operation reads."""
         self.writes: dict[fx.Node, int] = {}
@@ -71,25 +74,24 @@ class _Recorder(TorchFunctionMode):
         if func is torch.Tensor.__iter__:
             return iter(self.__torch_function__(torch.Tensor.unbind, types, args))
         kwargs = kwargs or {}
-        tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        storages = {_storage(x) for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)}
+        changes, matters = _in_place(func), bool(storages & self.depends)
+        if changes and (place := _storage(args[0])) not in self.depends and (matters or place in self.constant):
+            self.restore(args[0])
+            matters = True
         result = func(*args, **kwargs)
         self.kept.append((args, kwargs, result))
-        storages = {_storage(x) for x in tensors}
-        if not storages & self.depends:
+        if not matters:
             return result
         if func in _TO_PYTHON:
             raise ValueError("a computation whose course depends on its input can't be recorded")
         made = [x for x in tree_leaves(result) if isinstance(x, Tensor)]
-        changes = func is _ITEM or _in_place(func)
-        if changes and func is not _ITEM and _storage(args[0]) not in self.depends:
-            raise ValueError(f"{func.__name__} changes a constant in place, which can't be repeated")
         if not changes and (not made or result is args[0]):
             return result
         node = self.graph.call_function(func, *tree_map_only(Tensor, self.node_of, (args, kwargs)))
         self.reads[node] = storages
         if changes:
             self.writes[node] = _storage(args[0])
-            self.depends.add(_storage(args[0]))
             return result
         self.depends.update(map(_storage, made))
         if isinstance(result, Tensor):
@@ -105,8 +107,19 @@ class _Recorder(TorchFunctionMode):
         if id(x) not in self.nodes:
             name = f"constant_{len(self.nodes)}"
             self.constants.register_buffer(name, x.detach())
+            self.constant.add(_storage(x))
             self.nodes[id(x)] = self.graph.get_attr(name)
         return self.nodes[id(x)]
+
+    def restore(self, x: Tensor) -> None:
+        """Let every playing begin with what a buffer holds now, before it is changed for the first time."""
+        whole = torch.empty(0, dtype=x.dtype, device=x.device).set_(x.untyped_storage())
+        now = whole.clone()
+        self.kept.append((whole, now))
+        with self.graph.inserting_before(self.begin):
+            node = self.graph.call_function(torch.Tensor.copy_, (self.node_of(whole), self.node_of(now)))
+        self.reads[node], self.writes[node] = set(), _storage(x)
+        self.depends.add(_storage(x))
 
     def finish(self, results: Sequence[Tensor]) -> None:
         """End the graph with the results, and leave out what they don't need."""
@@ -129,9 +142,11 @@ def _part(values: Sequence[Tensor], i: int) -> Tensor:
     return values[i]
 
 
+def _begin() -> None:
+    """Marks where buffers are restored."""
+
+
 def _in_place(func: Any) -> bool:
-    """Whether a function changes its first argument, by PyTorch's naming: `add_`, `__iadd__`."""
+    """Whether a function changes its first argument, by PyTorch's naming: `add_`, `__iadd__`, and `x[...] = y`."""
     name = func.__name__
-    return (
-        name.endswith("_") and not name.endswith("__") or name in ("__iadd__", "__isub__", "__imul__", "__itruediv__")
-    )
+    return name in _CHANGING or (name.endswith("_") and not name.endswith("__"))

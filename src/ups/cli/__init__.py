@@ -17,6 +17,7 @@ from ups.cli.data import Data
 from ups.cli.experiments import Experiments
 from ups.cli.predict import Predict, Quickstart
 from ups.cli.report import Report
+from ups.cli.stream import Stream
 from ups.cli.train import Describe, Evaluate, FineTune, Train
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -28,6 +29,7 @@ Command = (
     | Annotated[FineTune, subcommand("fine-tune")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Predict, subcommand("predict")]
+    | Annotated[Stream, subcommand("stream")]
     | Annotated[Describe, subcommand("describe")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Quickstart, subcommand("quickstart")]
