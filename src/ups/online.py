@@ -200,7 +200,7 @@ class OnlinePredictor:
         if self.frames == 0:
             raise PoseError("the stream has no frame yet; push one first")
         part = slice(max(0, self._end - min(frames, self._capacity)), self._end)
-        joints, visibility = self._joints[:, part], self._visibility[:, part]
+        joints, visibility = self._joints[:, part].copy(), self._visibility[:, part].copy()
         return PoseSequence(
             joints, visibility, self.skeleton, self.space, self.fps, "stream", image_size=self.image_size
         )  # fmt: skip
