@@ -51,6 +51,13 @@ class Lifted:
     skeleton: Skeleton
 
 
+def ranked(names: tuple[str, ...], log_probabilities: np.ndarray) -> Answer:
+    """The answer that gives each name the probability of its logarithm (classes,)."""
+    probability = np.exp(log_probabilities)
+    order = np.argsort(-probability, kind="stable")
+    return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order))
+
+
 class Answerer:
     """What can be asked of a trained model; how the model is run is a subclass's own matter.
 
@@ -117,7 +124,14 @@ class Answerer:
         """Which action is about to happen, from its first frames? See `recognize`."""
         return self._answer("anticipate", clip, classes)
 
-    def lift(self, clip: PoseSequence, flip: bool = True, stride: int | None = None, greedy: bool = False) -> Lifted:
+    def lift(
+        self,
+        clip: PoseSequence,
+        flip: bool = True,
+        stride: int | None = None,
+        greedy: bool = False,
+        delay: int | None = None,
+    ) -> Lifted:
         """What is the 3D pose behind these 2D joints, in every frame?
 
         Args:
@@ -126,9 +140,11 @@ class Answerer:
             stride: frames decoded from each window: 1 = the central one ("center"), the window's length = all of
                 them ("all"); a third of the window where None.
             greedy: read the most probable bin's centre instead of the expectation over an axis's bins.
+            delay: frames of a window after the first one that is decoded from it; the decoded ones stand in the
+                window's middle where None. Fewer = less of the future is needed (see `ups.online`).
         """
         clip = self.familiar("estimate_pose", clip)
-        persons = [self._lift_person(_person(clip, m), flip, stride, greedy) for m in range(clip.persons)]
+        persons = [self._lift_person(one_person(clip, m), flip, stride, greedy, delay) for m in range(clip.persons)]
         return Lifted(
             np.stack([joints for joints, _ in persons]), np.stack([spread for _, spread in persons]), clip.skeleton
         )
@@ -148,23 +164,40 @@ class Answerer:
         return np.concatenate(scores)
 
     def _answer(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
-        spellings = {canonical_text(name): name for name in reversed(classes or self.vocabulary.classes)}
-        names = tuple(reversed(spellings.values()))  # one name a class
-        probability = np.exp(self.class_scores(task, [self.familiar(task, clip)], names)[0])
-        order = np.argsort(-probability, kind="stable")
-        return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order))
+        names = self.candidates(classes)
+        return ranked(names, self.class_scores(task, [self.familiar(task, clip)], names)[0])
 
-    def _lift_person(
-        self, clip: PoseSequence, flip: bool, stride: int | None, greedy: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(N, J, 3) and (N, J) of a clip of one person."""
-        task = get_task("estimate_pose")
-        assert isinstance(task, PoseTask)
+    def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:
+        """One name for each of the classes asked about; all that the model knows where None."""
+        spellings = {canonical_text(name): name for name in reversed(classes or self.vocabulary.classes)}
+        return tuple(reversed(spellings.values()))
+
+    def windows(self, stride: int | None, delay: int | None) -> tuple[int, int, int]:
+        """How `lift` cuts windows: their length, the frame of a window decoded first, and how many are decoded.
+
+        Raises:
+            PoseError: no frame is decoded, or the decoded ones don't fit into a window.
+            ValueError: the model does not estimate poses.
+        """
         frames = self.frames_of("estimate_pose")
         stride = min(max(1, frames // 3) if stride is None else stride, frames)
         if stride < 1:
             raise PoseError(f"stride {stride}: at least 1 frame is decoded from each window")
-        first = (frames - stride) // 2
+        first = (frames - stride) // 2 if delay is None else frames - 1 - delay
+        if not 0 <= first <= frames - stride:
+            raise PoseError(
+                f"a delay of {delay} frames; windows have {frames} frames of which {stride} are decoded, so that it is "
+                f"{stride - 1} to {frames - 1}"
+            )
+        return frames, first, stride
+
+    def _lift_person(
+        self, clip: PoseSequence, flip: bool, stride: int | None, greedy: bool, delay: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(N, J, 3) and (N, J) of a clip of one person."""
+        task = get_task("estimate_pose")
+        assert isinstance(task, PoseTask)
+        frames, first, stride = self.windows(stride, delay)
         wanted = np.arange(first, first + stride)
         starts = range(-first, clip.frames - first, stride)
         examples = [task.example(clip, start, frames, wanted) for start in starts]
@@ -191,7 +224,7 @@ class Answerer:
         return np.concatenate(joints), np.concatenate(spread)
 
 
-def _person(clip: PoseSequence, m: int) -> PoseSequence:
+def one_person(clip: PoseSequence, m: int) -> PoseSequence:
     """The clip of person m alone."""
     target = None if clip.pose_3d is None else clip.pose_3d[m : m + 1]
     return PoseSequence(

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ups.answers import Answer, Answerer, Lifted
-from ups.batch import Poses
+from ups.batch import Layout, Poses
 from ups.checkpoint import Trained, load
-from ups.decoding import decode
+from ups.decoding import Decoded, decode
 from ups.skeleton import Skeleton
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
@@ -29,7 +31,7 @@ __all__ = ["Answer", "Lifted", "Predictor"]
 
 
 class Predictor(Answerer):
-    """Answers questions about pose sequences with one trained model."""
+    """Answers questions about pose sequences with one trained model, whose weights must not change from then on."""
 
     def __init__(self, trained: Trained) -> None:
         super().__init__(trained.config, trained.vocabulary, trained.data_sets)
@@ -38,6 +40,7 @@ class Predictor(Answerer):
         values = np.zeros(vocabulary.size, np.float32)
         values[: 3 * vocabulary.bins] = np.tile(vocabulary.bin_centres, 3)
         self.values = torch.from_numpy(values).to(self.device)
+        self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
         if self.device.type != "cpu":
             self.clips_at_once = 64
 
@@ -45,6 +48,18 @@ class Predictor(Answerer):
     def from_pretrained(model: Path | str) -> Predictor:
         """The model in a checkpoint folder, or one of the package by name ("ups-small"); raises CheckpointError."""
         return Predictor(load(model))
+
+    def in_float32(self) -> Predictor:
+        """The same model answering in float32 throughout, whatever precision it was trained in."""
+        train = replace(self.config.train, precision="32-true")
+        return Predictor(replace(self.trained, config=replace(self.config, train=train)))
+
+    def decoded(self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None) -> Decoded:
+        """What the model writes for a batch of poses on its own device; see `UPS.memory` and `decode`."""
+        memory, mask = self.model.memory(task, poses, layout, target_frames)
+        if self._embedding is None:
+            self._embedding = self.model.vocabulary()
+        return decode(self.model, task, memory, mask, layout, self.values, embedding=self._embedding)
 
     @property
     def device(self) -> torch.device:
@@ -59,8 +74,7 @@ class Predictor(Answerer):
         column = [layout.allowed[0].index(t) for t in self.vocabulary.class_tokens(list(classes))]
         poses, _ = collate_poses(examples, skeleton)
         with self._inference():
-            memory, mask = self.model.memory(task.name, self._moved(poses), layout, None)
-            decoded = decode(self.model, task.name, memory, mask, layout, self.values)
+            decoded = self.decoded(task.name, poses.to(self.device), layout, None)
         return decoded.first[:, column].cpu().numpy()
 
     def coordinates(
@@ -71,13 +85,9 @@ class Predictor(Answerer):
         poses, target_frames = collate_poses(examples, skeleton)
         assert target_frames is not None
         with self._inference():
-            memory, mask = self.model.memory(task.name, self._moved(poses), layout, target_frames.to(self.device))
-            decoded = decode(self.model, task.name, memory, mask, layout, self.values)
+            decoded = self.decoded(task.name, poses.to(self.device), layout, target_frames.to(self.device))
         coordinates = self.values[decoded.tokens] if greedy else decoded.mean
         return coordinates[:, :-1].cpu().numpy(), decoded.spread[:, :-1].cpu().numpy()
-
-    def _moved(self, poses: Poses) -> Poses:
-        return poses.to(self.device)
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
