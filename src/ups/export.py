@@ -64,7 +64,9 @@ class ClipEncoder(Encoder):
     def forward(self, joints: Tensor, visible: Tensor, frames: Tensor, context: Tensor, person: Tensor):
         """(P, N, J, 3), (P, N, J), (P, N), (P, CONTEXT), (P) -> memory (P, N', D) and its mask (P, N')."""
         encoded = self.model.encode(self.task, self.poses(joints, visible, frames, context))
-        return self.model.person_memory(encoded.joints, self.slots, person), encoded.frames
+        assert encoded.frames is not None
+        mask = encoded.frames.clone()  # an output can't be an input under another name
+        return self.model.person_memory(encoded.joints, self.slots, person), mask
 
 
 class PoseEncoder(Encoder):
