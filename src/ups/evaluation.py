@@ -146,7 +146,7 @@ def pose_metrics(predictor: Answerer, store: Store, indices: np.ndarray, flip: b
     """
 
     def measure(i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]:
-        clip = store[int(i)] if store.space == "image" else fixed_view(store[int(i)], int(i))
+        clip = store[i] if store.space == "image" else fixed_view(store[i], i)
         lifted = predictor.lift(clip, flip, greedy=greedy)
         clip = pick_joints(clip, lifted.skeleton, clip.id)  # joints that training never had are not measured
         assert clip.pose_3d is not None
@@ -155,7 +155,7 @@ def pose_metrics(predictor: Answerer, store: Store, indices: np.ndarray, flip: b
         errors = mpjpe(joints, truth[0]) * 1000, p_mpjpe(joints, truth[0]) * 1000
         return *errors, np.linalg.norm(joints - truth[0], axis=-1), lifted.spread[0].ravel(), action, lifted.skeleton
 
-    errors, aligned, joint_errors, spreads, labels, skeletons = zip(*shared(indices, measure), strict=True)
+    errors, aligned, joint_errors, spreads, labels, skeletons = zip(*shared(indices.tolist(), measure), strict=True)
     actions = [action for action, of_clip in zip(labels, errors, strict=True) for _ in of_clip]
     error, p_error = np.concatenate(errors), np.concatenate(aligned)
     per_action, mean = mean_per_action(error, actions)

@@ -242,7 +242,7 @@ class Run:
         self.wrapped = self.fabric.setup_module(self.model)
         groups = parameter_groups(self.model, self.config)
         self.optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.98), fused=True)
-        self.wrapped_optimizer = self.fabric.setup_optimizers(self.optimizer)
+        self.wrapped_optimizer: Any = self.fabric.setup_optimizers(self.optimizer)
         self.average = Average(self.model, self.config.ema)
         self.step = 0
 
