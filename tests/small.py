@@ -75,15 +75,16 @@ def trained_model(
     classes: tuple[str, ...] = synthetic.CLASSES,
     seed: int = 0,
     shaken: float = 0.1,
+    features: int = FEATURES,
 ) -> Trained:
     """A model with random weights and random text features; `shaken` adds noise where weights begin as zeros."""
     vocabulary = Vocabulary(
         model.bins, -model.range_m, model.range_m, tuple(dict.fromkeys(task.eot for task in tasks)), classes
     )
     generator = torch.Generator().manual_seed(seed)
-    features = torch.randn(vocabulary.size, FEATURES, generator=generator)
+    text = torch.randn(vocabulary.size, features, generator=generator)
     torch.manual_seed(seed)
-    net = UPS(model, tuple(task.name for task in tasks), features)
+    net = UPS(model, tuple(task.name for task in tasks), text)
     with torch.no_grad():
         for p in net.parameters():
             p += shaken * torch.randn(p.shape, generator=generator)

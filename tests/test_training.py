@@ -19,6 +19,7 @@ from ups.checkpoint import CheckpointError, Trained, load, load_training
 from ups.config import Config, TaskMix, TrainConfig
 from ups.model.ups import Choice
 from ups.pose import PoseError
+from ups.run_log import read_log
 from ups.skeleton import H36M_17, KINECT_20
 from ups.tasks import TASKS, estimate_pose
 from ups.tasks.task import Example, collate
@@ -32,7 +33,6 @@ from ups.training import (
     new_model,
     open_stores,
     parameter_groups,
-    read_log,
     sequence_loss,
     streams_of,
     train,

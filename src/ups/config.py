@@ -10,6 +10,7 @@ from typing import Literal
 
 Decoding = Literal["token", "joint", "level"]
 """How many tokens the decoder writes at a step, see `ups.model.decoder.schedule`."""
+Precision = Literal["bf16-mixed", "32-true"]
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,9 @@ class TrainConfig:
     clip_norm: float = 1.0
     """Gradient norm limit."""
     accumulate: int = 1
-    """Micro-batches an optimiser step; the batch size is divided by it."""
-    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed"
+    """Micro-batches an optimiser step; the batch size is divided by it. Several processes share them out, so it must be a
+    multiple of their number."""
+    precision: Precision = "bf16-mixed"
     """bf16-mixed needs a processor with native bfloat16 to be fast."""
     ema: float = 0.998
     """Decay of the running average of weights that is evaluated and saved; 0 = none."""
@@ -125,6 +127,8 @@ class TrainConfig:
     """Threads that assemble batches while the model computes; 0 = in line."""
     checkpoint_minutes: float = 5.0
     """Time between checkpoints."""
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """What several processes hold (torchrun, srun): ddp = the whole model each, fsdp = a share of the encoder's blocks."""
 
 
 @dataclass(frozen=True)

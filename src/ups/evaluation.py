@@ -1,4 +1,8 @@
-"""Evaluation: a trained model on the test part of a protocol -> numbers. Deterministic; nothing is chosen here."""
+"""Evaluation: a trained model on the test part of a protocol -> numbers. Deterministic; nothing is chosen here.
+
+Several processes (`ups.distributed.start`) share out the batches of clips; each gets all figures, which are those of one
+process: the batches are the same ones.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ups.answers import Answerer
 from ups.config import TaskMix
 from ups.data.loader import fixed_view, split_of
 from ups.data.skeletons import pick_joints
 from ups.data.store import Store
+from ups.distributed import shared
 from ups.metrics import (
     area_under_curve,
     expected_calibration_error,
@@ -19,14 +25,14 @@ from ups.metrics import (
     spearman,
     top_k,
 )
-from ups.predictor import Predictor
+from ups.skeleton import Skeleton
 
 RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of a clip's raw frames that early action prediction observes."""
 
 
 def evaluate(
-    predictor: Predictor,
+    predictor: Answerer,
     stores: Path,
     part: str = "test",
     tasks: tuple[str, ...] | None = None,
@@ -47,7 +53,7 @@ def evaluate(
         PoseError: no store, or an unknown protocol.
     """
     results = {}
-    train = predictor.trained.config.train
+    train = predictor.config.train
     for task in tasks or ():
         predictor.frames_of(task)  # an unknown task is an error
     for key in data or _own_keys(train.tasks, Path(stores), part):
@@ -79,7 +85,7 @@ def _own_keys(mixes: tuple[TaskMix, ...], stores: Path, part: str) -> list[str]:
 
 
 def evaluate_task(
-    predictor: Predictor, task: str, store: Store, indices: np.ndarray, flip: bool = True, greedy: bool = False
+    predictor: Answerer, task: str, store: Store, indices: np.ndarray, flip: bool = True, greedy: bool = False
 ) -> dict:
     """Metrics of one task on the given clips of a store."""
     if task == "estimate_pose":
@@ -89,7 +95,7 @@ def evaluate_task(
     return action_metrics(predictor, task, store, indices)
 
 
-def action_metrics(predictor: Predictor, task: str, store: Store, indices: np.ndarray) -> dict:
+def action_metrics(predictor: Answerer, task: str, store: Store, indices: np.ndarray) -> dict:
     """Top-1, top-5 (fractions), expected calibration error."""
     scores = _class_scores(predictor, task, store, indices)
     labels = store.labels[indices]
@@ -106,7 +112,7 @@ def action_metrics(predictor: Predictor, task: str, store: Store, indices: np.nd
     }
 
 
-def anticipation_metrics(predictor: Predictor, store: Store, indices: np.ndarray) -> dict:
+def anticipation_metrics(predictor: Answerer, store: Store, indices: np.ndarray) -> dict:
     """Top-1 after each observation ratio, and the area under that curve. RAW frames are cut before all else."""
     labels = store.labels[indices]
     accuracy = {}
@@ -120,43 +126,43 @@ def anticipation_metrics(predictor: Predictor, store: Store, indices: np.ndarray
 
 
 def _class_scores(
-    predictor: Predictor, task: str, store: Store, indices: np.ndarray, observed: float = 1.0
+    predictor: Answerer, task: str, store: Store, indices: np.ndarray, observed: float = 1.0
 ) -> np.ndarray:
     """(clips, classes) log-probabilities from the first share `observed` of each clip's raw frames."""
-    half = predictor.trained.config.train.precision == "bf16-mixed"
-    on_cpu = 16 if half else 8  # larger batches take more memory there, and no less time
-    batch = on_cpu if predictor.device.type == "cpu" else 64
-    scores = []
-    for start in range(0, len(indices), batch):
+    batch = predictor.clips_at_once
+
+    def score(start: int) -> np.ndarray:
         clips = [store[int(i)] for i in indices[start : start + batch]]
         seen = [clip.first(int(np.ceil(observed * clip.frames))) for clip in clips]
-        scores.append(predictor.class_scores(task, seen, store.classes, batch))
-    return np.concatenate(scores)
+        return predictor.class_scores(task, seen, store.classes, batch)
+
+    return np.concatenate(shared(range(0, len(indices), batch), score))
 
 
-def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: bool, greedy: bool) -> dict:
+def pose_metrics(predictor: Answerer, store: Store, indices: np.ndarray, flip: bool, greedy: bool) -> dict:
     """MPJPE and P-MPJPE in millimetres: mean over the frames of an action, then over actions (paper Tables 3, 4).
 
     The root joint is part of the mean, as in VideoPose3D; its error is 0 by definition where the skeleton has one.
     """
-    errors, aligned, actions, spreads, joint_errors = [], [], [], [], []
-    for i in indices:
-        clip = store[int(i)] if store.space == "image" else fixed_view(store[int(i)], int(i))
+
+    def measure(i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]:
+        clip = store[i] if store.space == "image" else fixed_view(store[i], i)
         lifted = predictor.lift(clip, flip, greedy=greedy)
         clip = pick_joints(clip, lifted.skeleton, clip.id)  # joints that training never had are not measured
         assert clip.pose_3d is not None
         truth = clip.pose_3d - clip.pose_3d[:, :, list(clip.skeleton.root_indices)].mean(2, keepdims=True)
-        errors.append(mpjpe(lifted.joints[0], truth[0]) * 1000)
-        aligned.append(p_mpjpe(lifted.joints[0], truth[0]) * 1000)
-        joint_errors.append(np.linalg.norm(lifted.joints[0] - truth[0], axis=-1))
-        spreads.append(lifted.spread[0].ravel())
-        actions += [store.classes[clip.label] if clip.label >= 0 else "all"] * clip.frames
+        joints, action = lifted.joints[0], store.classes[clip.label] if clip.label >= 0 else "all"
+        errors = mpjpe(joints, truth[0]) * 1000, p_mpjpe(joints, truth[0]) * 1000
+        return *errors, np.linalg.norm(joints - truth[0], axis=-1), lifted.spread[0].ravel(), action, lifted.skeleton
+
+    errors, aligned, joint_errors, spreads, labels, skeletons = zip(*shared(indices.tolist(), measure), strict=True)
+    actions = [action for action, of_clip in zip(labels, errors, strict=True) for _ in of_clip]
     error, p_error = np.concatenate(errors), np.concatenate(aligned)
     per_action, mean = mean_per_action(error, actions)
     p_per_action, p_mean = mean_per_action(p_error, actions)
     names = (*store.classes, "all")  # the data set's own order, for Human3.6M that of the published tables
     spread, by_joint = np.concatenate(spreads), np.concatenate(joint_errors)
-    joint_error, skeleton = by_joint.ravel(), lifted.skeleton
+    joint_error, skeleton = by_joint.ravel(), skeletons[0]
     return {
         "clips": len(indices),
         "frames": len(error),

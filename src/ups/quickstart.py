@@ -30,7 +30,8 @@ from ups.pose import PoseError, PoseSequence
 from ups.predictor import Predictor
 from ups.recipes import get_recipe
 from ups.report import figure, html_table, write_page
-from ups.training import fine_tune, new_model, open_stores, read_log, train
+from ups.run_log import read_log
+from ups.training import fine_tune, new_model, open_stores, train
 from ups.visualise import save_lift_picture, save_picture, skeleton_animation
 
 TASK = "recognize_3d"

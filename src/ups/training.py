@@ -1,7 +1,7 @@
 """Training (paper 3.5): tasks in rotation, one an iteration; then fine-tuning of one task along its route.
 
 A step is a function of (config, step number, state): batches and random numbers are derived from the seed and the step,
-so a resumed run continues bit for bit on a CPU.
+so a resumed run continues bit for bit on a CPU. Several processes share out a step's micro-batches (docs/scale.md).
 """
 
 from __future__ import annotations
@@ -9,30 +9,43 @@ from __future__ import annotations
 import json
 import logging
 import math
-import signal
-import threading
 import time
 from collections import defaultdict
+from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
+from torch.distributed.tensor import DTensor
 
 from ups.batch import CLASS_POSITION, Batch, Layout
-from ups.checkpoint import CheckpointError, Trained, load_training, save
+from ups.checkpoint import CheckpointError, Trained, load, load_training, save
 from ups.classes import add_classes
-from ups.config import Config, TaskMix, TrainConfig, to_dict
+from ups.config import Config, TaskMix, TrainConfig, from_dict
 from ups.data.loader import Stream, prefetch, split_of
 from ups.data.store import Store
+from ups.distributed import (
+    Interrupt,
+    any_of,
+    average_gradients,
+    clip_gradients,
+    gathered,
+    held_like,
+    is_first,
+    local,
+    mean,
+    start,
+    whole,
+)
 from ups.model.ups import UPS, Choice
 from ups.pose import PoseError, PoseSequence
+from ups.run_log import Reporter
 from ups.tasks import TASKS, get_task
 from ups.tasks.task import Task, collate
 from ups.text import get_text_encoder
@@ -161,15 +174,19 @@ def drop_mask(layout: Layout, tokens: Tensor) -> Tensor | None:
 
 
 def parameter_groups(model: UPS, config: TrainConfig) -> list[dict[str, Any]]:
-    """AdamW groups: matrices with weight decay; norms, biases, embeddings without; the router at its own rate."""
-    groups: dict[str, list[Tensor]] = defaultdict(list)
+    """AdamW groups: matrices with weight decay; norms, biases, embeddings without; the router at its own rate.
+
+    What processes share out is apart from what each of them holds: PyTorch can't step both at once.
+    """
+    groups: dict[tuple[str, bool], list[Tensor]] = defaultdict(list)
     for name, p in model.named_parameters():
         embedding = any(part in name for part in ("slot", "position", "person", "residual", "absent", "dropped"))
         kind = "router" if name.startswith("router") else "plain" if p.dim() < 2 or embedding else "matrix"
-        groups[kind].append(p)
+        groups[kind, isinstance(p, DTensor)].append(p)
     decay = {"matrix": config.weight_decay, "plain": 0.0, "router": 0.0}
     rate = {"matrix": 1.0, "plain": 1.0, "router": config.route_learning_rate}
-    return [{"params": groups[k], "weight_decay": decay[k], "rate": rate[k]} for k in decay if groups[k]]
+    order = sorted(groups, key=lambda key: list(decay).index(key[0]))
+    return [{"params": groups[key], "weight_decay": decay[key[0]], "rate": rate[key[0]]} for key in order]
 
 
 def learning_rate(config: TrainConfig, progress: float) -> float:
@@ -201,21 +218,31 @@ class Average:
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
         parameters = dict(model.named_parameters())
         torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
-            list(self.values.values()), [parameters[name].data for name in self.values], weight
+            [local(value) for value in self.values.values()], [local(parameters[name]) for name in self.values], weight
         )
 
 
 class Run:
-    """A training run: model, optimiser, average and step, which together are what a checkpoint holds."""
+    """A training run: model, optimiser, average and step, which together are what a checkpoint holds.
+
+    Raises:
+        ValueError: a step's micro-batches can't be shared by the processes there are.
+    """
 
     def __init__(self, trained: Trained, output: Path) -> None:
         self.trained, self.output = trained, Path(output)
         self.config = trained.config.train
-        self.fabric = Fabric(accelerator="auto", devices=1, precision=self.config.precision)
-        self.model = trained.model
+        self.fabric = start(self.config.precision, self.config.strategy)
+        if self.config.accumulate % self.fabric.world_size:
+            raise ValueError(
+                f"{self.config.accumulate} micro-batches a step can't be shared by {self.fabric.world_size} processes; "
+                f"set train.accumulate to {self.fabric.world_size} or a multiple of it"
+            )
+        self.model = trained.model.to(self.fabric.device)
+        self.wrapped = self.fabric.setup_module(self.model)
         groups = parameter_groups(self.model, self.config)
         self.optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.98), fused=True)
-        self.wrapped, self.wrapped_optimizer = self.fabric.setup(self.model, self.optimizer)
+        self.wrapped_optimizer: Any = self.fabric.setup_optimizers(self.optimizer)
         self.average = Average(self.model, self.config.ema)
         self.step = 0
 
@@ -234,63 +261,76 @@ class Run:
         state = dict(self.model.state_dict())
         if self.config.ema > 0:
             state.update(self.average.values)
-        return state
+        return {name: whole(value) for name, value in state.items()}
 
     def save(self, resumable: bool = True) -> None:
-        """Write the checkpoint atomically."""
+        """Write the checkpoint atomically; every process must call, the first one writes."""
         tensors: dict[str, Tensor] = {}
         names = {p: name for name, p in self.model.named_parameters()}
         for p, name in names.items():
-            tensors[f"raw.{name}"] = p.detach()
-            tensors[f"average.{name}"] = self.average.values[name]
+            tensors[f"raw.{name}"] = whole(p.detach())
+            tensors[f"average.{name}"] = whole(self.average.values[name])
             for key, value in self.optimizer.state.get(p, {}).items():
-                tensors[f"optimizer.{key}.{name}"] = value
+                tensors[f"optimizer.{key}.{name}"] = whole(value)
         self.trained.steps = self.step
         training = {"tensors": tensors, "facts": {"step": self.step}} if resumable else None
-        save(self.trained, self.folder, self.weights(), training)
+        weights = self.weights()
+        if is_first():
+            save(self.trained, self.folder, weights, training)
+        self.fabric.barrier()
 
     def resume(self) -> bool:
-        """Continue from the checkpoint in the output folder, if there is one that this config wrote."""
+        """Continue from the checkpoint in the output folder, if there is one that this config wrote.
+
+        Raises:
+            CheckpointError: it is of another config, or not the same for all processes.
+        """
         state = load_training(self.folder)
+        steps = gathered(state and state["facts"]["step"])
+        if len(set(steps)) > 1:
+            raise CheckpointError(f"{self.folder}: processes find different steps ({steps}); share one folder")
         if state is None:
             return False
         saved = json.loads((self.folder / "model.json").read_text())["config"]
-        mine = json.loads(json.dumps(to_dict(self.trained.config)))
-        if saved != mine:
+        if from_dict(Config, saved) != self.trained.config:
             raise CheckpointError(
                 f"{self.folder}: holds a run with another configuration; give another output folder, or remove this one"
             )
         tensors = state["tensors"]
         with torch.no_grad():
             for name, p in self.model.named_parameters():
-                p.copy_(tensors[f"raw.{name}"])
-                self.average.values[name].copy_(tensors[f"average.{name}"])
-                moments = {
-                    key: tensors[f"optimizer.{key}.{name}"]
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                    if f"optimizer.{key}.{name}" in tensors
-                }
-                if moments:
-                    self.optimizer.state[p] = moments
+                p.copy_(held_like(tensors[f"raw.{name}"], p))
+                self.average.values[name].copy_(held_like(tensors[f"average.{name}"], p))
+                if f"optimizer.step.{name}" in tensors:
+                    self.optimizer.state[p] = {
+                        "step": tensors[f"optimizer.step.{name}"].to(p.device),
+                        "exp_avg": held_like(tensors[f"optimizer.exp_avg.{name}"], p),
+                        "exp_avg_sq": held_like(tensors[f"optimizer.exp_avg_sq.{name}"], p),
+                    }
         self.step = int(state["facts"]["step"])
         return True
 
     def take_step(self, task: str, batches: list[Batch]) -> float:
-        """One optimiser step on micro-batches of one task; returns the loss."""
+        """One optimiser step on this process's micro-batches of one task; returns the loss over those of all."""
         config = self.config
-        torch.manual_seed(config.seed * 1_000_003 + self.step)
+        seed = config.seed * 1_000_003 + self.step
+        number = self.fabric.global_rank * len(batches)
+        self.model.router.seed = seed if len(batches) * self.fabric.world_size > 1 else None
         progress = self.step / self.total
         set_routing(self.model, config, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, progress) * group["rate"]
         total = 0.0
-        for batch in (b.to(self.fabric.device) for b in batches):
+        for i, batch in enumerate((b.to(self.fabric.device) for b in batches), number):
+            torch.manual_seed(seed + i * 2_654_435_761)  # the same wherever micro-batch i is computed
             drop = drop_mask(batch.layout, batch.tokens) if config.drop_inputs else None
             choices = self.wrapped(task, batch, drop)
             loss, likelihood = sequence_loss(choices, batch, self.trained.vocabulary, config)
             self.fabric.backward(loss / len(batches))
             total += float(likelihood) / len(batches)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm))
+        average_gradients(self.model)
+        norm = clip_gradients(self.model, config.clip_norm)
+        total = mean(self.fabric, total)
         if not math.isfinite(total) or not math.isfinite(norm):
             self.optimizer.zero_grad()
             raise TrainingError(
@@ -302,6 +342,15 @@ class Run:
         self.average.update(self.model, self.step)
         self.step += 1
         return total
+
+    def finish(self) -> None:
+        """Save, and leave the weights that answer in the model, whole and in evaluation mode."""
+        self.save(resumable=self.step < self.total)
+        if any(isinstance(p, DTensor) for p in self.model.parameters()):
+            self.trained.model = load(self.folder).model.to(self.fabric.device)
+        else:
+            self.model.load_state_dict(self.weights())
+        self.trained.model.eval()
 
 
 def train(
@@ -325,72 +374,50 @@ def train(
 
     Raises:
         TrainingError: the loss is no longer finite.
-        KeyboardInterrupt: after the checkpoint was saved.
+        KeyboardInterrupt: after the checkpoint was saved, on Ctrl-C in any process, SIGTERM or SIGUSR1.
     """
     run = Run(trained, output)
     config = run.config
     Path(output).mkdir(parents=True, exist_ok=True)
-    if run.resume():
+    if run.resume() and is_first():
         log.info("continuing %s at step %d of %d", run.folder, run.step, run.total)
     streams = streams_of(trained, stores, tasks or TASKS)
     names = [mix.task for mix in config.tasks]
-    batches = _micro_batches(streams, run.step * config.accumulate, config)
+    batches = _micro_batches(run, streams)
     end = run.total if stop_after is None else min(run.total, stop_after)
     saved = time.monotonic()
     try:
-        with _Reporter(run) as reporter, _Interrupt() as interrupt:
+        with ExitStack() as stack:
+            reporter = stack.enter_context(Reporter(run)) if is_first() else None
+            interrupt = stack.enter_context(Interrupt())
             run.model.train()
             while run.step < end:
                 task = names[run.step % len(names)]
                 micro = next(batches)
                 loss = run.take_step(task, micro)
-                reporter.step(task, loss, sum(b.poses.clips for b in micro))
-                if time.monotonic() - saved > 60 * config.checkpoint_minutes:
+                if reporter is not None:
+                    reporter.step(task, loss, sum(b.poses.clips for b in micro) * run.fabric.world_size)
+                due = time.monotonic() - saved > 60 * config.checkpoint_minutes
+                stop, due = any_of(run.fabric, interrupt.requested, due)
+                if stop or due:
                     run.save()
                     saved = time.monotonic()
-                if interrupt.requested:
-                    run.save()
-                    log.warning("interrupted at step %d; saved in %s, the same command continues", run.step, run.folder)
+                if stop:
+                    told = "interrupted at step %d; saved in %s, the same command continues"
+                    log.log(logging.WARNING if is_first() else logging.DEBUG, told, run.step, run.folder)
                     raise KeyboardInterrupt
     finally:
         batches.close()
-    run.save(resumable=run.step < run.total)
-    run.model.load_state_dict(run.weights())
-    run.model.eval()
+    run.finish()
     return trained
 
 
-class _Interrupt:
-    """Holds Ctrl-C back until a step is complete, so that what is saved is a whole step; a second one stops at once."""
-
-    def __init__(self) -> None:
-        self.requested = False
-
-    def __enter__(self) -> _Interrupt:
-        self.main = threading.current_thread() is threading.main_thread()
-        if self.main:
-            self.before = signal.signal(signal.SIGINT, self._request)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.main:
-            signal.signal(signal.SIGINT, self.before)
-
-    def _request(self, number: int, frame: object) -> None:
-        self.requested = True
-        signal.signal(signal.SIGINT, self.before)
-
-
-def _micro_batches(streams: list[Stream], start: int, config: TrainConfig):
-    """Lists of `accumulate` batches, one list a step, in task rotation."""
-    if config.accumulate == 1:
-        for batch in prefetch(streams, start, config.workers):
-            yield [batch]
-        return
-    for step in range(start // config.accumulate, config.cycles * len(streams)):
-        stream = streams[step % len(streams)]
-        first = step // len(streams) * config.accumulate
-        yield [stream[first + i] for i in range(config.accumulate)]
+def _micro_batches(run: Run, streams: list[Stream]) -> Generator[list[Batch], None, None]:
+    """This process's micro-batches of one step after the other, from the run's next step on."""
+    accumulate, fabric = run.config.accumulate, run.fabric
+    batches = prefetch(streams, run.step, run.config.workers, accumulate, fabric.global_rank, fabric.world_size)
+    while micro := list(islice(batches, accumulate // fabric.world_size)):
+        yield micro
 
 
 def fine_tune(
@@ -434,62 +461,3 @@ def with_data_sets(trained: Trained, stores: dict[str, Store]) -> Trained:
         trained = add_classes(trained, list(new))
     data_sets = {name: (store.classes, store.skeleton) for name, store in stores.items()}
     return replace(trained, data_sets={**trained.data_sets, **data_sets})
-
-
-class _Reporter:
-    """Progress bar with losses, samples/s and time left; log.jsonl; TensorBoard."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self.losses: dict[str, float] = {}
-        self.samples, self.since = 0, time.monotonic()
-        self.every = max(1, run.total // 200)
-        self.progress = Progress(
-            BarColumn(), TextColumn("{task.completed}/{task.total} {task.fields[text]}"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), refresh_per_second=2,
-        )  # fmt: skip
-
-    def __enter__(self) -> _Reporter:
-        self.board = SummaryWriter(str(self.run.output / "tensorboard"), purge_step=self.run.step)
-        self.file = (self.run.output / "log.jsonl").open("a" if self.run.step else "w", encoding="utf-8")
-        self.progress.start()
-        self.bar = self.progress.add_task("training", total=self.run.total, completed=self.run.step, text="")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.progress.stop()
-        self.board.close()
-        self.file.close()
-
-    def step(self, task: str, loss: float, samples: int) -> None:
-        """Record one optimiser step."""
-        self.losses[task] = 0.9 * self.losses[task] + 0.1 * loss if task in self.losses else loss
-        self.samples += samples
-        if self.run.step % self.every and self.run.step != self.run.total:
-            return
-        rate = self.samples / max(time.monotonic() - self.since, 1e-9)
-        self.samples, self.since = 0, time.monotonic()
-        text = "  ".join(f"{name} {value:.2f}" for name, value in self.losses.items()) + f"  {rate:.0f} samples/s"
-        self.progress.update(self.bar, completed=self.run.step, text=text)
-        entry = {
-            "step": self.run.step,
-            "learning_rate": self.run.optimizer.param_groups[0]["lr"],
-            "losses": self.losses,
-            "samples_per_second": rate,
-            "routes": self.run.model.routes(),
-            "time": time.time(),
-        }
-        self.file.write(json.dumps(entry) + "\n")
-        self.file.flush()
-        _write_board(self.board, self.run.step, {f"loss/{k}": v for k, v in self.losses.items()} | {"samples/s": rate})
-
-
-def _write_board(board: SummaryWriter, step: int, values: dict[str, float]) -> None:
-    for key, value in values.items():
-        board.add_scalar(key, value, step)
-
-
-def read_log(output: Path) -> list[dict]:
-    """Entries of OUTPUT/log.jsonl, of the last run into that folder."""
-    with (Path(output) / "log.jsonl").open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]

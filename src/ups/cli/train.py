@@ -24,7 +24,10 @@ else:
 
 @dataclass
 class Train:
-    """Train one model on all tasks of a recipe. Ctrl-C saves; the same command continues a run that was cut short."""
+    """Train one model on all tasks of a recipe. Ctrl-C saves; the same command continues a run that was cut short.
+
+    Under torchrun or srun the processes share the micro-batches of a step: see --train.accumulate.
+    """
 
     config: Annotated[Recipe, arg(name="")]
     output: Path
@@ -82,10 +85,13 @@ class FineTune:
 
 @dataclass
 class Evaluate:
-    """Measure a model on the test part of its data sets; print the figures and write all of them to a file."""
+    """Measure a model on the test part of its data sets; print the figures and write all of them to a file.
+
+    Under torchrun or srun the processes share out the clips.
+    """
 
     checkpoint: Positional[Path]
-    """Folder of the trained model, or the name of one that comes with the package: ups-small."""
+    """Folder of the trained model or of one that was exported, or the name of one that comes with the package."""
     stores: Path = Path("data")
     """Folder of the prepared stores."""
     part: Literal["test", "validation"] = "test"
@@ -95,7 +101,7 @@ class Evaluate:
     data: tuple[str, ...] = ()
     """Other data sets and protocols than those of training, each as TASK/STORE:PROTOCOL."""
     output: Path | None = None
-    """The file; metrics.json beside the checkpoint's folder where not given."""
+    """The file; metrics.json beside the checkpoint's folder, or in that of an export, where not given."""
     flip: bool = True
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
@@ -103,21 +109,35 @@ class Evaluate:
 
     def run(self) -> None:
         """Evaluate, write, print."""
-        from ups.describe import result_tables
-        from ups.evaluation import evaluate
-        from ups.predictor import Predictor
-        from ups.records import new_record, write_record
+        from dataclasses import replace
 
-        predictor = Predictor.from_pretrained(self.checkpoint)
-        train = predictor.trained.config.train
+        from ups.describe import result_tables
+        from ups.distributed import is_first, start
+        from ups.evaluation import evaluate
+        from ups.onnx_predictor import OnnxPredictor, is_export
+        from ups.predictor import Predictor
+        from ups.records import exported_record, new_record, write_record
+
+        exported, fabric = is_export(self.checkpoint), start()
+        predictor = OnnxPredictor(self.checkpoint) if exported else Predictor.from_pretrained(self.checkpoint)
+        if fabric.world_size > 1 and isinstance(predictor, Predictor):
+            predictor = Predictor(replace(predictor.trained, model=predictor.model.to(fabric.device)))
+        train = predictor.config.train
         known = [mix.task for mix in train.tasks]
         if wrong := [task for task in self.tasks if task not in known]:
             raise ValueError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
         if self.part == "validation" and not train.hold_out:
             raise ValueError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
         results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy, self.data)
-        path = self.output or Path(os.path.abspath(self.checkpoint)).parent / "metrics.json"
-        write_record(path, new_record(predictor.trained, self.checkpoint, results, self.part, self.flip, self.greedy))
+        if not is_first():
+            return
+        folder = Path(os.path.abspath(self.checkpoint))
+        path = self.output or (folder if exported else folder.parent) / "metrics.json"
+        how = self.checkpoint, results, self.part, self.flip, self.greedy
+        if isinstance(predictor, OnnxPredictor):
+            write_record(path, exported_record(predictor.facts, *how))
+        else:
+            write_record(path, new_record(predictor.trained, *how))
         show(result_tables(results))
         print(f"all figures: {path}")
 
@@ -167,8 +187,12 @@ def _check_unfinished(output: Path) -> None:
 
 def _finish(trained: Trained, output: Path) -> None:
     """Tell where a run's model is, and whether there is more to do."""
+    from ups.distributed import is_first
+
     train = trained.config.train
     total = train.cycles * len(train.tasks)
+    if not is_first():
+        return
     if trained.steps < total:
         print(f"{output / 'checkpoint'}: step {trained.steps} of {total}; the same command continues")
     else:

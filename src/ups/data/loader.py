@@ -121,26 +121,31 @@ def _seen_by(clip: PoseSequence, points: np.ndarray, camera: Camera) -> PoseSequ
     )  # fmt: skip
 
 
-def prefetch(streams: list[Stream], start: int, workers: int) -> Iterator[Batch]:
-    """Batches of all streams in rotation, from round start // len(streams) on, assembled ahead in threads.
+def prefetch(
+    streams: list[Stream], start: int, workers: int, accumulate: int = 1, process: int = 0, processes: int = 1
+) -> Iterator[Batch]:
+    """Batches of all streams in rotation, from turn `start` on, assembled ahead in threads.
 
-    Yields stream 0's batch r, stream 1's batch r, ..., then round r + 1.
+    Each turn takes the next `accumulate` batches of one stream, of which this process yields its equal share, in order:
+    with 1 stream 0's batch r, stream 1's batch r, ..., then round r + 1.
     """
-    total = len(streams) * len(streams[0])
+    share = accumulate // processes
+    turns = len(streams) * (len(streams[0]) // accumulate)
 
-    def load(step: int) -> Batch:
-        return streams[step % len(streams)][step // len(streams)]
+    def numbers() -> Iterator[tuple[Stream, int]]:
+        for turn in range(start, turns):
+            first = turn // len(streams) * accumulate + process * share
+            yield from ((streams[turn % len(streams)], first + i) for i in range(share))
 
     if workers == 0:
-        yield from (load(step) for step in range(start, total))
+        yield from (stream[number] for stream, number in numbers())
         return
     sys.setswitchinterval(0.0005)  # the model's thread must not wait long for a turn to launch its next operation
     with ThreadPoolExecutor(workers, thread_name_prefix="batches") as pool:
         ahead: list[Future[Batch]] = []
-        upcoming = iter(range(start, total))
         try:
-            for step in upcoming:
-                ahead.append(pool.submit(load, step))
+            for stream, number in numbers():
+                ahead.append(pool.submit(stream.__getitem__, number))
                 if len(ahead) > 2 * workers + 1:
                     yield ahead.pop(0).result()
             while ahead:

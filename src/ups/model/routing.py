@@ -22,6 +22,8 @@ class Router(nn.Module):
         self.temperature = 1.0
         self.noise = 0.0
         """Scale of the Gumbel noise in training: 1 = the paper's Gumbel-softmax, 0 = argmax."""
+        self.seed: int | None = None
+        """Where given, it alone determines the noise: so all parts of a batch, in any process, take one route."""
 
     def scores(self, task: int) -> Tensor:
         """s = B . tau, equation 1: (L, H)."""
@@ -40,11 +42,15 @@ class Router(nn.Module):
         """The block of every layer, and m of equation 2: (L, H), one-hot in value and soft in gradient.
 
         While no noise is in play (at evaluation, and in training once exploration is over) the route is the argmax, and
-        m is None: it is settled, and no gradient moves it. Where `dense`, m is always the softmax itself.
+        m is None: it is settled, and no gradient moves it; so is a layer of one block. Where `dense`, m is always the
+        softmax itself.
         """
+        if self.block.shape[1] == 1:
+            return [0] * len(self.block), None
         scores = self.scores(task).float()
         if self.training and self.noise > 0:
-            uniform = torch.rand_like(scores).clamp(1e-9, 1 - 1e-7)
+            generator = None if self.seed is None else torch.Generator(scores.device).manual_seed(self.seed)
+            uniform = torch.rand(scores.shape, generator=generator, device=scores.device).clamp(1e-9, 1 - 1e-7)
             scores = scores - self.noise * torch.log(-torch.log(uniform))
         chosen = scores.argmax(-1)
         soft = torch.softmax(scores / self.temperature, dim=-1)
