@@ -402,3 +402,27 @@ def test_own_recordings_from_check_to_export(tmp_path, capsys):
     assert "0.npz" in captured.out and "1 errors" in captured.err
     assert main(["data", "prepare", "other", "--source", str(tmp_path), "--output", str(stores)]) == 2
     assert "unknown data set 'other'" in capsys.readouterr().err
+
+
+def test_stream_answers_line_by_line(run, capsys, monkeypatch):
+    clip = small.random_clip(H36M_17, 1, 8, "image")
+    lines = [json.dumps(frame.tolist()) for frame in clip.joints[0]]
+    lines[3] = json.dumps({"joints": [[None, None], *clip.joints[0, 3, 1:].tolist()]})
+    size = ["--image-size", "1000", "500"]
+    arguments = ["stream", str(run / "checkpoint"), "--skeleton", "h36m-17", *size]
+    monkeypatch.setattr(sys, "stdin", [*lines, "\n"])
+    assert main([*arguments, "--ask", "action", "pose", "--every", "2", "--stride", "1", "--top", "2"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["frame"] for answer in told] == list(range(8))
+    assert [len(answer.get("action", ())) for answer in told] == [2, 0] * 4
+    assert [answer["pose"]["frame"] for answer in told if "pose" in answer] == list(range(5))
+    assert np.shape(told[-1]["pose"]["joints"]) == (1, 17, 3) and np.shape(told[-1]["pose"]["spread"]) == (1, 17)
+    for line, expected in (
+        ("[[1, 2]]", "17, 2"),
+        ("{", "line 1"),
+        ('{"joint": []}', "unknown joint"),
+        ("null", "null"),
+    ):
+        monkeypatch.setattr(sys, "stdin", [line])
+        fails(capsys, arguments, expected)
+    fails(capsys, [*arguments, "--every", "0"], "--every 0")

@@ -1,6 +1,6 @@
 """Unified Pose Sequence: one model that recognises, predicts and lifts human motion given as joints over time.
 
-from ups import Predictor, pose_sequence
+from ups import OnlinePredictor, Predictor, pose_sequence
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ups.online import OnlinePredictor
+    from ups.onnx_predictor import OnnxPredictor
     from ups.pose import PoseSequence, pose_sequence
     from ups.predictor import Predictor
 
 __version__ = "0.1.0"
-__all__ = ["PoseSequence", "Predictor", "pose_sequence"]
+__all__ = ["OnlinePredictor", "OnnxPredictor", "PoseSequence", "Predictor", "pose_sequence"]
 
 
 def __getattr__(name: str) -> object:
@@ -21,6 +23,14 @@ def __getattr__(name: str) -> object:
         from ups.predictor import Predictor
 
         return Predictor
+    if name == "OnlinePredictor":
+        from ups.online import OnlinePredictor
+
+        return OnlinePredictor
+    if name == "OnnxPredictor":
+        from ups.onnx_predictor import OnnxPredictor
+
+        return OnnxPredictor
     if name in ("PoseSequence", "pose_sequence"):
         from ups import pose
 

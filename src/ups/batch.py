@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ups.skeleton import SLOT_INDEX, SLOTS, Skeleton
+
+if TYPE_CHECKING:  # who prepares poses for another runtime needs no PyTorch
+    import torch
+    from torch import Tensor
 
 CONTEXT = 4
 """Length of a clip's context: origin x, y and log scale of its coordinates on the screen (0 in 3D), log duration."""

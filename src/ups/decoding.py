@@ -46,6 +46,7 @@ def decode(
     layout: Layout,
     values: Tensor,
     cached: bool = True,
+    embedding: Tensor | None = None,
 ) -> Decoded:
     """Greedy decoding along `layout`.
 
@@ -56,11 +57,13 @@ def decode(
         layout: the grammar.
         values: (vocabulary,) float, the value that each token stands for (metres of a bin; anything elsewhere).
         cached: False recomputes every prefix, for tests and measurement.
+        embedding: what `model.vocabulary()` gives, where it is at hand.
     """
-    embedding, plan = model.vocabulary(), model.schedule(layout)
+    table = model.vocabulary() if embedding is None else embedding
+    plan = model.schedule(layout)
     positions, anchors, steps = model.state_indices(layout, memory.device)
     allowed = {ids: torch.tensor(ids, device=memory.device) for ids in layout.choices}
-    embeddings = {ids: embedding[index] for ids, index in allowed.items()}
+    embeddings = {ids: table[index] for ids, index in allowed.items()}
     caches = model.new_caches() if cached else None
     start = model.start(task, len(memory))
     known = start.new_zeros(len(memory), len(layout.positions) + 1, start.shape[-1])
@@ -75,13 +78,14 @@ def decode(
         span = slice(low if caches is not None else 0, high)
         mask = None if caches is not None else steps[:high, None] >= steps[:high]
         inputs = mixing[span, : a + 1] @ known[:, : a + 1]
-        hidden = model.decoder(inputs, positions[span], anchors[span], memory, mask, memory_mask, caches)
+        anchored = None if anchors is None else anchors[span]
+        hidden = model.decoder(inputs, positions[span], anchored, memory, mask, memory_mask, caches)
         written = model.decoder.writes(hidden[:, low - high :], plan.tokens[low:high])
         for ids in dict.fromkeys(ids for ids in layout.allowed[a:b] if len(ids) > 1):
             at = [k for k in layout.choices[ids] if a <= k < b]
             scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float().log_softmax(-1)
             _read(scores, allowed[ids], values, result, at)
-        known[:, a + 1 : b + 1] = model.token_inputs(embedding, result.tokens[:, a:b]).to(known.dtype)
+        known[:, a + 1 : b + 1] = model.token_inputs(table, result.tokens[:, a:b]).to(known.dtype)
     return result
 
 

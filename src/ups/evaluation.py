@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ups.answers import Answerer
 from ups.config import TaskMix
 from ups.data.loader import fixed_view, split_of
 from ups.data.skeletons import pick_joints
@@ -24,7 +25,6 @@ from ups.metrics import (
     spearman,
     top_k,
 )
-from ups.predictor import Predictor
 from ups.skeleton import Skeleton
 
 RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -32,7 +32,7 @@ RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def evaluate(
-    predictor: Predictor,
+    predictor: Answerer,
     stores: Path,
     part: str = "test",
     tasks: tuple[str, ...] | None = None,
@@ -53,7 +53,7 @@ def evaluate(
         PoseError: no store, or an unknown protocol.
     """
     results = {}
-    train = predictor.trained.config.train
+    train = predictor.config.train
     for task in tasks or ():
         predictor.frames_of(task)  # an unknown task is an error
     for key in data or _own_keys(train.tasks, Path(stores), part):
@@ -85,7 +85,7 @@ def _own_keys(mixes: tuple[TaskMix, ...], stores: Path, part: str) -> list[str]:
 
 
 def evaluate_task(
-    predictor: Predictor, task: str, store: Store, indices: np.ndarray, flip: bool = True, greedy: bool = False
+    predictor: Answerer, task: str, store: Store, indices: np.ndarray, flip: bool = True, greedy: bool = False
 ) -> dict:
     """Metrics of one task on the given clips of a store."""
     if task == "estimate_pose":
@@ -95,7 +95,7 @@ def evaluate_task(
     return action_metrics(predictor, task, store, indices)
 
 
-def action_metrics(predictor: Predictor, task: str, store: Store, indices: np.ndarray) -> dict:
+def action_metrics(predictor: Answerer, task: str, store: Store, indices: np.ndarray) -> dict:
     """Top-1, top-5 (fractions), expected calibration error."""
     scores = _class_scores(predictor, task, store, indices)
     labels = store.labels[indices]
@@ -112,7 +112,7 @@ def action_metrics(predictor: Predictor, task: str, store: Store, indices: np.nd
     }
 
 
-def anticipation_metrics(predictor: Predictor, store: Store, indices: np.ndarray) -> dict:
+def anticipation_metrics(predictor: Answerer, store: Store, indices: np.ndarray) -> dict:
     """Top-1 after each observation ratio, and the area under that curve. RAW frames are cut before all else."""
     labels = store.labels[indices]
     accuracy = {}
@@ -126,12 +126,10 @@ def anticipation_metrics(predictor: Predictor, store: Store, indices: np.ndarray
 
 
 def _class_scores(
-    predictor: Predictor, task: str, store: Store, indices: np.ndarray, observed: float = 1.0
+    predictor: Answerer, task: str, store: Store, indices: np.ndarray, observed: float = 1.0
 ) -> np.ndarray:
     """(clips, classes) log-probabilities from the first share `observed` of each clip's raw frames."""
-    half = predictor.trained.config.train.precision == "bf16-mixed"
-    on_cpu = 16 if half else 8  # larger batches take more memory there, and no less time
-    batch = on_cpu if predictor.device.type == "cpu" else 64
+    batch = predictor.clips_at_once
 
     def score(start: int) -> np.ndarray:
         clips = [store[int(i)] for i in indices[start : start + batch]]
@@ -141,7 +139,7 @@ def _class_scores(
     return np.concatenate(shared(range(0, len(indices), batch), score))
 
 
-def pose_metrics(predictor: Predictor, store: Store, indices: np.ndarray, flip: bool, greedy: bool) -> dict:
+def pose_metrics(predictor: Answerer, store: Store, indices: np.ndarray, flip: bool, greedy: bool) -> dict:
     """MPJPE and P-MPJPE in millimetres: mean over the frames of an action, then over actions (paper Tables 3, 4).
 
     The root joint is part of the mean, as in VideoPose3D; its error is 0 by definition where the skeleton has one.

@@ -71,7 +71,7 @@ RECIPES: dict[str, Config] = {
     "small": Config(
         "small",
         ModelConfig(temporal_stride=2, frame_mlp=192, decoding="level"),
-        TrainConfig(_PUBLIC, cycles=3200, learning_rate=1.5e-3, explore=0.15, expectation=1.0),
+        TrainConfig(_PUBLIC, cycles=3000, learning_rate=1.5e-3, explore=0.15, expectation=1.0),
     ),
 }  # fmt: skip
 

@@ -59,6 +59,32 @@ def new_record(
     }
 
 
+def exported_record(
+    facts: dict[str, Any],
+    folder: Path | str,
+    results: dict[str, dict],
+    part: str,
+    flip: bool = True,
+    greedy: bool = False,
+) -> Record:
+    """The same for an exported model; `facts` are its model.json, "precision" tells what its weights are kept in."""
+    config = facts["config"]
+    return {
+        "checkpoint": str(folder),
+        "recipe": config["name"],
+        "steps": facts["steps"],
+        "seed": config["train"]["seed"],
+        "precision": facts["weights"],
+        "ups": __version__,
+        "torch": facts["torch"],
+        "config": config,
+        "part": part,
+        "flip": flip,
+        "greedy": greedy,
+        "results": results,
+    }
+
+
 def write_record(path: Path, record: Record) -> None:
     """Write a record, whole or not at all; raises OSError."""
     write_whole(path, json.dumps(record, indent=1).encode())

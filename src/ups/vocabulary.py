@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ups.text import TextEncoder, encode_cached
+if TYPE_CHECKING:
+    from ups.text import TextEncoder
 
 _AXES = ("horizontal", "vertical", "depth")
 _ORDINALS = ("first", "second", "third")
@@ -238,6 +240,8 @@ def token_features(vocabulary: Vocabulary, encoder: TextEncoder, cache: Path | N
         encoder: the language model.
         cache: folder for raw features; None is the user's cache folder.
     """
+    from ups.text import encode_cached
+
     raw = encode_cached(encoder, vocabulary.prompts(), cache)
     parts, mean, scale = [], np.zeros(raw.shape[1], np.float32), 1.0
     for kind, start, stop in vocabulary.ranges():
@@ -260,6 +264,8 @@ def class_features(
     Raises:
         ValueError: the encoder's features have another width than `features`.
     """
+    from ups.text import encode_cached
+
     raw = encode_cached(encoder, [canonical_text(text) for text in texts], cache)
     if raw.shape[1] != features.values.shape[1]:
         raise ValueError(

@@ -11,6 +11,7 @@ from time import perf_counter
 
 import torch
 
+from ups.answers import Answerer
 from ups.bench.timing import peak_memory, synchronise
 from ups.checkpoint import load
 from ups.config import TaskMix
@@ -42,7 +43,7 @@ class Job:
     device: str
 
 
-def answer_one(predictor: Predictor, task: str, clip: PoseSequence, classes: tuple[str, ...]) -> object:
+def answer_one(predictor: Answerer, task: str, clip: PoseSequence, classes: tuple[str, ...]) -> object:
     """The answer to one clip, as a user asks for it; poses without the average with the mirrored clip."""
     if task == "estimate_pose":
         return predictor.lift(clip, flip=False)
@@ -51,7 +52,7 @@ def answer_one(predictor: Predictor, task: str, clip: PoseSequence, classes: tup
     return predictor.recognize(clip, classes)
 
 
-def answer_many(predictor: Predictor, task: str, clips: list[PoseSequence], classes: tuple[str, ...]) -> object:
+def answer_many(predictor: Answerer, task: str, clips: list[PoseSequence], classes: tuple[str, ...]) -> object:
     """The answers to clips in batches; of pose estimation to the first clip, whose windows are the batch."""
     if task == "estimate_pose":
         return predictor.lift(clips[0], flip=False)

@@ -46,6 +46,7 @@ class Settings:
         precision: of training and answers; the model's own where None.
         rounds: repetitions of all measurements, in turn.
         seconds: time a measurement takes in each round, at least.
+        onnx: also measure the exported model, float32, through ONNX Runtime on the processor.
     """
 
     tasks: tuple[str, ...] = ()
@@ -53,6 +54,7 @@ class Settings:
     precision: Literal["bf16-mixed", "32-true"] | None = None
     rounds: int = 5
     seconds: float = 0.5
+    onnx: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def measure(trained: Trained, settings: Settings) -> dict[str, Any]:
 
     Returns:
         A record of plain JSON values: "machine", "model", "settings", "matmul" (FLOP/s by data type), and for each task in
-        "tasks" its "input", "training", "assembly", "inference", "latency", "decoding", "first_answer".
+        "tasks" its "input", "training", "assembly", "inference", "latency", "decoding", "first_answer", "onnx" if asked for.
 
     Raises:
         ValueError: a task that the model was not trained on, a batch or number of rounds below 1.
@@ -172,6 +174,9 @@ def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str
             **_decoding_calls(predictor, w),
         }.items():
             calls[f"{w.mix.task}/{name}"] = call
+        if settings.onnx:
+            exported = _onnx_calls(answering, folder.parent / w.mix.task, w)
+            calls |= {f"{w.mix.task}/{name}": call for name, call in exported.items()}
         flops[f"{w.mix.task}/training"] = count_flops(calls[f"{w.mix.task}/training"])[0]
         flops[f"{w.mix.task}/inference"] = count_flops(_answer_calls(plain, w)["inference"])[0]
     times = interleaved(calls, settings.rounds, settings.seconds, device)
@@ -215,6 +220,19 @@ def _answer_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], o
     }
 
 
+def _onnx_calls(trained: Trained, folder: Path, w: Workload) -> dict[str, Callable[[], object]]:
+    """What `_answer_calls` has, of the exported model."""
+    from ups.export import export
+    from ups.onnx_predictor import OnnxPredictor
+
+    export(trained, w.mix.task, folder, w.clips[0].skeleton)
+    predictor = OnnxPredictor(folder, torch.get_num_threads())
+    return {
+        "onnx": lambda: answer_many(predictor, w.mix.task, w.question, w.classes),
+        "onnx_latency": lambda: answer_one(predictor, w.mix.task, w.clips[0], w.classes),
+    }
+
+
 def _decoding_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], object]]:
     """`BATCH` sequences decoded from a memory that is ready."""
     trained, model, device = predictor.trained, predictor.model, predictor.device
@@ -245,7 +263,16 @@ def _record(w: Workload, times: dict[str, Timing], flops: dict[str, float], peak
             "share_of_matmul": Spread.of(t[name].rates(f) / peak).to_dict(),
         }
 
+    onnx = {}
+    if "onnx" in t:
+        onnx["onnx"] = {
+            "samples_per_s": Spread.of(t["onnx"].rates(w.units)).to_dict(),
+            "over_ours": Spread.of(t["onnx"].rates() / t["inference"].rates()).to_dict(),
+            "p50_ms": 1000 * t["onnx_latency"].percentile(0.5),
+            "p95_ms": 1000 * t["onnx_latency"].percentile(0.95),
+        }
     return {
+        **onnx,
         "input": {
             "skeleton": skeleton.name,
             "joints": len(skeleton),
@@ -293,6 +320,7 @@ def tables(record: dict[str, Any]) -> Group:
     speed = Table("task", "", "samples/s", "range", "GFLOP/sample", "GFLOP/s", "of matmul peak")
     times = Table("task", "one clip, p50", "p95", "first answer", "of which loading", "of which answering")
     decoding = Table("task", f"tokens, {BATCH} sequences", "cached steps/s", "uncached steps/s", "ratio", "range")
+    onnx = Table("task", "ONNX Runtime, float32: samples/s", "range", "over PyTorch's", "range", "one clip, p50", "p95")
     memory = Table("task", "peak memory: training", "inference", "first answer", "batches assembled, samples/s")
     for task, r in record["tasks"].items():
         shape = f"{r['input']['frames']} frames x {r['input']['joints']} joints"
@@ -309,6 +337,11 @@ def tables(record: dict[str, Any]) -> Group:
         rates = (number(d[f"{name}_steps_per_s"]["median"]) for name in ("cached", "uncached"))
         ratio = d["cached_over_uncached"]
         decoding.add_row(task, str(d["steps"]), *rates, f"{number(ratio['median'])} x", _range(ratio))
+        if "onnx" in r:
+            x = r["onnx"]
+            cells = (number(x["samples_per_s"]["median"]), _range(x["samples_per_s"]))
+            ratio = (f"{number(x['over_ours']['median'])} x", _range(x["over_ours"]))
+            onnx.add_row(task, *cells, *ratio, *(f"{number(x[name])} ms" for name in ("p50_ms", "p95_ms")))
         held = (f"{number(r['peak_memory_mb'][name])} MB" for name in ("training", "inference", "first_answer"))
         memory.add_row(task, *held, number(r["assembly"]["samples_per_s"]["median"]))
     products = ", ".join(
@@ -320,7 +353,7 @@ def tables(record: dict[str, Any]) -> Group:
         f"{m.get('load_before', '–')}",
         f"{model['name']}: {model['parameters']:,} parameters, {model['dtype']}; {record['settings']['rounds']} rounds",
         f"matmul {peak['size']} x {peak['size']}: {products}",
-        speed, times, decoding, memory,
+        speed, times, *([onnx] if onnx.row_count else []), decoding, memory,
     )  # fmt: skip
 
 

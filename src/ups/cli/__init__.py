@@ -15,8 +15,10 @@ from ups import __version__
 from ups.cli.bench import Bench
 from ups.cli.data import Data
 from ups.cli.experiments import Experiments
+from ups.cli.export import Export
 from ups.cli.predict import Predict, Quickstart
 from ups.cli.report import Report
+from ups.cli.stream import Stream
 from ups.cli.train import Describe, Evaluate, FineTune, Pack, Train
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
@@ -29,7 +31,9 @@ Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Pack, subcommand("pack")]
     | Annotated[Predict, subcommand("predict")]
+    | Annotated[Stream, subcommand("stream")]
     | Annotated[Describe, subcommand("describe")]
+    | Annotated[Export, subcommand("export")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Quickstart, subcommand("quickstart")]
     | Annotated[Experiments, subcommand("experiments")]

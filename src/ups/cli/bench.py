@@ -36,6 +36,8 @@ class Bench:
     """Samples of a training step; as the model was trained where not given."""
     precision: Literal["bf16-mixed", "32-true"] | None = None
     """As the model was trained where not given."""
+    onnx: bool = False
+    """Export each task as well, and measure ONNX Runtime's answers beside ours."""
 
     def run(self) -> None:
         """Measure, write, print."""
@@ -49,7 +51,7 @@ class Bench:
             if self.threads < 1:
                 raise ValueError(f"--threads {self.threads}; at least 1 is needed")
             torch.set_num_threads(self.threads)
-        settings = Settings(self.tasks, self.batch, self.precision, self.repeats, self.seconds)
+        settings = Settings(self.tasks, self.batch, self.precision, self.repeats, self.seconds, self.onnx)
         record = measure(load_or_build(self.what), settings)
         write_whole(self.output, json.dumps(record, indent=1).encode())
         show(tables(record))

@@ -91,7 +91,7 @@ class Evaluate:
     """
 
     checkpoint: Positional[Path]
-    """Folder of the trained model, or the name of one that comes with the package: ups-small."""
+    """Folder of the trained model or of one that was exported, or the name of one that comes with the package."""
     stores: Path = Path("data")
     """Folder of the prepared stores."""
     part: Literal["test", "validation"] = "test"
@@ -101,7 +101,7 @@ class Evaluate:
     data: tuple[str, ...] = ()
     """Other data sets and protocols than those of training, each as TASK/STORE:PROTOCOL."""
     output: Path | None = None
-    """The file; metrics.json beside the checkpoint's folder where not given."""
+    """The file; metrics.json beside the checkpoint's folder, or in that of an export, where not given."""
     flip: bool = True
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
@@ -114,14 +114,15 @@ class Evaluate:
         from ups.describe import result_tables
         from ups.distributed import is_first, start
         from ups.evaluation import evaluate
+        from ups.onnx_predictor import OnnxPredictor, is_export
         from ups.predictor import Predictor
-        from ups.records import new_record, write_record
+        from ups.records import exported_record, new_record, write_record
 
-        predictor = Predictor.from_pretrained(self.checkpoint)
-        fabric = start()
-        if fabric.world_size > 1:
+        exported, fabric = is_export(self.checkpoint), start()
+        predictor = OnnxPredictor(self.checkpoint) if exported else Predictor.from_pretrained(self.checkpoint)
+        if fabric.world_size > 1 and isinstance(predictor, Predictor):
             predictor = Predictor(replace(predictor.trained, model=predictor.model.to(fabric.device)))
-        train = predictor.trained.config.train
+        train = predictor.config.train
         known = [mix.task for mix in train.tasks]
         if wrong := [task for task in self.tasks if task not in known]:
             raise ValueError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
@@ -130,8 +131,13 @@ class Evaluate:
         results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy, self.data)
         if not is_first():
             return
-        path = self.output or Path(os.path.abspath(self.checkpoint)).parent / "metrics.json"
-        write_record(path, new_record(predictor.trained, self.checkpoint, results, self.part, self.flip, self.greedy))
+        folder = Path(os.path.abspath(self.checkpoint))
+        path = self.output or (folder if exported else folder.parent) / "metrics.json"
+        how = self.checkpoint, results, self.part, self.flip, self.greedy
+        if isinstance(predictor, OnnxPredictor):
+            write_record(path, exported_record(predictor.facts, *how))
+        else:
+            write_record(path, new_record(predictor.trained, *how))
         show(result_tables(results))
         print(f"all figures: {path}")
 

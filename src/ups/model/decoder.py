@@ -119,6 +119,11 @@ class DecoderBlock(nn.Module):
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
         return attend(q, k, v, mask).transpose(1, 2).flatten(2)
 
+    def read(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of the memory (Q, L, width): (Q, heads, L, width / heads) each."""
+        keys, values = self.key_value(memory).chunk(2, dim=-1)
+        return self._heads(keys), self._heads(values)
+
     def forward(
         self, x: Tensor, memory: Tensor, mask: Tensor | None, memory_mask: Tensor | None, cache: Cache | None
     ) -> Tensor:
@@ -135,7 +140,7 @@ class DecoderBlock(nn.Module):
         if cache is not None and cache.memory is not None:
             keys, values = cache.memory
         else:
-            keys, values = (self._heads(t) for t in self.key_value(memory).chunk(2, dim=-1))
+            keys, values = self.read(memory)
             if cache is not None:
                 cache.memory = keys, values
         query = self._heads(self.query(normalise(x)))
@@ -162,7 +167,7 @@ class Decoder(nn.Module):
         self,
         inputs: Tensor,
         positions: Tensor,
-        anchors: Tensor,
+        anchors: Tensor | None,
         memory: Tensor,
         mask: Tensor | None,
         memory_mask: Tensor | None,
@@ -170,11 +175,11 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """What feeds S states (Q, S, width), the positions they fill and their anchors -> (Q, S, width).
 
-        positions (S) are those of each state's first token; anchors (S) index the memory's tokens, -1 = none; `mask`
-        (S, S) as in `DecoderBlock`.
+        positions (S) are those of each state's first token; anchors (S) index the memory's tokens, -1 = none, and are
+        None where no state has one; `mask` (S, S) as in `DecoderBlock`.
         """
         x = inputs + self.position(positions).to(inputs.dtype)
-        if bool((anchors >= 0).any()):
+        if anchors is not None:
             x = x + memory.index_select(1, anchors.clamp(min=0)) * (anchors >= 0)[:, None].to(memory.dtype)
         for i, block in enumerate(self.blocks):
             x = block(x, memory, mask, memory_mask, caches[i] if caches is not None else None)

@@ -40,7 +40,7 @@ def join_frames(x: Tensor, frames: Tensor | None, stride: int) -> tuple[Tensor, 
     if stride == 1:
         return x, frames
     pad = -x.shape[1] % stride
-    if pad and frames is None:
+    if frames is None and pad:
         frames = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
     if frames is None:
         return x.unflatten(1, (-1, stride)).mean(2), None
@@ -55,4 +55,4 @@ def mean_frame(x: Tensor, frames: Tensor | None) -> Tensor:
     if frames is None:
         return x.mean(1)
     weight = frames.to(x.dtype) / frames.sum(1, keepdim=True).clamp(min=1).to(x.dtype)
-    return torch.bmm(weight[:, None], x.flatten(2)).view(len(x), *x.shape[2:])
+    return torch.bmm(weight[:, None], x.flatten(2)).view(x.shape[0], *x.shape[2:])

@@ -42,8 +42,11 @@ class Router(nn.Module):
         """The block of every layer, and m of equation 2: (L, H), one-hot in value and soft in gradient.
 
         While no noise is in play (at evaluation, and in training once exploration is over) the route is the argmax, and
-        m is None: it is settled, and no gradient moves it. Where `dense`, m is always the softmax itself.
+        m is None: it is settled, and no gradient moves it; so is a layer of one block. Where `dense`, m is always the
+        softmax itself.
         """
+        if self.block.shape[1] == 1:
+            return [0] * len(self.block), None
         scores = self.scores(task).float()
         if self.training and self.noise > 0:
             generator = None if self.seed is None else torch.Generator(scores.device).manual_seed(self.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,19 +30,18 @@ def joint_features(poses: Poses) -> Tensor:
     root = torch.where(count > 0, x[:, :, roots].sum(2, keepdim=True) / count.clamp(min=1), fallback)
     parents = [p if p >= 0 else c for c, p in enumerate(poses.skeleton.parents)]
     bone = (x - x[:, :, parents]) * (seen & seen[:, :, parents])
-    motion = torch.zeros_like(x)
-    motion[:, 1:] = (x[:, 1:] - x[:, :-1]) * (seen[:, 1:] & seen[:, :-1])
+    motion = F.pad((x[:, 1:] - x[:, :-1]) * (seen[:, 1:] & seen[:, :-1]), (0, 0, 0, 0, 1, 0))
     return torch.cat([(x - root) * seen, bone * 4, motion * 8, root.expand_as(x) * seen], dim=-1)
 
 
 def bone_graph(skeleton: Skeleton, like: Tensor) -> Tensor:
     """(3, J, J): identity, each joint from its parent, each joint from its children (rows sum to 1 or 0)."""
-    graph = torch.zeros(3, len(skeleton), len(skeleton))
-    graph[0] = torch.eye(len(skeleton))
+    graph = np.zeros((3, len(skeleton), len(skeleton)), np.float32)
+    graph[0] = np.eye(len(skeleton))
     for child, parent in skeleton.bones:
         graph[1, child, parent] = graph[2, parent, child] = 1
-    graph[2] /= graph[2].sum(-1, keepdim=True).clamp(min=1)
-    return graph.to(like)
+    graph[2] /= np.maximum(graph[2].sum(-1, keepdims=True), 1)
+    return torch.from_numpy(graph).to(like)
 
 
 class GraphConvolution(nn.Module):

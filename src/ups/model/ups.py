@@ -135,21 +135,28 @@ class UPS(nn.Module):
         """Frame tokens of all persons of a clip: (B, M*N', width) and their mask (B, 1, 1, M*N'), None if all is there."""
         joints, frames = encoded.joints, encoded.frames
         slots = torch.tensor(poses.skeleton.slots, device=joints.device)
-        tokens = self.frame_memory(joints, slots)
-        p, n, width = tokens.shape
-        tokens = tokens + sinusoid(n, width, tokens)
+        p, n = joints.shape[:2]
         if p == poses.clips:
-            tokens = self.memory_norm(tokens + self.person.weight[0].to(tokens.dtype))
+            tokens = self.person_memory(joints, slots, torch.zeros(1, dtype=torch.long, device=joints.device))
             return tokens, None if frames is None else frames[:, None, None]
         first = torch.searchsorted(poses.clip, poses.clip)
-        number = torch.arange(p, device=tokens.device) - first
-        tokens = self.memory_norm(tokens + self.person(number)[:, None])
+        number = torch.arange(p, device=joints.device) - first
+        tokens = self.person_memory(joints, slots, number)
         persons = int(number.max()) + 1
-        memory = tokens.new_zeros(poses.clips, persons, n, width)
+        memory = tokens.new_zeros(poses.clips, persons, n, tokens.shape[-1])
         mask = torch.zeros(poses.clips, persons, n, dtype=torch.bool, device=tokens.device)
         memory[poses.clip, number] = tokens
         mask[poses.clip, number] = True if frames is None else frames
         return memory.flatten(1, 2), mask.flatten(1, 2)[:, None, None]
+
+    def person_memory(self, joints: Tensor, slots: Tensor, number: Tensor) -> Tensor:
+        """Frame tokens (P, N', width) of persons whose joint tokens are (P, N', J, D).
+
+        `number` (P) counts them within their clip; (1) where it is the same for all.
+        """
+        tokens = self.frame_memory(joints, slots)
+        tokens = tokens + sinusoid(*tokens.shape[1:], tokens)
+        return self.memory_norm(tokens + self.person(number)[:, None].to(tokens.dtype))
 
     def frame_memories(self, encoded: Encoded, poses: Poses, target_frames: Tensor) -> Tensor:
         """Joint tokens and frame token of each target frame: target_frames (P, T) numbers -> (P * T, J + 1, width)."""
@@ -202,13 +209,13 @@ class UPS(nn.Module):
         hidden = self.decoder(inputs, positions, anchors, memory, steps[:, None] >= steps, memory_mask)
         return self._choices(layout, self.decoder.writes(hidden, plan.tokens), embedding)
 
-    def state_indices(self, layout: Layout, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Position, anchor and step of each of the S states that write a layout, (S) each."""
+    def state_indices(self, layout: Layout, device: torch.device) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Position, anchor and step of each of the S states that write a layout, (S) each; None where it has no anchors."""
         plan = self.schedule(layout)
         first = [a for a, _ in plan.tokens]
         rows = [layout.positions[a] for a in first], [layout.anchors[a] for a in first], plan.steps
         positions, anchors, steps = (torch.tensor(row, device=device) for row in rows)
-        return positions, anchors, steps
+        return positions, anchors if max(layout.anchors) >= 0 else None, steps
 
     def _choices(self, layout: Layout, hidden: Tensor, embedding: Tensor) -> list[Choice]:
         coordinate = [layout.positions[k] < CLASS_POSITION for k in range(len(layout.positions))]

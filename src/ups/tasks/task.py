@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from ups.batch import PERSONS, Batch, Layout, Poses
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 from ups.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def collate(
     task: Task, examples: list[Example], vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]
 ) -> Batch:
     """Examples of one skeleton (slot order) as a training batch; persons that are never seen are left out."""
+    import torch
+
     layout = task.layout(vocabulary, skeleton, classes)
     poses, target_frames = collate_poses(examples, skeleton)
     tokens = torch.from_numpy(task.tokens(examples, vocabulary, skeleton, classes))
@@ -87,6 +91,8 @@ def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, t
 
     Returns the poses and target frames (P, T), None where the examples have none.
     """
+    import torch
+
     longest = max(e.joints.shape[1] for e in examples)
     joints, visible, valid, clip, targets = [], [], [], [], []
     for i, e in enumerate(examples):

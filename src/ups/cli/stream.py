@@ -1,0 +1,109 @@
+"""`ups stream`: answers while the frames come in."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tyro.conf import Positional
+
+if TYPE_CHECKING:
+    from ups.online import OnlinePredictor
+
+
+@dataclass
+class Stream:
+    """Read frames from standard input, one line of JSON each, and answer each with a line of JSON.
+
+    A frame is its joints, [[x, y], ...] or [[x, y, z], ...], a list of those for several persons, or an object
+    {"joints": ..., "visibility": ...}; null as a coordinate = not seen.
+    """
+
+    model: Positional[Path]
+    """Folder of the trained model."""
+    skeleton: str
+    """Name of the frames' skeleton, or a file that describes it."""
+    space: Literal["image", "camera", "kinect", "world"] = "image"
+    """Pixels of an image, or metres in the camera's, a depth sensor's or the world's frame."""
+    fps: float = 30.0
+    """Frames per second."""
+    image_size: tuple[int, int] | None = None
+    """Width and height in pixels, for image."""
+    persons: int = 1
+    """Persons in every frame; the coordinates of one who is not there are null."""
+    ask: tuple[Literal["action", "pose"], ...] = ("action",)
+    """What to tell: the action so far, the 3D pose behind 2D joints, or both."""
+    task: Literal["anticipate", "recognize"] = "anticipate"
+    """Tell the action that is going on, or the one that a whole clip shows."""
+    classes: str | None = None
+    """Candidate actions, separated by commas; all that the model knows where not given."""
+    top: int = 5
+    """How many actions to tell."""
+    every: int = 1
+    """Tell the action at every so many frames only."""
+    horizon: int = 300
+    """The action is that of so many last frames."""
+    stride: int = 3
+    """3D poses decoded together: more = cheaper and later."""
+    delay: int | None = None
+    """Frames between a frame and its 3D pose; half a window, and the others decoded with it, where not given."""
+
+    def run(self) -> None:
+        """Read, ask, answer, until the input ends."""
+        from ups.data.skeletons import find_skeleton
+        from ups.online import OnlinePredictor
+        from ups.predictor import Predictor
+
+        for name, value in (("--top", self.top), ("--every", self.every)):
+            if value < 1:
+                raise ValueError(f"{name} {value}; at least 1 is needed")
+        online = OnlinePredictor(
+            Predictor.from_pretrained(self.model), find_skeleton(self.skeleton), space=self.space, fps=self.fps,
+            image_size=self.image_size, persons=self.persons, question=self.task,
+            classes=tuple(text.strip() for text in self.classes.split(",")) if self.classes else None,
+            horizon=self.horizon, stride=self.stride, delay=self.delay,
+        )  # fmt: skip
+        for number, line in enumerate(sys.stdin, 1):
+            if line.strip():
+                online.push(*_frame(line, number))
+                print(json.dumps({"frame": online.frames - 1} | self.answers(online)), flush=True)
+
+    def answers(self, online: OnlinePredictor) -> dict[str, Any]:
+        """What is told of the last frame."""
+        told: dict[str, Any] = {}
+        if "action" in self.ask and (online.frames - 1) % self.every == 0:
+            answer = online.action()
+            pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
+            told["action"] = [{"class": text, "probability": round(p, 6)} for text, p in pairs]
+        if "pose" in self.ask and (pose := online.pose()) is not None:
+            told["pose"] = {
+                "frame": pose.frame,
+                "joint_names": list(pose.skeleton.joints),
+                "joints": pose.joints.astype(float).round(4).tolist(),
+                "spread": pose.spread.astype(float).round(4).tolist(),
+            }
+        return told
+
+
+def _frame(line: str, number: int) -> tuple[Any, Any]:
+    """Joints and visibility (or None) of a line."""
+    import numpy as np
+
+    try:
+        values = json.loads(line)
+        given = values if isinstance(values, dict) else {"joints": values}
+        unknown = sorted(set(given) - {"joints", "visibility"})
+        if unknown or "joints" not in given:
+            raise ValueError(f"unknown {', '.join(unknown)}" if unknown else "no joints")
+        arrays = [None if given.get(k) is None else np.array(given[k], np.float32) for k in ("joints", "visibility")]
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"line {number} of the input: {error}; a list of joints is needed, each a list of its coordinates, or an object "
+            'with "joints" and "visibility"'
+        ) from error
+    if arrays[0] is None:
+        raise ValueError(f"line {number} of the input: joints are null; give null for each coordinate instead")
+    return arrays[0], arrays[1]
