@@ -275,8 +275,8 @@ def _pretrained(o: _Outcome) -> str:
         "recordings of the folder that UPS_DATA names" if folder else "set UPS_DATA to a folder of recordings for more"
     )
     return (
-        f"<p>{PRETRAINED_MODEL} was trained on recorded motion and has never met generated clips, nor people of the test "
-        f"splits. Its candidates are all {len(predictor.trained.vocabulary.classes)} actions that it knows "
+        f"<p>{PRETRAINED_MODEL} was trained on recorded motion and has never met generated clips, nor these test "
+        f"clips. Its candidates are all {len(predictor.trained.vocabulary.classes)} actions that it knows "
         f"({where}).</p>\n"
         + html_table(
             ("clip", "action", "answer to all of it", "probability", "answer to its first 40%", "probability"), rows
@@ -292,11 +292,12 @@ def _asked(predictor: Predictor, source: str, action: str, clip: PoseSequence) -
 
 
 def _test_clips(data_set: DataSet, folder: Path, most: int = 3) -> list[PoseSequence]:
-    """The first test clips of different actions; none where the data set's files are not in the folder."""
+    """The first test clips of different actions, no copies of training clips; none where the files are not there."""
+    protocol = next((p for p in data_set.protocols if p.endswith("_no_leak")), data_set.protocols[0])
     found: dict[int, PoseSequence] = {}
     try:
         for item in data_set.read(folder):
-            if not isinstance(item, PoseError) and item[1].get(data_set.protocols[0]) == "test":
+            if not isinstance(item, PoseError) and item[1].get(protocol) == "test":
                 found.setdefault(item[0].label, item[0])
             if len(found) == most:
                 break
