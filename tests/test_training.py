@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 from collections.abc import Callable
@@ -372,6 +373,15 @@ def test_another_configuration_does_not_continue_a_run(tmp_path, stores):
     with pytest.raises(CheckpointError, match="another configuration"):
         train(trained_model(replace(STEPS, learning_rate=1e-3)), stores, tmp_path)
     assert_equal(before, checkpoint_state(tmp_path))
+
+
+def test_a_run_of_a_version_without_some_setting_goes_on(tmp_path, stores):
+    train(trained_model(STEPS), stores, tmp_path, stop_after=1)
+    path = tmp_path / "checkpoint" / "model.json"
+    facts = json.loads(path.read_text())
+    del facts["config"]["train"]["strategy"]
+    path.write_text(json.dumps(facts))
+    assert train(trained_model(STEPS), stores, tmp_path, stop_after=2).steps == 2
 
 
 def test_fine_tuning_moves_one_tasks_route_and_nothing_else(tmp_path, stores):
