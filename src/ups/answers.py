@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,7 @@ def ranked(names: tuple[str, ...], log_probabilities: np.ndarray) -> Answer:
     return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order))
 
 
-class Answerer:
+class Answerer(ABC):
     """What can be asked of a trained model; how the model is run is a subclass's own matter.
 
     Args:
@@ -75,12 +76,13 @@ class Answerer:
     ) -> None:
         self.config, self.vocabulary, self.data_sets = config, vocabulary, data_sets
 
+    @abstractmethod
     def action_scores(
         self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
     ) -> np.ndarray:
         """Log-probability of each class for each example, whose joints are those of `skeleton`: (B, classes) float32."""
-        raise NotImplementedError
 
+    @abstractmethod
     def coordinates(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -88,7 +90,6 @@ class Answerer:
 
         The coordinates are expectations over bins, or centres of the best bins if `greedy`.
         """
-        raise NotImplementedError
 
     def frames_of(self, task: str) -> int:
         """Frames that the model was trained to see for a task."""

@@ -140,6 +140,7 @@ def prefetch(
     if workers == 0:
         yield from (stream[number] for stream, number in numbers())
         return
+    before = sys.getswitchinterval()
     sys.setswitchinterval(0.0005)  # the model's thread must not wait long for a turn to launch its next operation
     with ThreadPoolExecutor(workers, thread_name_prefix="batches") as pool:
         ahead: list[Future[Batch]] = []
@@ -151,5 +152,6 @@ def prefetch(
             while ahead:
                 yield ahead.pop(0).result()
         finally:
+            sys.setswitchinterval(before)
             for future in ahead:
                 future.cancel()
