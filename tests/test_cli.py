@@ -208,6 +208,18 @@ def test_fine_tune_trains_one_task_along_its_route(base, run, capsys):
     fails(capsys, [*arguments[:-1], "dance", "--output", str(base / "x")], "unknown task 'dance'", "recognize_3d")
 
 
+def test_a_run_can_begin_with_a_models_weights(base, run, tmp_path, capsys):
+    start = ("--start", str(run / "checkpoint"), "--train.explore", "0")
+    assert main(train_arguments(base, tmp_path / "still", *start, "--train.learning-rate", "0")) == 0
+    before, after = (load_file(folder / "checkpoint" / "weights.safetensors") for folder in (run, tmp_path / "still"))
+    assert before.keys() == after.keys()
+    for key, value in before.items():
+        torch.testing.assert_close(after[key], value, msg=key)
+    assert load(tmp_path / "still" / "checkpoint").steps == STEPS
+    other = train_arguments(base, tmp_path / "other", *start, "--model.bins", "64")
+    fails(capsys, other, "the model to start from is of other sizes", "bins is", "the run's 64")
+
+
 def test_evaluate_writes_all_figures_with_where_they_come_from(base, run, capsys):
     arguments = ["evaluate", str(run / "checkpoint"), "--stores", str(base / "stores")]
     assert main(arguments) == 0

@@ -83,7 +83,7 @@ def decode(
         written = model.decoder.writes(hidden[:, low - high :], plan.tokens[low:high])
         for ids in dict.fromkeys(ids for ids in layout.allowed[a:b] if len(ids) > 1):
             at = [k for k in layout.choices[ids] if a <= k < b]
-            scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float().log_softmax(-1)
+            scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float()
             _read(scores, allowed[ids], values, result, at)
         known[:, a + 1 : b + 1] = model.token_inputs(table, result.tokens[:, a:b]).to(known.dtype)
     return result
@@ -98,11 +98,18 @@ def _forced(sequences: int, layout: Layout, device: torch.device) -> Decoded:
 
 
 def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list[int]) -> None:
-    """Best token, its log-probability, mean and deviation of the values, from (Q, len(at), T) log-probabilities."""
+    """Best token, its log-probability, mean and deviation of the values, from (Q, len(at), T) logits.
+
+    Passes over Q * len(at) * T numbers are what it costs, so there are four: maximum, softmax, and the first two moments
+    as one matrix product.
+    """
     if at[0] == 0:
-        result.first[:] = scores[:, 0]
-    best, index = scores.max(-1)
-    probability, value = scores.exp(), values[ids]
-    mean = (probability * value).sum(-1)  # not a matrix product: autocast would round metres to 8 bits
-    result.tokens[:, at], result.log_probability[:, at], result.mean[:, at] = ids[index], best, mean
-    result.spread[:, at] = (probability * (value - mean[..., None]).square()).sum(-1).sqrt()
+        result.first[:] = scores[:, 0].log_softmax(-1)
+    index = scores.argmax(-1)
+    probability = scores.softmax(-1)
+    value = values[ids]
+    with torch.autocast(scores.device.type, enabled=False):  # which would round metres to 8 bits
+        mean, square = (probability @ torch.stack([value, value.square()], 1)).unbind(-1)
+    chosen = probability.gather(-1, index[..., None])[..., 0]
+    result.tokens[:, at], result.log_probability[:, at], result.mean[:, at] = ids[index], chosen.log(), mean
+    result.spread[:, at] = (square - mean.square()).clamp(min=0).sqrt()

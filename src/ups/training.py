@@ -27,7 +27,7 @@ from torch.distributed.tensor import DTensor
 from ups.batch import CLASS_POSITION, Batch, Layout
 from ups.checkpoint import CheckpointError, Trained, load, load_training, save
 from ups.classes import add_classes
-from ups.config import Config, TaskMix, TrainConfig, from_dict
+from ups.config import Config, TaskMix, TrainConfig, from_dict, to_dict
 from ups.data.loader import Stream, prefetch, split_of
 from ups.data.store import Store
 from ups.distributed import (
@@ -75,6 +75,20 @@ def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] 
     torch.manual_seed(config.train.seed)
     model = UPS(m, tuple(task.name for task in tasks), torch.from_numpy(features.values))
     return Trained(model, config, vocabulary, data_sets, features.class_mean, features.class_scale)
+
+
+def started_from(trained: Trained, config: Config, stores: dict[str, Store]) -> Trained:
+    """The weights of a trained model, for another run on all tasks of `config`; classes that it does not know are added.
+
+    Raises:
+        ValueError: the config's model is of other sizes, or trains a task that the model does not know.
+    """
+    have, want = to_dict(trained.config.model), to_dict(config.model)
+    if differ := [f"{key} is {have[key]}, the run's {want[key]}" for key in want if have[key] != want[key]]:
+        raise ValueError(f"the model to start from is of other sizes: {'; '.join(differ)}")
+    for mix in config.train.tasks:
+        trained.model.task_index(mix.task)
+    return with_data_sets(replace(trained, config=config, steps=0), stores)
 
 
 def make_batch(

@@ -34,16 +34,21 @@ class Train:
     """Folder of the run: its checkpoint, log.jsonl and TensorBoard curves."""
     stores: Path = Path("data")
     """Folder of the prepared stores."""
+    start: Path | None = None
+    """Begin with the weights of this model, not with random ones: a folder, or ups-small. Sizes must be the recipe's;
+    with --train.explore 0 its routes stay as they are."""
     stop_after: int | None = None
     """End after this many steps in all, with a checkpoint that the same command continues."""
 
     def run(self) -> None:
         """Train or continue."""
-        from ups.training import new_model, open_stores, train
+        from ups.checkpoint import load
+        from ups.training import new_model, open_stores, started_from, train
 
         _check_unfinished(self.output)
         stores = open_stores(self.config.train, self.stores)
-        _finish(train(new_model(self.config, stores), stores, self.output, stop_after=self.stop_after), self.output)
+        first = started_from(load(self.start), self.config, stores) if self.start else new_model(self.config, stores)
+        _finish(train(first, stores, self.output, stop_after=self.stop_after), self.output)
 
 
 @dataclass
