@@ -100,16 +100,15 @@ def _forced(sequences: int, layout: Layout, device: torch.device) -> Decoded:
 def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list[int]) -> None:
     """Best token, its log-probability, mean and deviation of the values, from (Q, len(at), T) logits.
 
-    Passes over Q * len(at) * T numbers are what it costs, so there are four: maximum, softmax, and the first two moments
-    as one matrix product.
+    The cost is passes over Q * len(at) * T numbers. A maximum and a search for it take a quarter of an argmax's time.
     """
     if at[0] == 0:
         result.first[:] = scores[:, 0].log_softmax(-1)
-    index = scores.argmax(-1)
-    probability = scores.softmax(-1)
-    value = values[ids]
-    with torch.autocast(scores.device.type, enabled=False):  # which would round metres to 8 bits
-        mean, square = (probability @ torch.stack([value, value.square()], 1)).unbind(-1)
+    order = torch.arange(len(ids), device=scores.device, dtype=scores.dtype)
+    index = torch.where(scores == scores.amax(-1, keepdim=True), order, len(ids) - 1).amin(-1).long()
+    probability, value = scores.softmax(-1), values[ids]
+    mean = (probability * value).sum(-1)  # not a matrix product: autocast would round metres to 8 bits
+    square = (probability * value.square()).sum(-1)
     chosen = probability.gather(-1, index[..., None])[..., 0]
     result.tokens[:, at], result.log_probability[:, at], result.mean[:, at] = ids[index], chosen.log(), mean
     result.spread[:, at] = (square - mean.square()).clamp(min=0).sqrt()

@@ -171,7 +171,7 @@ def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str
         for name, call in {
             **_training_calls(run, w),
             **_answer_calls(predictor, w),
-            **_decoding_calls(predictor, w),
+            **decoding_calls(predictor, w),
         }.items():
             calls[f"{w.mix.task}/{name}"] = call
         if settings.onnx:
@@ -233,7 +233,7 @@ def _onnx_calls(trained: Trained, folder: Path, w: Workload) -> dict[str, Callab
     }
 
 
-def _decoding_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], object]]:
+def decoding_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], object]]:
     """`BATCH` sequences decoded from a memory that is ready."""
     trained, model, device = predictor.trained, predictor.model, predictor.device
     task, precision = get_task(w.mix.task), trained.config.train.precision

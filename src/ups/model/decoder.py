@@ -142,6 +142,7 @@ class DecoderBlock(nn.Module):
         else:
             keys, values = self.read(memory)
             if cache is not None:
+                keys, values = keys.contiguous(), values.contiguous()  # once, not in the product of every step
                 cache.memory = keys, values
         query = self._heads(self.query(normalise(x)))
         x = x + self.project_cross(self._attend(query, keys, values, memory_mask))
