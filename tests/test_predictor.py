@@ -210,3 +210,17 @@ def test_joints_that_training_never_had_are_left_out():
     lifted = predictor.lift(clip)
     assert lifted.skeleton == known.skeleton and lifted.joints.shape == (1, 6, len(order), 3)
     assert predictor.recognize(clip).probabilities == predictor.recognize(known).probabilities
+
+
+def test_actions_that_only_lifting_saw_are_candidates_only_by_name():
+    mine = trained_model(classes=CLASSES)
+    lifting = TaskMix("estimate_pose", ("studio:official",), batch=4, frames=FRAMES)
+    others = tuple(mix for mix in mine.config.train.tasks if mix.task != "estimate_pose")
+    mine.config = replace(mine.config, train=replace(mine.config.train, tasks=(lifting, *others)))
+    told = others[0].data[0].partition(":")[0]
+    mine.data_sets.clear()
+    mine.data_sets.update({"studio": (("Kick", "bow"), H36M_17), told: (("swipe left", "swipe right", "bow"), H36M_17)})
+    predictor = Predictor(mine)
+    assert predictor.actions() == ("swipe left", "swipe right", "bow")  # bow is another data set's too
+    assert set(predictor.recognize(random_clip()).classes) == set(predictor.actions())
+    assert predictor.recognize(random_clip(), ("kick",)).best == "kick"

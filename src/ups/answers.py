@@ -117,7 +117,7 @@ class Answerer(ABC):
     def recognize(self, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> Answer:
         """Which action is this? 2D or 3D is told by the clip's space.
 
-        `classes` are the candidates, by text; all classes that the model knows where None.
+        `classes` are the candidates, by text; all actions that the model can tell (`actions`) where None.
         """
         return self._answer("recognize_2d" if clip.space == "image" else "recognize_3d", clip, classes)
 
@@ -169,9 +169,24 @@ class Answerer(ABC):
         return ranked(names, self.class_scores(task, [self.familiar(task, clip)], names)[0])
 
     def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:
-        """One name for each of the classes asked about; all that the model knows where None."""
-        spellings = {canonical_text(name): name for name in reversed(classes or self.vocabulary.classes)}
+        """One name for each of the classes asked about; all actions that the model can tell where None."""
+        spellings = {canonical_text(name): name for name in reversed(classes or self.actions())}
         return tuple(reversed(spellings.values()))
+
+    def actions(self) -> tuple[str, ...]:
+        """The vocabulary's classes, without those of data sets that only pose estimation learned: no clip taught them."""
+        mixes = self.config.train.tasks
+        lifted, told = (
+            {entry.partition(":")[0] for mix in mixes if (mix.task == "estimate_pose") is lifting for entry in mix.data}
+            for lifting in (True, False)
+        )
+        if not told:
+            return self.vocabulary.classes
+        texts = {name: {canonical_text(c) for c in classes} for name, (classes, _) in self.data_sets.items()}
+        untaught = {name for name in texts if name in lifted - told}
+        never = set().union(*(texts[name] for name in untaught))
+        never -= set().union(*(texts[name] for name in texts if name not in untaught))
+        return tuple(c for c in self.vocabulary.classes if canonical_text(c) not in never)
 
     def windows(self, stride: int | None, delay: int | None) -> tuple[int, int, int]:
         """How `lift` cuts windows: their length, the frame of a window decoded first, and how many are decoded.

@@ -69,7 +69,7 @@ class OnlinePredictor:
         persons: M of all frames; one who is not there is NaN.
         question: what `action` tells: the action that is about to be completed (trained on beginnings of clips), or
             the one that a whole clip shows.
-        classes: the candidates of `action`, by text; all classes that the model knows where None.
+        classes: the candidates of `action`, by text; all that the model can tell where None.
         horizon: `action` tells of the last `horizon` frames.
         stride: frames whose 3D poses are decoded from one window: more = cheaper, and the delay grows.
         delay: frames between a frame and its 3D pose; from stride - 1 to the window's length - 1. As small as a window

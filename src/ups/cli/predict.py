@@ -32,7 +32,7 @@ class Predict:
     image_size: tuple[int, int] | None = None
     """Width and height in pixels, where a 2D recording doesn't tell."""
     classes: str | None = None
-    """Candidate actions, separated by commas; all that the model knows where not given."""
+    """Candidate actions, separated by commas; all that the model can tell where not given."""
     data_set: str | None = None
     """Take the actions of this data set as candidates."""
     top: int = 5

@@ -39,7 +39,7 @@ class Stream:
     task: Literal["anticipate", "recognize"] = "anticipate"
     """Tell the action that is going on, or the one that a whole clip shows."""
     classes: str | None = None
-    """Candidate actions, separated by commas; all that the model knows where not given."""
+    """Candidate actions, separated by commas; all that the model can tell where not given."""
     top: int = 5
     """How many actions to tell."""
     every: int = 1
