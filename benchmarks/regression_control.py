@@ -112,16 +112,20 @@ def main() -> None:
     parser.add_argument("--stores", type=Path, default=Path("data"), help="folder of the prepared stores")
     parser.add_argument("--share", type=float, default=0.2, help="share of the recipe's training")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--measure", nargs="*", help="STOREs:PROTOCOLs to measure on; all of the recipe's where not given"
+    )
     parser.add_argument("--output", type=Path, help="JSON file of all figures")
     args = parser.parse_args()
     config: Config = seeded(shorter(separate(get_recipe(args.recipe), TASK), args.share), args.seed)
     config = replace(config, train=replace(config.train, explore=0.0))
     stores = open_stores(config.train, args.stores)
+    data = tuple(f"{TASK}/{entry}" for entry in args.measure or ())
     regressor = train_regressor(trained := new_model(config, stores), stores)
-    results = {"regression": evaluate(RegressionPredictor(trained, regressor), args.stores, "test")}
+    results = {"regression": evaluate(RegressionPredictor(trained, regressor), args.stores, data=data)}
     with TemporaryDirectory() as folder:
         tokens = train(new_model(config, stores), stores, Path(folder))
-    results["tokens"] = evaluate(Predictor(tokens), args.stores, "test")
+    results["tokens"] = evaluate(Predictor(tokens), args.stores, data=data)
     for name, found in results.items():
         for key, values in found.items():
             print(f"{name:<11}{key:<45}" + "".join(f"{f} {values[f]:7.1f}   " for f in FIGURES))
