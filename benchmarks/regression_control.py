@@ -65,13 +65,13 @@ class RegressionPredictor(Predictor):
     def coordinates(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Answerer`; a regression has no spread, so it is zero."""
+        """See `Answerer`; a regression has no spread, so it is the same for all."""
         layout = task.layout(self.vocabulary, skeleton, ())
         poses, target_frames = collate_poses(examples, skeleton)
         assert target_frames is not None
         with self._inference():
             answer = self.regressor(poses, layout, target_frames).numpy()
-        return answer, np.zeros_like(answer)
+        return answer, np.ones_like(answer)
 
 
 def train_regressor(trained: Trained, stores: dict[str, Store]) -> Regressor:
@@ -100,7 +100,7 @@ def train_regressor(trained: Trained, stores: dict[str, Store]) -> Regressor:
         optimizer.zero_grad(set_to_none=True)
         average.update(model, step)  # pyright: ignore[reportArgumentType]
         if step % 100 == 0:
-            print(f"regression: step {step} of {config.cycles}, mean distance {100 * float(loss):.1f} mm", flush=True)
+            print(f"regression: step {step} of {config.cycles}, mean distance {100 * loss.item():.1f} mm", flush=True)
     model.load_state_dict({**model.state_dict(), **average.values})
     return model
 

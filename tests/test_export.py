@@ -162,6 +162,13 @@ def test_a_model_cut_to_a_route_answers_alike_and_is_smaller(tmp_path):
 
 
 @pytest.mark.slow
+def test_the_first_data_set_of_the_task_comes_first():
+    trained = with_data_sets(trained_model(classes=CLASSES))  # knows 3D first
+    mixes = tuple(replace(mix, data=("synthetic_2d:xsub", "synthetic_3d:xsub")) for mix in trained.config.train.tasks)
+    trained.config = replace(trained.config, train=replace(trained.config.train, tasks=mixes))
+    assert list(cut_to_route(trained, "recognize_2d").data_sets) == ["synthetic_2d", "synthetic_3d"]
+
+
 def test_int8_weights_make_smaller_files_and_like_answers(trained, action_export, tmp_path):
     handlers = logging.getLogger().handlers[:]
     export(trained, "recognize_3d", tmp_path / "x", KINECT_20, int8=True)
