@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,14 +24,12 @@ from ups.checkpoint import Trained
 from ups.config import Config
 from ups.data.loader import prefetch
 from ups.data.store import Store
+from ups.decoding import Decoded
 from ups.evaluation import evaluate
 from ups.model.ups import UPS
 from ups.predictor import Predictor
 from ups.recipes import RECIPES, get_recipe, seeded, separate, shorter
-from ups.skeleton import Skeleton
 from ups.tasks import TASKS
-from ups.tasks.pose import PoseTask
-from ups.tasks.task import Example, collate_poses
 from ups.training import Average, learning_rate, new_model, open_stores, parameter_groups, streams_of, train
 
 TASK = "estimate_pose"
@@ -62,16 +59,12 @@ class RegressionPredictor(Predictor):
         super().__init__(trained)
         self.regressor = regressor.eval()
 
-    def coordinates(
-        self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Answerer`; a regression has no spread, so it is the same for all."""
-        layout = task.layout(self.vocabulary, skeleton, ())
-        poses, target_frames = collate_poses(examples, skeleton)
+    def decoded(self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None) -> Decoded:
+        """What `Predictor` reads poses from; a regression has no tokens, and its spread is the same for all."""
         assert target_frames is not None
-        with self._inference():
-            answer = self.regressor(poses, layout, target_frames).numpy()
-        return answer, np.ones_like(answer)
+        answer = nn.functional.pad(self.regressor(poses, layout, target_frames), (0, 1))
+        nothing = torch.zeros_like(answer)
+        return Decoded(nothing.long(), nothing, answer, torch.ones_like(answer), nothing)
 
 
 def train_regressor(trained: Trained, stores: dict[str, Store]) -> Regressor:

@@ -276,7 +276,7 @@ def _pretrained(o: _Outcome) -> str:
     )
     return (
         f"<p>{PRETRAINED_MODEL} was trained on recorded motion and has never met generated clips, nor these test "
-        f"clips. Its candidates are all {len(predictor.trained.vocabulary.classes)} actions that it knows "
+        f"clips. Its candidates are all {len(predictor.actions())} actions that it can tell "
         f"({where}).</p>\n"
         + html_table(
             ("clip", "action", "answer to all of it", "probability", "answer to its first 40%", "probability"), rows
