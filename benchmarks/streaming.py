@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=2000, help="frames of each case")
     parser.add_argument("--fps", type=float, default=30.0, help="frames per second of the camera")
     parser.add_argument("--horizon", type=int, default=300, help="frames that an action tells of")
-    parser.add_argument("--stride", type=int, default=3, help="frames decoded from each window")
+    parser.add_argument("--stride", type=int, default=9, help="frames decoded from each window")
     parser.add_argument("--every", type=int, default=1, help="ask for the action at every so many frames")
     parser.add_argument("--skeleton-3d", default="kinect-20", help="of 3D frames")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")

@@ -12,7 +12,7 @@ from small import FRAMES, TRAIN, trained_model
 
 from ups.batch import Batch
 from ups.config import TaskMix
-from ups.data.loader import Stream, filmed, fixed_view, prefetch
+from ups.data.loader import Stream, balanced, filmed, fixed_view, prefetch
 from ups.data.store import Store
 from ups.pose import PoseError
 from ups.tasks import TASKS
@@ -167,3 +167,20 @@ def test_a_camera_films_the_world_anew_in_training_and_always_alike_in_tests(sto
 def test_a_data_set_without_clips_is_named(stores):
     with pytest.raises(PoseError, match="'synthetic_3d' has no clip to train on"):
         stream([(stores["synthetic_3d"], np.arange(0))])
+
+
+@pytest.mark.parametrize(("exponent", "times"), [(0.0, (1, 1, 1)), (0.5, (1, 2, 3)), (1.0, (1, 4, 9))])
+def test_clips_of_rare_actions_are_repeated(exponent, times):
+    labels = np.array([5] * 36 + [1] * 9 + [2] * 4)
+    clips = np.arange(100, 149)
+    drawn = Counter(balanced(clips, labels, exponent).tolist())
+    assert sorted(drawn) == clips.tolist()
+    assert {(labels[i - 100], n) for i, n in drawn.items()} == set(zip((5, 1, 2), times, strict=True))
+    assert len(balanced(clips[:0], labels[:0], exponent)) == 0
+
+
+def test_filmed_bodies_are_as_large_as_people_are(stores):
+    clip = stores["synthetic_3d"][0]
+    size = [np.ptp(filmed(clip, np.random.default_rng(i)).pose_3d[0][0], axis=0) for i in range(300)]
+    size = np.linalg.norm(size, axis=1) / np.linalg.norm(np.ptp(clip.joints[0, 0], axis=0))
+    assert 0.8 < size.min() and size.max() < 1.25 and abs(np.median(size) - 1) < 0.05

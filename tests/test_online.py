@@ -83,7 +83,7 @@ def test_the_default_delay_is_half_a_window(predictor):
 
 def test_questions_may_be_asked_now_and_then_and_again(predictor):
     clip = random_clip(H36M_17, 1, 15, "image", seed=3)
-    online, other = stream_of(predictor, clip), stream_of(predictor, clip)
+    online, other = stream_of(predictor, clip, stride=3), stream_of(predictor, clip, stride=3)
     poses = []
     for t in range(clip.frames):
         push(online, clip, t)
@@ -103,7 +103,7 @@ def test_questions_may_be_asked_now_and_then_and_again(predictor):
 
 def test_the_memory_does_not_grow(predictor):
     clip = random_clip(H36M_17, 1, 40, "image")
-    online = stream_of(predictor, clip, horizon=9)
+    online = stream_of(predictor, clip, horizon=9, stride=3)
     size = online._joints.nbytes + online._visibility.nbytes
     for t in range(1000):
         push(online, clip, t % clip.frames)

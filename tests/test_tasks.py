@@ -13,7 +13,7 @@ from ups.batch import CLASS_POSITION, END_POSITION
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20
 from ups.tasks import TASKS, anticipate, estimate_pose, get_task, recognize_2d, recognize_3d
-from ups.tasks.geometry import drop_joints, mirrored_label, resample, rotation
+from ups.tasks.geometry import bent, drop_joints, mirrored_label, resample, rotation
 from ups.tasks.task import Example, collate, collate_poses
 from ups.vocabulary import Vocabulary
 
@@ -335,3 +335,33 @@ def test_more_persons_than_the_model_can_tell_apart_are_refused():
     clip = random_clip(persons=9)
     with pytest.raises(PoseError, match="9 persons; at most 8"):
         collate_poses([recognize_3d.example(clip, 8)], clip.skeleton.sorted_by_slot())
+
+
+def test_bent_bones_carry_what_hangs_on_them():
+    rng = np.random.default_rng(0)
+    moved = bent(KINECT_20.sorted_by_slot(), 3, 48, 0.02, rng)
+    skeleton = KINECT_20.sorted_by_slot()
+    root = skeleton.joints.index("pelvis")
+    assert moved.shape == (3, 48, 20, 3) and (moved[:, :, root] == 0).all()
+    many = np.concatenate([bent(skeleton, 1, 6, 0.02, rng) for _ in range(400)])  # 6 frames = the knots themselves
+    for child, parent in skeleton.bones:
+        assert (many[:, :, child] - many[:, :, parent]).std() == pytest.approx(0.02, rel=0.05)
+    assert np.abs(np.diff(moved, 2, axis=1)).max() < 0.1 and (bent(skeleton, 1, 9, 0.0, rng) == 0).all()
+
+
+def test_a_pace_says_where_frames_are_taken():
+    clip = random_clip(frames=9)
+    every = recognize_3d.example(clip, 9)
+    some = recognize_3d.example(clip, 3, pace=np.array([0.0, 0.25, 1.0]))
+    np.testing.assert_allclose(some.joints, every.joints[:, [0, 2, 8]], atol=1e-6)
+    assert np.array_equal(recognize_3d.example(clip, 9, pace=np.linspace(0, 1, 9)).joints, every.joints)
+
+
+def test_persons_change_places_in_training():
+    clip = random_clip(persons=2, frames=12)
+    clip = replace(clip, visibility=np.stack([clip.visibility[0], np.zeros_like(clip.visibility[1])]))
+    orders = {
+        bool(recognize_3d.training_example(clip, ("a", "b"), 6, 2, np.random.default_rng(i)).visible[0].any())
+        for i in range(9)
+    }
+    assert orders == {True, False}

@@ -88,7 +88,7 @@ class Answerer(ABC):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Decoded coordinates and their spread in metres for all target frames of windows of one person: (Q, 3J) each.
 
-        The coordinates are expectations over bins, or centres of the best bins if `greedy`.
+        The coordinates are expectations over bins; if `greedy` the best bins are written, and their centres read.
         """
 
     def frames_of(self, task: str) -> int:
@@ -139,8 +139,10 @@ class Answerer(ABC):
             clip: 2D joints in pixels with image_size; any number of persons.
             flip: average with the answer for the mirrored clip.
             stride: frames decoded from each window: 1 = the central one ("center"), the window's length = all of
-                them ("all"); a third of the window where None.
-            greedy: read the most probable bin's centre instead of the expectation over an axis's bins.
+                them ("all"); two thirds of the window where None, which costs half a percent of accuracy beside 1
+                (docs/performance.md) and encodes every frame one and a half times.
+            greedy: write each coordinate's most probable bin and read its centre, as the paper does, instead of the
+                expectation over the axis's bins.
             delay: frames of a window after the first one that is decoded from it; the decoded ones stand in the
                 window's middle where None. Fewer = less of the future is needed (see `ups.online`).
         """
@@ -196,7 +198,7 @@ class Answerer(ABC):
             ValueError: the model does not estimate poses.
         """
         frames = self.frames_of("estimate_pose")
-        stride = min(max(1, frames // 3) if stride is None else stride, frames)
+        stride = min(default_stride(frames) if stride is None else stride, frames)
         if stride < 1:
             raise PoseError(f"stride {stride}: at least 1 frame is decoded from each window")
         first = (frames - stride) // 2 if delay is None else frames - 1 - delay
@@ -238,6 +240,11 @@ class Answerer(ABC):
             joints.append(task.poses(coordinates, skeleton))
             spread.append(np.linalg.norm(task.poses(deviation, skeleton), axis=-1))
         return np.concatenate(joints), np.concatenate(spread)
+
+
+def default_stride(frames: int) -> int:
+    """Frames that `lift` decodes from each window of `frames` where it isn't told how many."""
+    return max(1, 2 * frames // 3)
 
 
 def one_person(clip: PoseSequence, m: int) -> PoseSequence:

@@ -72,6 +72,8 @@ class TaskMix:
     """Store names, each with its split protocol: "nw_ucla:xview"."""
     shares: tuple[float, ...] = ()
     """Share of the iterations that each data set gets; by size and `mixing_temperature` where not given."""
+    balance: float = 0.0
+    """How much more often clips of rare actions are drawn: 0 = every clip as often, 1 = every action as often."""
     batch: int = 64
     """Clips (or windows) an iteration."""
     frames: int = 40

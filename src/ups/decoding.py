@@ -2,6 +2,10 @@
 
 Only the tokens that the layout allows compete, so every output is well formed. How many tokens a step writes is the model's
 (`ups.model.decoder.schedule`).
+
+What differs from the paper: a coordinate's token is the bin of the expectation over its axis, not the most probable bin.
+Later joints build upon it. Where a distribution is wide, as the size of a body seen by one camera is, its peak is a
+matter of chance, and the whole body would follow that chance.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ups.batch import Layout
+from ups.batch import CLASS_POSITION, Layout
 from ups.model.ups import UPS
 
 
@@ -20,7 +24,8 @@ class Decoded:
     """Q sequences of K tokens.
 
     Attributes:
-        tokens: (Q, K) int64, the most probable allowed token at each step.
+        tokens: (Q, K) int64, the token written at each step: of those allowed the bin of the expectation for a coordinate,
+            the most probable one otherwise.
         log_probability: (Q, K) float32 of that token among the allowed ones.
         mean: (Q, K) float32, expectation of the tokens' values under the step's distribution; 0 where only one token
             is allowed.
@@ -47,8 +52,9 @@ def decode(
     values: Tensor,
     cached: bool = True,
     embedding: Tensor | None = None,
+    greedy: bool = False,
 ) -> Decoded:
-    """Greedy decoding along `layout`.
+    """Decoding along `layout`.
 
     Args:
         model: in evaluation mode.
@@ -58,6 +64,7 @@ def decode(
         values: (vocabulary,) float, the value that each token stands for (metres of a bin; anything elsewhere).
         cached: False recomputes every prefix, for tests and measurement.
         embedding: what `model.vocabulary()` gives, where it is at hand.
+        greedy: write the most probable bin of a coordinate too, as the paper does.
     """
     table = model.vocabulary() if embedding is None else embedding
     plan = model.schedule(layout)
@@ -84,7 +91,8 @@ def decode(
         for ids in dict.fromkeys(ids for ids in layout.allowed[a:b] if len(ids) > 1):
             at = [k for k in layout.choices[ids] if a <= k < b]
             scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float()
-            _read(scores, allowed[ids], values, result, at)
+            coordinate = layout.positions[at[0]] < CLASS_POSITION
+            _read(scores, allowed[ids], values, result, at, expected=coordinate and not greedy)
         known[:, a + 1 : b + 1] = model.token_inputs(table, result.tokens[:, a:b]).to(known.dtype)
     return result
 
@@ -97,18 +105,22 @@ def _forced(sequences: int, layout: Layout, device: torch.device) -> Decoded:
     return Decoded(tokens, log_probability, mean, spread, first)
 
 
-def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list[int]) -> None:
-    """Best token, its log-probability, mean and deviation of the values, from (Q, len(at), T) logits.
+def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list[int], expected: bool) -> None:
+    """Token written, its log-probability, mean and deviation of the values, from (Q, len(at), T) logits.
 
     The cost is passes over Q * len(at) * T numbers. A maximum and a search for it take a quarter of an argmax's time.
     """
     if at[0] == 0:
         result.first[:] = scores[:, 0].log_softmax(-1)
-    order = torch.arange(len(ids), device=scores.device, dtype=scores.dtype)
-    index = torch.where(scores == scores.amax(-1, keepdim=True), order, len(ids) - 1).amin(-1).long()
     probability, value = scores.softmax(-1), values[ids]
     mean = (probability * value).sum(-1)  # not a matrix product: autocast would round metres to 8 bits
     square = (probability * value.square()).sum(-1)
+    if expected:  # bins are evenly spaced
+        width = (value[-1] - value[0]) / (len(ids) - 1)
+        index = ((mean - value[0]) / width).round().long()
+    else:
+        order = torch.arange(len(ids), device=scores.device, dtype=scores.dtype)
+        index = torch.where(scores == scores.amax(-1, keepdim=True), order, len(ids) - 1).amin(-1).long()
     chosen = probability.gather(-1, index[..., None])[..., 0]
     result.tokens[:, at], result.log_probability[:, at], result.mean[:, at] = ids[index], chosen.log(), mean
     result.spread[:, at] = (square - mean.square()).clamp(min=0).sqrt()

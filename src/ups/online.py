@@ -92,7 +92,7 @@ class OnlinePredictor:
         question: Literal["recognize", "anticipate"] = "anticipate",
         classes: tuple[str, ...] | None = None,
         horizon: int = 300,
-        stride: int = 3,
+        stride: int = 9,
         delay: int | None = None,
     ) -> None:
         if horizon < 1:

@@ -155,6 +155,8 @@ class OnnxPredictor(Answerer):
                     **{f"past_{i}": value for i, value in enumerate(past)},
                 },
             )
+            if not greedy:  # the bin of the expectation, see `ups.decoding`
+                written = written - written % self.vocabulary.bins + self.vocabulary.bin_numbers(mean)
             tokens = np.concatenate([tokens, written], axis=1)
             means.append(mean)
             spreads.append(spread)

@@ -55,12 +55,14 @@ class Predictor(Answerer):
         train = replace(self.config.train, precision="32-true")
         return Predictor(replace(self.trained, config=replace(self.config, train=train)))
 
-    def decoded(self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None) -> Decoded:
+    def decoded(
+        self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None, greedy: bool = False
+    ) -> Decoded:
         """What the model writes for a batch of poses on its own device; see `UPS.memory` and `decode`."""
         memory, mask = self.model.memory(task, poses, layout, target_frames)
         if self._embedding is None:
             self._embedding = self.model.vocabulary()
-        return decode(self.model, task, memory, mask, layout, self.values, embedding=self._embedding)
+        return decode(self.model, task, memory, mask, layout, self.values, True, self._embedding, greedy)
 
     @property
     def device(self) -> torch.device:
@@ -86,7 +88,7 @@ class Predictor(Answerer):
         poses, target_frames = collate_poses(examples, skeleton)
         assert target_frames is not None
         with self._inference():
-            decoded = self.decoded(task.name, poses.to(self.device), layout, target_frames.to(self.device))
+            decoded = self.decoded(task.name, poses.to(self.device), layout, target_frames.to(self.device), greedy)
         coordinates = self.values[decoded.tokens] if greedy else decoded.mean
         return coordinates[:, :-1].cpu().numpy(), decoded.spread[:, :-1].cpu().numpy()
 

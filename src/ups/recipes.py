@@ -21,17 +21,17 @@ _SYNTHETIC = (
 _PUBLIC = (
     TaskMix(
         "estimate_pose", ("humaneva:official", "bandai_namco:held_out_styles", "kard_2d:held_out_subjects"),
-        shares=(0.4, 0.45, 0.15), batch=48, frames=27,
+        shares=(0.35, 0.5, 0.15), balance=0.5, batch=48, frames=27,
     ),
     TaskMix(
-        "recognize_2d", ("penn_action:official", "kard_2d:held_out_subjects"), shares=(0.75, 0.25), batch=32, frames=48,
+        "recognize_2d", ("penn_action:official", "kard_2d:held_out_subjects"), shares=(0.8, 0.2), batch=32, frames=48,
     ),
     TaskMix(
-        "anticipate", ("nw_ucla:xview", "utd_mhad:xsub", "penn_action:official"), shares=(0.4, 0.3, 0.3),
+        "anticipate", ("nw_ucla:xview", "utd_mhad:xsub", "penn_action:official"), shares=(0.35, 0.3, 0.35),
         batch=32, frames=48,
     ),
     TaskMix(
-        "recognize_3d", ("nw_ucla:xview", "utd_mhad:xsub", "kard_3d:held_out_subjects"), shares=(0.45, 0.3, 0.25),
+        "recognize_3d", ("nw_ucla:xview", "utd_mhad:xsub", "kard_3d:held_out_subjects"), shares=(0.5, 0.3, 0.2),
         batch=32, frames=48,
     ),
 )  # fmt: skip
@@ -71,7 +71,9 @@ RECIPES: dict[str, Config] = {
     "small": Config(
         "small",
         ModelConfig(temporal_stride=2, frame_mlp=192, decoding="level"),
-        TrainConfig(_PUBLIC, cycles=4000, learning_rate=1.5e-3, explore=0.15, expectation=1.0, smooth_labels=0.05),
+        TrainConfig(
+            _PUBLIC, cycles=4000, learning_rate=1.5e-3, weight_decay=0.05, explore=0.15, expectation=1.0, smooth_labels=0.05,
+        ),
     ),
 }  # fmt: skip
 

@@ -28,7 +28,7 @@ from ups.batch import CLASS_POSITION, Batch, Layout
 from ups.checkpoint import CheckpointError, Trained, load, load_training, save
 from ups.classes import add_classes
 from ups.config import Config, TaskMix, TrainConfig, from_dict, to_dict
-from ups.data.loader import Stream, prefetch, split_of
+from ups.data.loader import Stream, balanced, prefetch, split_of
 from ups.data.store import Store
 from ups.distributed import (
     Interrupt,
@@ -114,7 +114,8 @@ def streams_of(trained: Trained, stores: dict[str, Store], tasks: dict[str, Task
             name, _, protocol = entry.partition(":")
             if not protocol:
                 raise PoseError(f"task {mix.task}: data {entry!r} names no protocol; write STORE:PROTOCOL")
-            pools.append((stores[name], split_of(stores[name], protocol, "train", c.hold_out, c.seed)))
+            indices = split_of(stores[name], protocol, "train", c.hold_out, c.seed)
+            pools.append((stores[name], balanced(indices, stores[name].labels[indices], mix.balance)))
         task = tasks[mix.task]
         make = partial(make_batch, task, mix, c.target_frames, trained.vocabulary)
         film = task.name == "estimate_pose"

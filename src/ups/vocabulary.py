@@ -161,8 +161,12 @@ class Vocabulary:
         values = _triples(coordinates).astype(np.float64)
         if np.isnan(values).any():
             raise ValueError(f"{int(np.isnan(values).sum())} coordinates are NaN; leave out joints that weren't seen")
+        return self.bin_numbers(values) + self._axis_starts
+
+    def bin_numbers(self, values: np.ndarray) -> np.ndarray:
+        """Metres of any one axis -> number of the bin (0 .. bins - 1), int64; outside the range the nearest one."""
         bins = np.floor((np.clip(values, self.low, self.high) - self.low) / self.bin_width)
-        return np.clip(bins, 0, self.bins - 1).astype(np.int64) + self._axis_starts
+        return np.clip(bins, 0, self.bins - 1).astype(np.int64)
 
     def dequantize(self, tokens: np.ndarray) -> np.ndarray:
         """Coordinate tokens (..., 3) -> float32 centres of their bins (..., 3), metres.

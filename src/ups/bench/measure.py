@@ -19,6 +19,7 @@ import torch
 from rich.console import Group
 from rich.table import Table
 
+from ups.answers import default_stride
 from ups.batch import Batch
 from ups.bench.fresh import BATCH, Job, answer_many, answer_one, answering_memory, first_answer, training_memory
 from ups.bench.inputs import IN_THE_IMAGE, random_clip, shape_of
@@ -122,7 +123,7 @@ def workload(trained: Trained, task: str) -> Workload:
 
     clips = [clip(mix.frames, i) for i in range(max(mix.batch, BATCH))]
     long = task == "estimate_pose"
-    question = [clip(BATCH * max(1, mix.frames // 3), 0)] if long else clips[:BATCH]
+    question = [clip(BATCH * default_stride(mix.frames), 0)] if long else clips[:BATCH]
     layout = get_task(task).layout(trained.vocabulary, skeleton.sorted_by_slot(), classes)
     return Workload(mix, clips, question, classes, len(layout.positions))
 

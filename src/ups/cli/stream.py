@@ -46,7 +46,7 @@ class Stream:
     """Tell the action at every so many frames only."""
     horizon: int = 300
     """The action is that of so many last frames."""
-    stride: int = 3
+    stride: int = 9
     """3D poses decoded together: more = cheaper and later."""
     delay: int | None = None
     """Frames between a frame and its 3D pose; half a window, and the others decoded with it, where not given."""

@@ -19,6 +19,15 @@ MakeBatch = Callable[[list[PoseSequence], tuple[str, ...], np.random.Generator],
 """(clips, class names of their data set, random generator) -> batch; a task's side of the loader."""
 
 
+def balanced(indices: np.ndarray, labels: np.ndarray, exponent: float) -> np.ndarray:
+    """Clip numbers in which those of rare actions are repeated, round((most / its own clips) ** exponent) times."""
+    if len(indices) == 0:
+        return indices
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    times = np.round((counts.max() / counts) ** exponent).astype(int)
+    return np.repeat(indices, times[inverse])
+
+
 def split_of(store: Store, protocol: str, part: str, hold_out: float, seed: int) -> np.ndarray:
     """Clip numbers of a part: "train", "validation" (held-out training subjects) or "test".
 
@@ -102,8 +111,12 @@ class Stream:
 
 
 def filmed(clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
-    """A world-space clip of one person of random size as a random synthetic camera sees it."""
-    points = clip.joints[0] * np.float32(rng.uniform(0.85, 1.15))
+    """A world-space clip of one person as a random synthetic camera sees it.
+
+    Sizes vary as people's heights do, by 5 % (normal, at most 15 %): one camera can't tell a large body far away from a
+    small one near by, so what varies more than people do only blurs what is learned.
+    """
+    points = clip.joints[0] * np.float32(np.clip(rng.normal(1.0, 0.05), 0.85, 1.15))
     return _seen_by(clip, points, random_camera(rng, points))
 
 

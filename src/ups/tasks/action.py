@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ups.batch import CONTEXT, Layout, class_layout
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
-from ups.tasks.geometry import drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
+from ups.tasks.geometry import bent, drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
 from ups.tasks.task import Example
 from ups.vocabulary import Vocabulary
 
@@ -31,6 +31,11 @@ class Augmentation:
     """Standard deviation of joint noise, in metres (3D) or body sizes (2D)."""
     drop: float = 0.2
     """Probability that some joints are hidden for a while."""
+    bend: float = 0.03
+    """Bones are bent and stretched, slowly over the clip, by normal errors of up to this deviation, in metres (3D) or
+    body sizes (2D); what hangs on a bone moves with it. So sensors err whose view of a limb is hidden."""
+    pace: float = 1.0
+    """Frames are taken at times between even (0) and random ones (1), up to this share of the way."""
 
 
 IN_3D = Augmentation(yaw=60, tilt=15, roll=10)
@@ -60,15 +65,18 @@ class ActionTask:
         frames: int,
         window: tuple[float, float] = (0.0, 1.0),
         visible: np.ndarray | None = None,
+        pace: np.ndarray | None = None,
     ) -> Example:
         """The clip as the model sees it, without augmentation, resized to `frames` frames.
 
-        `window` is the part of the clip that is taken; `visible` (M, N, J), slot order, replaces the clip's own mask.
+        `window` is the part of the clip that is taken; `visible` (M, N, J), slot order, replaces the clip's own mask;
+        `pace` (frames), ascending in 0..1, says where in the window each frame is taken: evenly where None.
         """
         joints, seen = in_slot_order(clip)
         seen = seen if visible is None else visible
         last = clip.frames - 1
-        times = np.linspace(window[0] * last, window[1] * last, frames)
+        pace = np.linspace(0, 1, frames) if pace is None else pace
+        times = (window[0] + (window[1] - window[0]) * pace) * last
         joints, seen = resample(joints, seen, times)
         skeleton = clip.skeleton.sorted_by_slot()
         if clip.space == "image":
@@ -87,16 +95,23 @@ class ActionTask:
         if clip.label < 0:
             raise PoseError(f"{clip.id}: has no action to learn; leave it out of the training split")
         a = self.planar if clip.space == "image" else self.augmentation
+        if clip.persons > 1:  # who is listed first says nothing about what they do
+            order = rng.permutation(clip.persons)
+            clip = replace(clip, joints=clip.joints[order], visibility=clip.visibility[order], pose_3d=None)
         if self.prefix:
             clip = clip.first(int(np.ceil((0.1 + 0.9 * rng.random() ** 1.5) * clip.frames)))
         length = 1 - a.crop * (0.3 if self.prefix else 1.0) * rng.random()
         start = (1 - length) * rng.random()
         visible = drop_joints(in_slot_order(clip)[1], rng, a.drop)
-        plain = self.example(clip, frames, (start, start + length), visible)
+        pace = a.pace * rng.random() * (np.sort(rng.random(frames)) - np.linspace(0, 1, frames)) + np.linspace(
+            0, 1, frames
+        )
+        plain = self.example(clip, frames, (start, start + length), visible, pace)
         yaw, tilt, roll = (np.deg2rad(limit) * rng.uniform(-1, 1) for limit in (a.yaw, a.tilt, a.roll))
         size = (1 + a.scale * rng.uniform(-1, 1)) * (1 + a.stretch * rng.uniform(-1, 1, 3))
         joints = plain.joints @ rotation(yaw, tilt, roll).T * size.astype(np.float32)
         noise = (a.noise * rng.random() * rng.standard_normal(joints.shape)).astype(np.float32)
+        noise += bent(clip.skeleton.sorted_by_slot(), len(joints), frames, a.bend * rng.random(), rng)
         if clip.space == "image":
             noise[..., 2] = 0
         joints = joints + noise

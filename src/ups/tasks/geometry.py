@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from ups.pose import PoseSequence
@@ -51,6 +53,29 @@ def drop_joints(visible: np.ndarray, rng: np.random.Generator, probability: floa
     visible = visible.copy()
     visible[:, start:stop, hidden] = False
     return visible
+
+
+_KNOTS = 6
+"""Moments between which the errors of `bent` change linearly."""
+
+
+def bent(skeleton: Skeleton, persons: int, frames: int, deviation: float, rng: np.random.Generator) -> np.ndarray:
+    """Displacements (M, N, J, 3) float32 of joints whose bones have slowly changing normal errors of that deviation."""
+    errors = deviation * rng.standard_normal((persons, _KNOTS, 3, len(skeleton)))
+    moments = np.linspace(0, _KNOTS - 1, frames)[:, None] - np.arange(_KNOTS)
+    weight = np.maximum(1 - np.abs(moments), 0)  # N, knots: linear interpolation
+    return np.einsum("nk,mkcj->mnjc", weight, errors @ _carried(skeleton)).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _carried(skeleton: Skeleton) -> np.ndarray:
+    """(J, J): 1 where the bone that ends in the row's joint carries the column's; nothing carries a root."""
+    carried = np.zeros((len(skeleton), len(skeleton)))
+    for joint in skeleton.top_down:
+        if (parent := skeleton.parents[joint]) >= 0:
+            carried[:, joint] = carried[:, parent]
+            carried[joint, joint] = 1
+    return carried
 
 
 _SWAPS = (("left", "right"), ("counter clockwise", "clockwise"))
