@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ups.allocator import keep_freed_memory
 from ups.batch import PERSONS
 from ups.bench.inputs import at_shape, random_clip
 from ups.bench.measure import inference, training_batches
@@ -222,6 +223,7 @@ def draw(results: dict[str, dict[str, Any]], kind: str) -> bytes:
 
 def main(options: argparse.Namespace) -> None:
     """Measure, print, draw."""
+    keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     kind = options.output.suffix.removeprefix(".")

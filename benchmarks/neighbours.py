@@ -34,6 +34,7 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from ups.allocator import keep_freed_memory
 from ups.bench.inputs import at_shape, random_clip
 from ups.bench.measure import in_precision, inference
 from ups.bench.timing import Spread, interleaved, machine, number
@@ -267,6 +268,7 @@ def table(result: dict[str, Any]) -> Table:
 
 def main(options: argparse.Namespace) -> None:
     """Measure, print, write."""
+    keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -11,6 +11,7 @@ from time import perf_counter
 
 import torch
 
+from ups.allocator import keep_freed_memory
 from ups.answers import Answerer
 from ups.bench.timing import peak_memory, synchronise
 from ups.checkpoint import load
@@ -104,6 +105,7 @@ def _train(job: Job) -> dict[str, float]:
     from ups.bench.measure import training_batches  # with all that training needs, which an answer does not
     from ups.training import Run
 
+    keep_freed_memory()  # as `ups train` does
     trained = load(job.folder)
     run = Run(trained, job.folder)
     run.model.train()

@@ -43,10 +43,12 @@ class Bench:
         """Measure, write, print."""
         import torch
 
+        from ups.allocator import keep_freed_memory
         from ups.bench.measure import Settings, measure, tables
         from ups.describe import load_or_build
         from ups.report import write_whole
 
+        keep_freed_memory()
         if self.threads is not None:
             if self.threads < 1:
                 raise ValueError(f"--threads {self.threads}; at least 1 is needed")

@@ -54,9 +54,11 @@ class Run(_Chosen):
 
     def run(self) -> None:
         """Run, then compare."""
+        from ups.allocator import keep_freed_memory
         from ups.experiments import comparison, run
 
         chosen = self.experiments()
+        keep_freed_memory()
         run(chosen, self.stores, self.output)
         show(comparison(chosen, self.output))
 

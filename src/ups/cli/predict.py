@@ -104,6 +104,8 @@ class Quickstart:
 
     def run(self) -> None:
         """Run, and tell where the page is."""
+        from ups.allocator import keep_freed_memory
         from ups.quickstart import quickstart
 
+        keep_freed_memory()
         print(quickstart(self.output))

@@ -42,10 +42,12 @@ class Train:
 
     def run(self) -> None:
         """Train or continue."""
+        from ups.allocator import keep_freed_memory
         from ups.checkpoint import load
         from ups.training import new_model, open_stores, started_from, train
 
         _check_unfinished(self.output)
+        keep_freed_memory()
         stores = open_stores(self.config.train, self.stores)
         first = started_from(load(self.start), self.config, stores) if self.start else new_model(self.config, stores)
         _finish(train(first, stores, self.output, stop_after=self.stop_after), self.output)
@@ -75,10 +77,12 @@ class FineTune:
         """Fine-tune or continue to."""
         from dataclasses import replace
 
+        from ups.allocator import keep_freed_memory
         from ups.checkpoint import load
         from ups.training import fine_tune, open_stores
 
         _check_unfinished(self.output)
+        keep_freed_memory()
         trained = load(self.checkpoint)
         mixes = tuple(mix for mix in trained.config.train.tasks if mix.task == self.task)
         if self.data:
