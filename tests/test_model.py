@@ -11,6 +11,7 @@ from small import CLASSES, FRAMES, SHAPES, apart, full_scores, hidden, random_cl
 
 from ups.batch import CLASS_POSITION, Batch
 from ups.checkpoint import Trained
+from ups.model.attention import softmax
 from ups.model.layers import join_frames
 from ups.model.tokenizer import joint_features
 from ups.pose import PoseSequence
@@ -272,3 +273,14 @@ def test_an_unknown_task_and_missing_target_frames_are_named(trained):
     poses = pose_batch(trained, pose_examples())
     with pytest.raises(ValueError, match="target_frames"):
         trained.model("estimate_pose", Batch(poses.poses, poses.layout, poses.tokens, poses.weights, None), None)
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 15, 16, 17, 40])
+def test_softmax_is_that_of_pytorch(length):
+    scores = (20 * torch.randn(3, 2, 5, length)).requires_grad_()
+    scores.data[0, 0, 0, : length // 2] = -torch.inf  # masked
+    gradient = torch.randn_like(scores)
+    own, own_slope = softmax(scores), torch.autograd.grad(softmax(scores), scores, gradient)[0]
+    torch.testing.assert_close(own, scores.softmax(-1))
+    torch.testing.assert_close(own_slope, torch.autograd.grad(scores.softmax(-1), scores, gradient)[0])
+    assert softmax(scores.detach().bfloat16()).dtype == torch.float32
