@@ -59,7 +59,9 @@ class RegressionPredictor(Predictor):
         super().__init__(trained)
         self.regressor = regressor.eval()
 
-    def decoded(self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None) -> Decoded:
+    def decoded(
+        self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None, greedy: bool = False
+    ) -> Decoded:
         """What `Predictor` reads poses from; a regression has no tokens, and its spread is the same for all."""
         assert target_frames is not None
         answer = nn.functional.pad(self.regressor(poses, layout, target_frames), (0, 1))

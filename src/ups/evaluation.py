@@ -46,7 +46,8 @@ def evaluate(
     `data` names other data sets and protocols instead, as "task/data set:protocol"; their classes need not have been
     trained, but must be in the vocabulary. `tasks` leaves out those of other tasks.
     `part` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
-    `flip` averages lifted poses with those of the mirrored clip, `greedy` reads bin centres instead of expectations.
+    `flip` averages lifted poses with those of the mirrored clip, `greedy` writes and reads the most probable bins
+    instead of expectations.
 
     Raises:
         ValueError: a part without clips.

@@ -114,7 +114,7 @@ class Evaluate:
     flip: bool = True
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
-    """Read lifted coordinates off the most probable bins instead of the expectation over bins."""
+    """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
 
     def run(self) -> None:
         """Evaluate, write, print."""
