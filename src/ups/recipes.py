@@ -24,7 +24,7 @@ _PUBLIC = (
         shares=(0.35, 0.5, 0.15), balance=0.5, batch=48, frames=27,
     ),
     TaskMix(
-        "recognize_2d", ("penn_action:official", "kard_2d:held_out_subjects"), shares=(0.75, 0.25), batch=32, frames=48,
+        "recognize_2d", ("penn_action:official", "kard_2d:held_out_subjects"), shares=(0.8, 0.2), batch=32, frames=48,
     ),
     TaskMix(
         "anticipate", ("nw_ucla:xview", "utd_mhad:xsub", "penn_action:official"), shares=(0.35, 0.3, 0.35),
