@@ -22,12 +22,6 @@ every_shape = pytest.mark.parametrize("config", SHAPES, ids=shape_of)
 both_tasks = pytest.mark.parametrize("task", ["estimate_pose", "recognize_3d"])
 
 
-def values_of(trained: Trained) -> torch.Tensor:
-    values = torch.zeros(trained.vocabulary.size)
-    values[: 3 * trained.vocabulary.bins] = torch.from_numpy(np.tile(trained.vocabulary.bin_centres, 3))
-    return values
-
-
 def batch_of(trained: Trained, task: str) -> Batch:
     if task == "estimate_pose":
         clips = [random_clip(COCO_17, space="image", seed=i) for i in range(2)]
@@ -42,7 +36,7 @@ def decoded(
 ) -> Decoded:
     with torch.no_grad():
         memory, mask = trained.model.memory(task, batch.poses, batch.layout, batch.target_frames)
-    values = values_of(trained)
+    values = torch.from_numpy(trained.vocabulary.token_values)
     return decode(trained.model, task, memory, mask, layout or batch.layout, values, cached, greedy=greedy)
 
 
@@ -61,7 +55,7 @@ def assert_each_token_is_the_best(trained: Trained, task: str, batch: Batch, gre
     forced = Batch(batch.poses, batch.layout, result.tokens, batch.weights, batch.target_frames)
     with torch.no_grad():
         scores = full_scores(trained.model(task, forced, None), trained.vocabulary.size)
-    values = values_of(trained)
+    values = torch.from_numpy(trained.vocabulary.token_values)
     for k, allowed in enumerate(batch.layout.allowed):
         log_p = scores[:, k, list(allowed)].log_softmax(-1)
         index = log_p.argmax(-1)

@@ -76,8 +76,7 @@ def test_it_learns_and_answers(tmp_path, stores):
 
     def answer(which: list[Example]) -> tuple[torch.Tensor, np.ndarray]:
         poses, target_frames = collate_poses(which, skeleton)
-        values = torch.zeros(trained.vocabulary.size)
-        values[: 3 * trained.vocabulary.bins] = torch.from_numpy(np.tile(trained.vocabulary.bin_centres, 3))
+        values = torch.from_numpy(trained.vocabulary.token_values)
         with torch.no_grad():
             memory, mask = trained.model.memory("forecast", poses, batch.layout, target_frames)
         decoded = decode(trained.model, "forecast", memory, mask, batch.layout, values)

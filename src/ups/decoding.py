@@ -61,7 +61,7 @@ def decode(
         task: whose embedding starts the sequence.
         memory: (Q, L, width) and memory_mask (Q, 1, 1, L) or None, from `UPS.memory`.
         layout: the grammar.
-        values: (vocabulary,) float, the value that each token stands for (metres of a bin; anything elsewhere).
+        values: (vocabulary,) float, the value that each token stands for, `Vocabulary.token_values`.
         cached: False recomputes every prefix, for tests and measurement.
         embedding: what `model.vocabulary()` gives, where it is at hand.
         greedy: write the most probable bin of a coordinate too, as the paper does.

@@ -112,7 +112,7 @@ def cost(trained: Trained, task: str, frames: int, skeleton: Skeleton) -> Cost:
     )
     layout = get_task(task).layout(trained.vocabulary, skeleton, trained.vocabulary.classes)
     wanted = torch.tensor([[frames // 2]]) if layout.per_frame else None
-    values = torch.zeros(trained.vocabulary.size)
+    values = torch.from_numpy(trained.vocabulary.token_values)
     model.requires_grad_(False)  # the counter's hooks want gradients otherwise
     with torch.no_grad():
         encoder, (memory, mask) = count_flops(lambda: model.memory(task, poses, layout, wanted))

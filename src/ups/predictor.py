@@ -36,10 +36,7 @@ class Predictor(Answerer):
     def __init__(self, trained: Trained) -> None:
         super().__init__(trained.config, trained.vocabulary, trained.data_sets)
         self.trained, self.model = trained, trained.model.eval()
-        vocabulary = trained.vocabulary
-        values = np.zeros(vocabulary.size, np.float32)
-        values[: 3 * vocabulary.bins] = np.tile(vocabulary.bin_centres, 3)
-        self.values = torch.from_numpy(values).to(self.device)
+        self.values = torch.from_numpy(trained.vocabulary.token_values).to(self.device)
         self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
         half = trained.config.train.precision == "bf16-mixed"
         on_cpu = 16 if half else 8  # larger batches take more memory there, and no less time

@@ -85,6 +85,13 @@ class Vocabulary:
         return (self.low + (np.arange(self.bins) + 0.5) * self.bin_width).astype(np.float32)
 
     @cached_property
+    def token_values(self) -> np.ndarray:
+        """(size,) float32: metres that each token stands for, 0 for those that are no coordinate."""
+        values = np.zeros(self.size, np.float32)
+        values[: 3 * self.bins] = np.tile(self.bin_centres, 3)
+        return values
+
+    @cached_property
     def _axis_starts(self) -> np.ndarray:
         return np.arange(3, dtype=np.int64) * self.bins
 
