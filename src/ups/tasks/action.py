@@ -103,9 +103,8 @@ class ActionTask:
         length = 1 - a.crop * (0.3 if self.prefix else 1.0) * rng.random()
         start = (1 - length) * rng.random()
         visible = drop_joints(in_slot_order(clip)[1], rng, a.drop)
-        pace = a.pace * rng.random() * (np.sort(rng.random(frames)) - np.linspace(0, 1, frames)) + np.linspace(
-            0, 1, frames
-        )
+        even = np.linspace(0, 1, frames)
+        pace = even + a.pace * rng.random() * (np.sort(rng.random(frames)) - even)
         plain = self.example(clip, frames, (start, start + length), visible, pace)
         yaw, tilt, roll = (np.deg2rad(limit) * rng.uniform(-1, 1) for limit in (a.yaw, a.tilt, a.roll))
         size = (1 + a.scale * rng.uniform(-1, 1)) * (1 + a.stretch * rng.uniform(-1, 1, 3))
