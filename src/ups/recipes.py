@@ -21,13 +21,13 @@ _SYNTHETIC = (
 _PUBLIC = (
     TaskMix(
         "estimate_pose", ("humaneva:official", "bandai_namco:held_out_styles", "kard_2d:held_out_subjects"),
-        shares=(0.35, 0.5, 0.15), balance=0.5, batch=48, frames=27,
+        shares=(0.3, 0.55, 0.15), balance=0.5, batch=48, frames=27,
     ),
     TaskMix(
         "recognize_2d", ("penn_action:official", "kard_2d:held_out_subjects"), shares=(0.8, 0.2), batch=32, frames=48,
     ),
     TaskMix(
-        "anticipate", ("nw_ucla:xview", "utd_mhad:xsub", "penn_action:official"), shares=(0.35, 0.3, 0.35),
+        "anticipate", ("nw_ucla:xview", "utd_mhad:xsub", "penn_action:official"), shares=(0.3, 0.3, 0.4),
         batch=32, frames=48,
     ),
     TaskMix(

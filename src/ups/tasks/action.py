@@ -25,21 +25,21 @@ class Augmentation:
     stretch: float = 0.1
     """Each axis is stretched on its own by up to this share."""
     mirror: float = 0.25
-    crop: float = 0.3
+    crop: float = 0.4
     """Up to this share of the clip is cut off its ends."""
-    noise: float = 0.01
+    noise: float = 0.02
     """Standard deviation of joint noise, in metres (3D) or body sizes (2D)."""
-    drop: float = 0.2
+    drop: float = 0.4
     """Probability that some joints are hidden for a while."""
-    bend: float = 0.03
+    bend: float = 0.05
     """Bones are bent and stretched, slowly over the clip, by normal errors of up to this deviation, in metres (3D) or
     body sizes (2D); what hangs on a bone moves with it. So sensors err whose view of a limb is hidden."""
     pace: float = 1.0
     """Frames are taken at times between even (0) and random ones (1), up to this share of the way."""
 
 
-IN_3D = Augmentation(yaw=60, tilt=15, roll=10)
-IN_2D = Augmentation(roll=15, noise=0.02, mirror=0.5)
+IN_3D = Augmentation(yaw=60, tilt=15, roll=10, stretch=0.15)
+IN_2D = Augmentation(roll=20, stretch=0.2, noise=0.03, mirror=0.5)
 
 
 @dataclass(frozen=True)
