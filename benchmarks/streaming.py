@@ -6,6 +6,8 @@ frames, the action of 2D frames, the 3D pose, and the last two together. Each ca
 frame took (median, 95th percentile, highest), the processor time a frame (which other work on the machine disturbs less),
 and how many times faster than `--fps` that is. Memory of the process is told every `--report` frames.
 
+`--onnx` exports the model first, for the frames' skeleton, and answers through ONNX Runtime.
+
 `--frames 100000` is the endurance run; the figures are of all frames after the first hundred, which record the computation.
 """
 
@@ -16,6 +18,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
 
 import numpy as np
@@ -25,7 +28,9 @@ from ups.bench.inputs import random_clip, shape_of
 from ups.bench.timing import machine
 from ups.checkpoint import Trained
 from ups.describe import load_or_build
+from ups.export import export
 from ups.online import OnlinePredictor
+from ups.onnx_predictor import OnnxPredictor
 from ups.pose import PoseSequence
 from ups.predictor import Predictor
 from ups.report import write_whole
@@ -77,7 +82,8 @@ def run(trained: Trained, case: Case, options: argparse.Namespace) -> dict:
     if case.like == "recognize_3d" and options.skeleton_3d:
         skeleton = get_skeleton(options.skeleton_3d)
     clip = random_clip(case.like, skeleton, 300, 1, 0, np.random.default_rng(0))
-    online = open_stream(trained, clip, options)
+    with TemporaryDirectory() as folder:
+        online = open_stream(trained, case, clip, options, Path(folder))
     questions = ask(online, case, options.every)
     wall, cpu, memory = np.zeros(options.frames), 0.0, []
     for t in range(WARM_UP + options.frames):
@@ -108,11 +114,21 @@ def run(trained: Trained, case: Case, options: argparse.Namespace) -> dict:
     return facts
 
 
-def open_stream(trained: Trained, clip: PoseSequence, options: argparse.Namespace) -> OnlinePredictor:
+def open_stream(
+    trained: Trained, case: Case, clip: PoseSequence, options: argparse.Namespace, folder: Path
+) -> OnlinePredictor:
     """A stream of frames like the clip's."""
+
+    def answers(task: str) -> Predictor | OnnxPredictor:
+        if not options.onnx:
+            return Predictor(trained)
+        export(trained, task, folder / task, clip.skeleton)
+        return OnnxPredictor(folder / task, options.threads)
+
     return OnlinePredictor(
-        Predictor(trained), clip.skeleton, space=clip.space, fps=options.fps, image_size=clip.image_size,
-        horizon=options.horizon, stride=options.stride,
+        answers("anticipate" if case.action else "estimate_pose"), clip.skeleton, space=clip.space, fps=options.fps,
+        image_size=clip.image_size, horizon=options.horizon, stride=options.stride,
+        lifter=answers("estimate_pose") if case.action and case.pose else None,
     )  # fmt: skip
 
 
@@ -127,6 +143,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="ask for the action at every so many frames")
     parser.add_argument("--skeleton-3d", default="kinect-20", help="of 3D frames")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
+    parser.add_argument("--onnx", action="store_true", help="answer through ONNX Runtime")
     parser.add_argument("--report", type=int, default=10_000, help="frames between two readings of memory")
     parser.add_argument("--cases", nargs="*", default=[c.name for c in CASES], choices=[c.name for c in CASES])
     parser.add_argument("--output", type=Path, help="a JSON file for the figures")
@@ -136,7 +153,10 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     trained = load_or_build(options.what)
     facts = machine(torch.device("cpu"))
-    print(f"{trained.config.name}: {facts['processor']}, {facts['threads']} thread, float32, stride {options.stride}")
+    print(
+        f"{trained.config.name}: {facts['processor']}, {facts['threads']} thread, float32, stride {options.stride}"
+        f"{', ONNX Runtime' if options.onnx else ''}"
+    )
     figures = [run(trained, case, options) for case in CASES if case.name in options.cases]
     if options.output:
         write_whole(options.output, json.dumps({"machine": facts, "cases": figures}, indent=1).encode())

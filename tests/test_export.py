@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 from small import CLASSES, MODEL, hidden, random_clip, reordered, trained_model
 
+from ups import OnlinePredictor
 from ups.checkpoint import Trained, load, save
 from ups.cli import main
 from ups.config import ModelConfig
@@ -198,9 +199,47 @@ def test_the_predictor_needs_no_torch(action_export):
         "import sys; from ups.onnx_predictor import OnnxPredictor; import numpy as np; from ups import pose_sequence\n"
         f"p = OnnxPredictor({str(action_export)!r}, threads=1)\n"
         "clip = pose_sequence(np.random.default_rng(0).random((1, 9, 20, 3)), 'kinect-20', space='kinect', fps=30)\n"
-        "assert p.recognize(clip).best and 'torch' not in sys.modules"
+        "assert p.recognize(clip).best and 'torch' not in sys.modules\n"
+        "from ups import OnlinePredictor\n"
+        "online = OnlinePredictor(p, 'kinect-20', space='kinect', fps=30, question='recognize')\n"
+        "online.push(clip.joints[:, 0])\n"
+        "assert online.action().best and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_stream_is_answered_by_exports(trained, action_export, pose_export, capsys, monkeypatch):
+    clip, flat = random_clip(KINECT_20, 1, 9), random_clip(H36M_17, 1, 9, "image", 3)
+    named, lifts = OnnxPredictor(action_export), OnnxPredictor(pose_export, threads=1)
+    settings = {"space": "image", "fps": flat.fps, "image_size": flat.image_size, "stride": 2}
+    lifted = OnlinePredictor(Predictor(trained), flat.skeleton, **settings, lifter=lifts)
+    plain = OnlinePredictor(Predictor(trained), flat.skeleton, **settings)
+    actions = OnlinePredictor(named, clip.skeleton, space="kinect", fps=clip.fps, question="recognize")
+    whole = lifts.lift(flat, flip=False, stride=2)
+    for t in range(9):
+        actions.push(clip.joints[:, t])
+        assert actions.action() == named.recognize(replace(clip, **first(clip, t + 1)))
+        for online in (lifted, plain):
+            online.push(flat.joints[:, t])
+        pose, same = lifted.pose(), plain.pose()
+        assert (pose is None) == (same is None) == (t < lifted.delay) and lifted.action() == plain.action()
+        if pose is not None and same is not None:
+            np.testing.assert_allclose(pose.joints, whole.joints[:, pose.frame], atol=1e-6)
+            np.testing.assert_allclose(pose.joints, same.joints, atol=CLOSE)
+            np.testing.assert_allclose(pose.spread, same.spread, atol=CLOSE)
+    other = OnlinePredictor(named, clip.skeleton, space="kinect", fps=30)
+    other.push(clip.joints[:, 0])
+    with pytest.raises(ValueError, match="not trained on 'anticipate'; it knows recognize_3d"):
+        other.action()
+    command = ["stream", str(action_export), "--skeleton", "kinect-20", "--space", "kinect", "--task", "recognize"]
+    monkeypatch.setattr(sys, "stdin", [json.dumps(frame.tolist()) for frame in clip.joints[0]])
+    assert main([*command, "--threads", "1"]) == 0
+    told = [json.loads(line)["action"][0]["class"] for line in capsys.readouterr().out.splitlines()]
+    assert len(told) == 9 and told[-1] == named.recognize(clip).best
+
+
+def first(clip: PoseSequence, frames: int) -> dict:
+    return {"joints": clip.joints[:, :frames], "visibility": clip.visibility[:, :frames]}
 
 
 @pytest.mark.slow

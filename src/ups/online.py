@@ -8,30 +8,28 @@ for joints in camera:               # (J, 2) pixels
     online.pose()                   # the 3D pose of `online.delay` frames ago
 
 Which answers these are is said in terms of `Predictor`, whose questions about a whole clip give the same (docs/streaming.md).
-What does not change from frame to frame is computed once (`ups.recording`). The activations do change, all of them: clip
-and window are centred and scaled by what they show, and the graph's topology is that of their mean.
+What does not change from frame to frame is computed once (`ups.recording`), or left to ONNX Runtime, which is faster. The
+activations do change, all of them: clip and window are centred and scaled by what they show, and the graph's topology is
+that of their mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ups.answers import Answer, one_person, ranked
-from ups.batch import Poses
+from ups.answers import Answer, Answerer, one_person, ranked
+from ups.onnx_predictor import OnnxPredictor
 from ups.pose import PoseError, PoseSequence, Space, pose_sequence
-from ups.predictor import Predictor
-from ups.recording import Call, record
 from ups.skeleton import Skeleton, get_skeleton
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
-from ups.tasks.task import Example, collate_poses
+
+if TYPE_CHECKING:
+    from ups.predictor import Predictor
 
 LIFTING = "estimate_pose"
 
@@ -57,11 +55,12 @@ class OnlinePredictor:
     """Answers about a stream of frames, with memory that does not grow. Not for several threads at once.
 
     Attributes:
-        predictor: the offline twin whose answers these are: the given predictor in float32.
+        predictor: the offline twin whose answers `action` gives: the given predictor in float32.
+        lifter: the one whose answers `pose` gives.
         frames: number of frames pushed so far.
 
     Args:
-        predictor: the model.
+        predictor: a `Predictor`, or an `OnnxPredictor` (for one question of one skeleton, without PyTorch, in half the time).
         skeleton: of all frames; a name or a `Skeleton`.
         space: frame of reference and unit of all frames, see `ups.pose.Space`; "image" = 2D.
         fps: frames per second, > 0.
@@ -74,6 +73,7 @@ class OnlinePredictor:
         stride: frames whose 3D poses are decoded from one window: more = cheaper, and the delay grows.
         delay: frames between a frame and its 3D pose; from stride - 1 to the window's length - 1. As small as a window
             allows that stands evenly around the decoded frames where None.
+        lifter: who lifts, where that isn't `predictor`: exported models answer one task each.
 
     Raises:
         PoseError: a setting of poses that can't be (see `PoseSequence`, `Predictor.windows`), or no horizon.
@@ -82,7 +82,7 @@ class OnlinePredictor:
 
     def __init__(
         self,
-        predictor: Predictor,
+        predictor: Predictor | OnnxPredictor,
         skeleton: str | Skeleton,
         *,
         space: Space,
@@ -94,23 +94,24 @@ class OnlinePredictor:
         horizon: int = 300,
         stride: int = 9,
         delay: int | None = None,
+        lifter: Predictor | OnnxPredictor | None = None,
     ) -> None:
         if horizon < 1:
             raise PoseError(f"a horizon of {horizon} frames; at least 1 is needed")
-        self.predictor = predictor.in_float32()
+        self.predictor, self._namer = _for_one(predictor)
+        self.lifter, self._lifter = (self.predictor, self._namer) if lifter is None else _for_one(lifter)
         self.skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
         self.space: Space = space
         self.fps, self.image_size, self.horizon = fps, image_size, horizon
         self.classes = self.predictor.candidates(classes)
-        self.predictor.trained.vocabulary.class_tokens(self.classes)
-        self._window = self.predictor.windows(stride, delay) if self._lifts() else (0, 0, 1)
+        self.predictor.vocabulary.class_tokens(list(self.classes))
+        self._window = self.lifter.windows(stride, delay) if self._lifts() else (0, 0, 1)
         length, _, stride = self._window
         self._capacity = max(horizon, length + stride - 1)
         blank = np.full((persons, 2 * self._capacity, len(self.skeleton), 2 if space == "image" else 3), np.nan)
         none = pose_sequence(blank, self.skeleton, space=space, fps=fps, image_size=image_size)  # checks the settings
         self._joints, self._visibility = none.joints.copy(), none.visibility.copy()
         self._task = question if question == "anticipate" else f"recognize_{'2d' if space == 'image' else '3d'}"
-        self._score, self._decode = _Recorded(self._name_action), _Recorded(self._lift_windows)
         self.reset()
 
     def reset(self) -> None:
@@ -173,13 +174,13 @@ class OnlinePredictor:
         assert isinstance(task, ActionTask)
         clip = self.predictor.familiar(self._task, self.seen(self.horizon))
         example = task.example(clip, self.predictor.frames_of(self._task))
-        (scores,) = self._score([example], clip.skeleton.sorted_by_slot(), self.predictor.device)
+        scores = self._namer.action_scores(task, [example], clip.skeleton.sorted_by_slot(), self.classes)
         return ranked(self.classes, scores[0])
 
     def pose(self) -> OnlinePose | None:
         """The 3D poses in the frame `delay` frames before the last one; None while there is no such frame.
 
-        They are those of `predictor.lift(clip, flip=False, stride=stride, delay=delay)` for any clip that begins with the
+        They are those of `lifter.lift(clip, flip=False, stride=stride, delay=delay)` for any clip that begins with the
         frames so far. Every `stride`-th frame they are computed for `stride` frames at once.
 
         Raises:
@@ -211,56 +212,31 @@ class OnlinePredictor:
         task = get_task(LIFTING)
         assert isinstance(task, PoseTask)
         length, first, stride = self._window
-        clip = self.predictor.familiar(LIFTING, self.seen(length + stride - 1))
+        clip = self.lifter.familiar(LIFTING, self.seen(length + stride - 1))
         start = number * stride - first - (self.frames - clip.frames)
         wanted = np.arange(first, first + stride)
         persons = [one_person(clip, m) for m in range(clip.persons)]
         skeleton = clip.skeleton.sorted_by_slot()
         examples = [task.example(person, start, length, wanted) for person in persons]
-        found = [task.poses(x, skeleton) for x in self._decode(examples, skeleton, self.predictor.device)]
+        found = [task.poses(x, skeleton) for x in self._lifter.coordinates(task, examples, skeleton, greedy=False)]
         back = np.argsort(clip.skeleton.slot_order)
         joints, deviation = (x.reshape(len(persons), stride, *x.shape[1:])[:, :, back] for x in found)
         return joints, np.linalg.norm(deviation, axis=-1), clip.skeleton
 
-    def _name_action(self, poses: Poses, target_frames: Tensor | None) -> tuple[Tensor, ...]:
-        """Log-probabilities (1, classes)."""
-        task, vocabulary = get_task(self._task), self.predictor.trained.vocabulary
-        layout = task.layout(vocabulary, poses.skeleton, self.classes)
-        column = [layout.allowed[0].index(token) for token in vocabulary.class_tokens(self.classes)]
-        return (self.predictor.decoded(self._task, poses, layout, target_frames).first[:, column],)
-
-    def _lift_windows(self, poses: Poses, target_frames: Tensor | None) -> tuple[Tensor, ...]:
-        """Coordinates and their deviations (persons * stride, 3J) metres."""
-        layout = get_task(LIFTING).layout(self.predictor.trained.vocabulary, poses.skeleton, ())
-        decoded = self.predictor.decoded(LIFTING, poses, layout, target_frames)
-        return decoded.mean[:, :-1], decoded.spread[:, :-1]
-
     def _lifts(self) -> bool:
-        return self.space == "image" and any(m.task == LIFTING for m in self.predictor.trained.config.train.tasks)
+        return self.space == "image" and any(m.task == LIFTING for m in self.lifter.config.train.tasks)
 
     def _check_lifting(self) -> None:
         if self.space != "image":
             raise PoseError(f"3D poses are told of 2D joints; this stream's space is {self.space!r}")
-        self.predictor.frames_of(LIFTING)
+        self.lifter.frames_of(LIFTING)
 
 
-class _Recorded:
-    """A computation on examples, recorded once for each way in which persons are there."""
+def _for_one(predictor: Predictor | OnnxPredictor) -> tuple[Answerer, Answerer]:
+    """The offline twin of what answers a stream, and what answers it."""
+    if isinstance(predictor, OnnxPredictor):
+        return predictor, predictor
+    from ups.recorded_predictor import RecordedPredictor
 
-    def __init__(self, call: Callable[[Poses, Tensor | None], tuple[Tensor, ...]]) -> None:
-        self.call = call
-        self.recordings: dict[tuple[int, ...], Call] = {}
-
-    def __call__(self, examples: list[Example], skeleton: Skeleton, device: torch.device) -> list[np.ndarray]:
-        """What the call returns for the examples (skeleton in slot order); it may be overwritten by the next time."""
-        poses, target_frames = collate_poses(examples, skeleton)
-        poses, clip = poses.to(device), tuple(poses.clip.tolist())
-        inputs = poses.joints, poses.visible, poses.context
-        if clip not in self.recordings:
-            targets = None if target_frames is None else target_frames.to(device)
-
-            def call(joints: Tensor, visible: Tensor, context: Tensor) -> tuple[Tensor, ...]:
-                return self.call(replace(poses, joints=joints, visible=visible, context=context), targets)
-
-            self.recordings[clip] = record(call, inputs)
-        return [x.cpu().numpy() for x in self.recordings[clip](*inputs)]
+    twin = predictor.in_float32()
+    return twin, RecordedPredictor(twin)

@@ -12,6 +12,8 @@ from tyro.conf import Positional
 
 if TYPE_CHECKING:
     from ups.online import OnlinePredictor
+    from ups.onnx_predictor import OnnxPredictor
+    from ups.predictor import Predictor
 
 
 @dataclass
@@ -23,7 +25,7 @@ class Stream:
     """
 
     model: Positional[Path]
-    """Folder of the trained model."""
+    """Folder of the trained model, or of one exported for the question asked: that takes half the time."""
     skeleton: str
     """Name of the frames' skeleton, or a file that describes it."""
     space: Literal["image", "camera", "kinect", "world"] = "image"
@@ -50,26 +52,43 @@ class Stream:
     """3D poses decoded together: more = cheaper and later."""
     delay: int | None = None
     """Frames between a frame and its 3D pose; half a window, and the others decoded with it, where not given."""
+    lifter: Path | None = None
+    """Folder of the model that tells 3D poses, where another one tells actions: exported models answer one task each."""
+    threads: int | None = None
+    """Processor threads that compute; the library's choice where not given."""
 
     def run(self) -> None:
         """Read, ask, answer, until the input ends."""
         from ups.data.skeletons import find_skeleton
         from ups.online import OnlinePredictor
-        from ups.predictor import Predictor
 
-        for name, value in (("--top", self.top), ("--every", self.every)):
-            if value < 1:
+        for name, value in (("--top", self.top), ("--every", self.every), ("--threads", self.threads)):
+            if value is not None and value < 1:
                 raise ValueError(f"{name} {value}; at least 1 is needed")
         online = OnlinePredictor(
-            Predictor.from_pretrained(self.model), find_skeleton(self.skeleton), space=self.space, fps=self.fps,
+            self._model(self.model), find_skeleton(self.skeleton), space=self.space, fps=self.fps,
             image_size=self.image_size, persons=self.persons, question=self.task,
             classes=tuple(text.strip() for text in self.classes.split(",")) if self.classes else None,
             horizon=self.horizon, stride=self.stride, delay=self.delay,
+            lifter=None if self.lifter is None else self._model(self.lifter),
         )  # fmt: skip
         for number, line in enumerate(sys.stdin, 1):
             if line.strip():
                 online.push(*_frame(line, number))
                 print(json.dumps({"frame": online.frames - 1} | self.answers(online)), flush=True)
+
+    def _model(self, folder: Path) -> Predictor | OnnxPredictor:
+        from ups.onnx_predictor import OnnxPredictor, is_export
+
+        if is_export(folder):
+            return OnnxPredictor(folder, self.threads)
+        import torch
+
+        from ups.predictor import Predictor
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        return Predictor.from_pretrained(folder)
 
     def answers(self, online: OnlinePredictor) -> dict[str, Any]:
         """What is told of the last frame."""
