@@ -76,6 +76,7 @@ def decode(
     known = start.new_zeros(len(memory), len(layout.positions) + 1, start.shape[-1])
     known[:, :1] = start
     mixing = torch.from_numpy(plan.mixing).to(known)
+    fed = torch.from_numpy(plan.mixing != 0)
     result = _forced(len(memory), layout, memory.device)
     last = max((k for k, ids in enumerate(layout.allowed) if len(ids) > 1), default=-1)
     for low, high in plan.spans:
@@ -84,7 +85,8 @@ def decode(
             break
         span = slice(low if caches is not None else 0, high)
         mask = None if caches is not None else steps[:high, None] >= steps[:high]
-        inputs = mixing[span, : a + 1] @ known[:, : a + 1]
+        feeding = fed[span, : a + 1].any(0).nonzero()[:, 0]  # a few parents of many tokens
+        inputs = mixing[span][:, feeding] @ known.index_select(1, feeding)
         anchored = None if anchors is None else anchors[span]
         hidden = model.decoder(inputs, positions[span], anchored, memory, mask, memory_mask, caches)
         written = model.decoder.writes(hidden[:, low - high :], plan.tokens[low:high])
@@ -113,8 +115,9 @@ def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list
     if at[0] == 0:
         result.first[:] = scores[:, 0].log_softmax(-1)
     probability, value = scores.softmax(-1), values[ids]
-    mean = (probability * value).sum(-1)  # not a matrix product: autocast would round metres to 8 bits
-    square = (probability * value.square()).sum(-1)
+    weighted = probability * value
+    mean = weighted.sum(-1)  # not a matrix product: autocast would round metres to 8 bits
+    square = weighted.mul_(value).sum(-1)
     if expected:  # bins are evenly spaced
         width = (value[-1] - value[0]) / (len(ids) - 1)
         index = ((mean - value[0]) / width).round().long()

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from ups.answers import Answer, Answerer, Lifted
 from ups.batch import Layout, Poses
 from ups.checkpoint import Trained, load
 from ups.decoding import Decoded, decode
+from ups.model.ups import UPS, cast_products
 from ups.skeleton import Skeleton
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
@@ -38,8 +40,8 @@ class Predictor(Answerer):
         self.trained, self.model = trained, trained.model.eval()
         self.values = torch.from_numpy(trained.vocabulary.token_values).to(self.device)
         self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
-        half = trained.config.train.precision == "bf16-mixed"
-        on_cpu = 16 if half else 8  # larger batches take more memory there, and no less time
+        self.mixed = trained.config.train.precision == "bf16-mixed"
+        on_cpu = 16 if self.mixed else 8  # larger batches take more memory there, and no less time
         self.clips_at_once = on_cpu if self.device.type == "cpu" else 64
 
     @staticmethod
@@ -56,10 +58,16 @@ class Predictor(Answerer):
         self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None, greedy: bool = False
     ) -> Decoded:
         """What the model writes for a batch of poses on its own device; see `UPS.memory` and `decode`."""
-        memory, mask = self.model.memory(task, poses, layout, target_frames)
+        model = self.answering
+        memory, mask = model.memory(task, poses, layout, target_frames)
         if self._embedding is None:
-            self._embedding = self.model.vocabulary()
-        return decode(self.model, task, memory, mask, layout, self.values, True, self._embedding, greedy)
+            self._embedding = model.vocabulary()
+        return decode(model, task, memory, mask, layout, self.values, True, self._embedding, greedy)
+
+    @cached_property
+    def answering(self) -> UPS:
+        """The model as it answers: in mixed precision autocast would cast the weights anew at every product."""
+        return cast_products(self.model, torch.bfloat16) if self.mixed else self.model
 
     @property
     def device(self) -> torch.device:
@@ -91,6 +99,5 @@ class Predictor(Answerer):
 
     @contextmanager
     def _inference(self) -> Iterator[None]:
-        mixed = self.trained.config.train.precision == "bf16-mixed"
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
             yield

@@ -8,6 +8,7 @@ sequence of its own, reading that frame's joint tokens.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -235,6 +236,19 @@ class UPS(nn.Module):
     def new_caches(self) -> list[Cache]:
         """Empty key-value caches, one a decoder block."""
         return [Cache() for _ in self.decoder.blocks]
+
+
+def cast_products(model: UPS, dtype: torch.dtype) -> UPS:
+    """A copy whose matrix products and convolutions hold their weights in `dtype`, for answers under autocast to it.
+
+    The tokenizer's first layer, which autocast leaves alone, keeps its own.
+    """
+    model = copy.deepcopy(model)
+    kept = model.tokenizer.embed, model.tokenizer.context
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | SlotLinear) and not any(module is other for other in kept):
+            module.to(dtype)
+    return model
 
 
 def _frames_at(x: Tensor, numbers: Tensor) -> Tensor:
