@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small import MODEL as SIZES
 from small import TRAIN, random_clip, synthetic_stores, trained_model
 
 from ups.checkpoint import PRETRAINED, CheckpointError, load, locate, pack, save
+from ups.cli import main
 from ups.data import synthetic
 from ups.data.prepare import prepare
 from ups.data.store import Store, StoreWriter
@@ -23,9 +25,10 @@ from ups.training import fine_tune, with_data_sets
 MODEL = "ups-small"
 
 
-def saved(folder: Path) -> Path:
-    trained = trained_model()
-    save(trained, folder, trained.model.state_dict(), {"tensors": {"x": torch.zeros(9)}, "facts": {"step": 1}})
+def saved(folder: Path, scale: float = 1, **settings) -> Path:
+    trained = trained_model(**settings)
+    weights = {name: scale * value for name, value in trained.model.state_dict().items()}
+    save(trained, folder, weights, {"tensors": {"x": torch.zeros(9)}, "facts": {"step": 1}})
     return folder
 
 
@@ -45,7 +48,7 @@ def renamed_store(
 
 def test_a_packed_copy_is_half_as_large_and_answers_alike(tmp_path):
     original = saved(tmp_path / "original")
-    pack(original, tmp_path / "packed")
+    pack([original], tmp_path / "packed")
     assert {path.name for path in (tmp_path / "packed").iterdir()} == {"model.json", "weights.safetensors"}
     sizes = [(folder / "weights.safetensors").stat().st_size for folder in (original, tmp_path / "packed")]
     assert sizes[1] < 0.6 * sizes[0]
@@ -54,6 +57,23 @@ def test_a_packed_copy_is_half_as_large_and_answers_alike(tmp_path):
                (original, tmp_path / "packed")]  # fmt: skip
     np.testing.assert_allclose(*answers, atol=0.1)
     assert not np.array_equal(*answers)
+
+
+def test_several_packed_together_are_the_mean_of_their_weights(tmp_path, capsys):
+    folders = [saved(tmp_path / str(scale), scale) for scale in (1, 2)]
+    assert main(["pack", *map(str, folders), "--output", str(tmp_path / "mean")]) == 0
+    one, two, mean = (load(folder).model.state_dict() for folder in (*folders, tmp_path / "mean"))
+    assert not torch.equal(one["vocabulary.project.weight"], two["vocabulary.project.weight"])
+    for name in mean:
+        assert torch.equal(mean[name].to(torch.bfloat16), ((one[name] + two[name]) / 2).to(torch.bfloat16)), name
+    for wrong, settings in (
+        ("sizes", {"model": replace(SIZES, bins=64)}),
+        ("tokens", {"classes": ("walk",)}),
+        ("routes", {"seed": 3}),
+    ):
+        other = saved(tmp_path / wrong, **settings)
+        assert main(["pack", str(folders[0]), str(other), "--output", str(tmp_path / "no")]) == 2
+        assert f" {wrong}" in capsys.readouterr().err and not (tmp_path / "no").exists()
 
 
 def test_a_name_is_a_model_of_the_package_unless_a_folder_has_it(tmp_path, monkeypatch):

@@ -153,10 +153,13 @@ class Evaluate:
 
 @dataclass
 class Pack:
-    """Copy a trained model to pass on: weights in bfloat16, without the state that training needs to continue."""
+    """Copy a trained model to pass on: weights in bfloat16, without the state that training needs to continue.
 
-    checkpoint: Positional[Path]
-    """Folder of the trained model."""
+    Of several models that were trained on from one another, the mean of their weights.
+    """
+
+    checkpoints: Positional[tuple[Path, ...]]
+    """Folder of the trained model, or of several."""
     output: Path
     """Folder of the copy."""
 
@@ -164,7 +167,7 @@ class Pack:
         """Copy, and tell the size."""
         from ups.checkpoint import pack
 
-        pack(self.checkpoint, self.output)
+        pack(self.checkpoints, self.output)
         size = sum(file.stat().st_size for file in self.output.iterdir())
         print(f"{self.output}: {size / 1e6:.1f} MB")
 
