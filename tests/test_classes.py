@@ -8,7 +8,7 @@ import torch
 from small import CLASSES, FEATURES, Words, random_clip, trained_model
 
 from ups.checkpoint import load, save
-from ups.classes import add_classes
+from ups.classes import add_classes, regressed
 from ups.predictor import Predictor
 
 NEW = ("moonwalk", "cart wheel")
@@ -32,7 +32,9 @@ def test_new_classes_stand_at_the_end_with_the_features_of_their_text():
     wider = add_classes(trained, [NEW[0], "Swipe-Left", "Cart_Wheel", "moonwalk"], Words())
     assert wider.vocabulary.classes == (*CLASSES, *NEW)  # spellings of known names add nothing
     embedding = wider.model.vocabulary
-    assert torch.count_nonzero(embedding.residual[size:]) == 0
+    old, new = embedding().split([size, len(NEW)])
+    known = trained.vocabulary.class_tokens(list(CLASSES))
+    assert torch.allclose(new, regressed(embedding.features[known], old[known], embedding.features[size:]), atol=1e-6)
     expected = (Words().encode(list(NEW)) - trained.class_mean) / trained.class_scale
     np.testing.assert_allclose(embedding.features[size:], expected, rtol=1e-6)
     before, after = trained.model.state_dict(), wider.model.state_dict()
@@ -57,6 +59,17 @@ def test_old_answers_stay_and_new_ones_become_possible(tmp_path):
         old.recognize(clip, NEW)
     lifted = [p.lift(random_clip(space="image")).joints for p in (old, new)]
     np.testing.assert_allclose(*lifted, atol=1e-6)
+
+
+def test_embeddings_that_follow_the_text_are_found_for_new_texts():
+    generator = torch.Generator().manual_seed(0)
+    features, new = (torch.randn(n, 8, generator=generator) for n in (400, 5))
+    rule = torch.randn(8, 3, generator=generator)
+    found = regressed(features, features @ rule + 7, new)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, new @ rule + 7, atol=0.05, rtol=0)
+    unlike = regressed(torch.eye(8)[:2], torch.tensor([[1.0, 0], [3, 0]]), torch.eye(8)[2:3] * 1e-3)
+    torch.testing.assert_close(unlike, torch.tensor([[2.0, 0]]), atol=0.01, rtol=0)  # a text like none: the mean
 
 
 def test_an_encoder_of_another_width_is_refused():

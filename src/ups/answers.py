@@ -176,19 +176,8 @@ class Answerer(ABC):
         return tuple(reversed(spellings.values()))
 
     def actions(self) -> tuple[str, ...]:
-        """The vocabulary's classes, without those of data sets that only pose estimation learned: no clip taught them."""
-        mixes = self.config.train.tasks
-        lifted, told = (
-            {entry.partition(":")[0] for mix in mixes if (mix.task == "estimate_pose") is lifting for entry in mix.data}
-            for lifting in (True, False)
-        )
-        if not told:
-            return self.vocabulary.classes
-        texts = {name: {canonical_text(c) for c in classes} for name, (classes, _) in self.data_sets.items()}
-        untaught = {name for name in texts if name in lifted - told}
-        never = set().union(*(texts[name] for name in untaught))
-        never -= set().union(*(texts[name] for name in texts if name not in untaught))
-        return tuple(c for c in self.vocabulary.classes if canonical_text(c) not in never)
+        """The actions that the model can tell: see `taught_actions`."""
+        return taught_actions(self.config, self.vocabulary, self.data_sets)
 
     def windows(self, stride: int | None, delay: int | None) -> tuple[int, int, int]:
         """How `lift` cuts windows: their length, the frame of a window decoded first, and how many are decoded.
@@ -240,6 +229,24 @@ class Answerer(ABC):
             joints.append(task.poses(coordinates, skeleton))
             spread.append(np.linalg.norm(task.poses(deviation, skeleton), axis=-1))
         return np.concatenate(joints), np.concatenate(spread)
+
+
+def taught_actions(
+    config: Config, vocabulary: Vocabulary, data_sets: dict[str, tuple[tuple[str, ...], Skeleton]]
+) -> tuple[str, ...]:
+    """The vocabulary's classes, without those of data sets that only pose estimation learned: no clip taught them."""
+    mixes = config.train.tasks
+    lifted, told = (
+        {entry.partition(":")[0] for mix in mixes if (mix.task == "estimate_pose") is lifting for entry in mix.data}
+        for lifting in (True, False)
+    )
+    if not told:
+        return vocabulary.classes
+    texts = {name: {canonical_text(c) for c in classes} for name, (classes, _) in data_sets.items()}
+    untaught = {name for name in texts if name in lifted - told}
+    never = set().union(*(texts[name] for name in untaught))
+    never -= set().union(*(texts[name] for name in texts if name not in untaught))
+    return tuple(c for c in vocabulary.classes if canonical_text(c) not in never)
 
 
 def default_stride(frames: int) -> int:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
+from ups.answers import taught_actions
 from ups.checkpoint import Trained
 from ups.model.ups import UPS
 from ups.text import TextEncoder, get_text_encoder
 from ups.vocabulary import TokenFeatures, class_features
 
+RIDGE = 0.3
+"""Ridge penalty of a new action's embedding: of 0.02 to 5 the best at predicting known ones from each other (docs/log.md)."""
+
 
 def add_classes(trained: Trained, texts: list[str], encoder: TextEncoder | None = None) -> Trained:
     """A model that also knows the actions `texts`; `trained` stays as it is.
 
-    The new tokens stand at the end of the vocabulary, embedded by their text features alone (their residual is zero).
-    Every other weight is copied, so scores among the old classes don't change. Names that are known are passed over.
+    The new tokens stand at the end of the vocabulary. Their embedding is what those of the actions that clips taught say
+    about a text like theirs (`regressed`). Every other weight is copied, so scores among the old classes don't change. Names
+    that are known are passed over.
 
     Args:
         trained: the model, on any device.
@@ -28,6 +34,9 @@ def add_classes(trained: Trained, texts: list[str], encoder: TextEncoder | None 
     """
     vocabulary = trained.vocabulary.with_classes(texts)
     new = vocabulary.classes[len(trained.vocabulary.classes) :]
+    taught = trained.vocabulary.class_tokens(
+        list(taught_actions(trained.config, trained.vocabulary, trained.data_sets))
+    )
     state = trained.model.state_dict()
     features, residual = state["vocabulary.features"], state["vocabulary.residual"]
     known = TokenFeatures(features.cpu().numpy(), trained.class_mean, trained.class_scale)
@@ -37,4 +46,27 @@ def add_classes(trained: Trained, texts: list[str], encoder: TextEncoder | None 
     state["vocabulary.residual"] = torch.cat([residual, residual.new_zeros(len(new), residual.shape[1])])
     model = UPS(trained.config.model, trained.model.tasks, state["vocabulary.features"]).to(features.device)
     model.load_state_dict(state)
+    if taught and new:
+        with torch.no_grad():
+            embedding, size = model.vocabulary(), len(residual)
+            wanted = regressed(model.vocabulary.features[taught], embedding[taught], model.vocabulary.features[size:])
+            model.vocabulary.residual[size:] = wanted - embedding[size:]
     return replace(trained, model=model.eval(), vocabulary=vocabulary)
+
+
+def regressed(features: Tensor, embeddings: Tensor, new: Tensor) -> Tensor:
+    """Embeddings of new texts, by ridge regression from the known ones, after the means of both.
+
+    Args:
+        features: (C, F) text features of C actions, of about unit size in each of F dimensions.
+        embeddings: (C, D) theirs.
+        new: (T, F) text features.
+
+    Returns:
+        (T, D).
+    """
+    x, y, z = (values.double() for values in (features, embeddings, new))
+    middle, mean = x.mean(0), y.mean(0)
+    x, z = (x - middle) / x.shape[1] ** 0.5, (z - middle) / x.shape[1] ** 0.5
+    penalty = RIDGE * torch.eye(len(x), dtype=x.dtype, device=x.device)
+    return (mean + z @ x.t() @ torch.linalg.solve(x @ x.t() + penalty, y - mean)).to(embeddings)
