@@ -63,11 +63,9 @@ class GraphConvolution(nn.Module):
 
     def topology(self, x: Tensor, graph: Tensor, slots: Tensor, frames: Tensor | None) -> Tensor:
         """(P, G, J, J)."""
-        p, _, j, _ = x.shape
-        pooled = mean_frame(x, frames)
-        query, key = self.query_key(pooled).view(p, j, 2, self.groups, RELATIONS).permute(2, 0, 3, 1, 4)
-        relation = torch.tanh(query[:, :, :, None] - key[:, :, None])  # P G J J R
-        refined = torch.einsum("pgijr,gr->pgij", relation, self.refine.to(relation.dtype))
+        query, key = self.query_key(mean_frame(x, frames)).chunk(2, dim=-1)  # P J G*R
+        relation = torch.tanh(query[:, :, None] - key[:, None])  # P J J G*R
+        refined = F.linear(relation, torch.block_diag(*self.refine).to(relation.dtype)).permute(0, 3, 1, 2)
         fixed = torch.einsum("gc,cij->gij", self.mix, graph) + self.learned[:, slots][:, :, slots]
         return refined + fixed.to(refined.dtype)
 
