@@ -132,8 +132,8 @@ def locate(model: Path | str) -> Path:
 def pack(models: Sequence[Path | str], folder: Path) -> None:
     """Write a copy of a trained model with weights in bfloat16 and without its training state: half the size or less.
 
-    Of several models, what is written is the mean of their weights, with the last one's config. Models whose training went on
-    from one another's weights lie in one basin of the loss, and their mean often generalises better than each.
+    Of several models, what is written is the mean of their weights, with the last one's config. That makes sense for models whose
+    training went on from one another's weights, which lie in one basin of the loss (docs/log.md).
 
     Raises:
         CheckpointError: no model there.

@@ -85,7 +85,7 @@ def decode(
             break
         span = slice(low if caches is not None else 0, high)
         mask = None if caches is not None else steps[:high, None] >= steps[:high]
-        feeding = fed[span, : a + 1].any(0).nonzero()[:, 0]  # a few parents of many tokens
+        feeding = fed[span, : a + 1].any(0).nonzero()[:, 0].to(memory.device)  # a few parents of many tokens
         inputs = mixing[span][:, feeding] @ known.index_select(1, feeding)
         anchored = None if anchors is None else anchors[span]
         hidden = model.decoder(inputs, positions[span], anchored, memory, mask, memory_mask, caches)

@@ -238,5 +238,4 @@ def _for_one(predictor: Predictor | OnnxPredictor) -> tuple[Answerer, Answerer]:
         return predictor, predictor
     from ups.recorded_predictor import RecordedPredictor
 
-    twin = predictor.in_float32()
-    return twin, RecordedPredictor(twin)
+    return predictor.in_float32(), RecordedPredictor(predictor)

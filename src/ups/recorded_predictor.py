@@ -46,13 +46,13 @@ class RecordedPredictor(Predictor):
     def coordinates(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Answerer`."""
+        """See `Answerer`; what is greedy isn't recorded."""
+        if greedy:
+            return super().coordinates(task, examples, skeleton, greedy)
 
         def means(decoded: Decoded, layout: Layout) -> tuple[Tensor, ...]:
             return decoded.mean[:, :-1], decoded.spread[:, :-1]
 
-        if greedy:
-            return super().coordinates(task, examples, skeleton, greedy)
         mean, spread = self._play(task, examples, skeleton, (), means)
         return mean, spread
 
