@@ -236,7 +236,7 @@ def _onnx_calls(trained: Trained, folder: Path, w: Workload) -> dict[str, Callab
 
 def decoding_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], object]]:
     """`BATCH` sequences decoded from a memory that is ready."""
-    trained, model, device = predictor.trained, predictor.model, predictor.device
+    trained, model, device = predictor.trained, predictor.answering, predictor.device
     task, precision = get_task(w.mix.task), trained.config.train.precision
     rng = np.random.default_rng(0)
     batch = make_batch(task, w.mix, 1, trained.vocabulary, w.clips[:BATCH], w.classes, rng).to(device)
