@@ -134,7 +134,7 @@ def recognition(trained: Trained, shape: Shape, device: torch.device) -> Callabl
 
     def call() -> object:
         name = next(names)
-        with inference(trained.config.train.precision, device):
+        with inference(predictor.precision, device):
             memory, mask = trained.model.memory(name, poses, layout, None)
             return decode(trained.model, name, memory, mask, layout, predictor.values)
 

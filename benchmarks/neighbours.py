@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,12 +36,13 @@ from rich.table import Table
 
 from ups.allocator import keep_freed_memory
 from ups.bench.inputs import at_shape, random_clip
-from ups.bench.measure import in_precision, inference
+from ups.bench.measure import inference
 from ups.bench.timing import Spread, interleaved, machine, number
 from ups.checkpoint import Trained
 from ups.cli.show import show
 from ups.decoding import decode
 from ups.describe import cost, count_flops, load_or_build
+from ups.precision import Products, computes_bfloat16
 from ups.predictor import Predictor
 from ups.report import write_whole
 from ups.skeleton import H36M_17, KINECT_20, NTU_25, Skeleton
@@ -49,11 +50,10 @@ from ups.tasks import get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.task import collate_poses
 
-Precision = Literal["32-true", "bf16-mixed"]
-PRECISIONS: dict[str, Precision] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+PRECISIONS: dict[str, Products] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 RECEPTIVE_FIELD = 3**5
 """Frames that VideoPose3D's model sees of a sequence to tell one."""
-Answer = Callable[[Precision], object]
+Answer = Callable[[Products], object]
 """Computes once, in the precision it is given."""
 
 
@@ -108,7 +108,7 @@ def neighbour(name: str, model: torch.nn.Module, shape: tuple[int, ...], device:
     model.to(device).eval().requires_grad_(False)
     x = torch.randn(shape, device=device)
 
-    def answer(precision: Precision) -> object:
+    def answer(precision: Products) -> object:
         with inference(precision, device):
             return model(x).float()
 
@@ -125,17 +125,17 @@ def our_recognition(
     shaped = at_shape(trained, task.name, skeleton, frames, names)
     rng = np.random.default_rng(0)
     clips = [random_clip(task.name, skeleton, frames, persons, 0, rng) for _ in range(batch)]
-    predictors = {precision: Predictor(in_precision(shaped, precision)) for precision in PRECISIONS.values()}
+    predictors = {precision: Predictor(shaped, precision) for precision in PRECISIONS.values()}
     one = predictors["32-true"]
     poses, _ = collate_poses([task.example(clip, frames) for clip in clips], skeleton.sorted_by_slot())
     poses, layout = poses.to(one.device), task.layout(trained.vocabulary, poses.skeleton, names)
 
-    def model_only(precision: Precision) -> object:
+    def model_only(precision: Products) -> object:
         with inference(precision, one.device):
             memory, mask = one.model.memory(task.name, poses, layout, None)
             return decode(one.model, task.name, memory, mask, layout, one.values).first
 
-    def from_poses(precision: Precision) -> object:
+    def from_poses(precision: Products) -> object:
         return predictors[precision].class_scores(task.name, clips, names, batch)
 
     parameters = cost(shaped, task.name, frames, skeleton).parameters
@@ -152,9 +152,9 @@ def our_lifting(trained: Trained, skeleton: Skeleton, frames: int) -> Contender:
     window = Predictor(trained).frames_of(task)
     shaped = at_shape(trained, task, skeleton, window)
     clip = random_clip(task, skeleton, frames, 1, -1, np.random.default_rng(0))
-    predictors = {precision: Predictor(in_precision(shaped, precision)) for precision in PRECISIONS.values()}
+    predictors = {precision: Predictor(shaped, precision) for precision in PRECISIONS.values()}
 
-    def answer(precision: Precision) -> object:
+    def answer(precision: Products) -> object:
         return predictors[precision].lift(clip, flip=False)
 
     parameters = cost(shaped, task, window, skeleton).parameters
@@ -221,8 +221,9 @@ def cases_of(
 
 
 def run_case(case: Case, rounds: int, seconds: float, device: torch.device) -> dict[str, Any]:
-    """All contenders in both precisions in turn."""
-    names = {(c.name, dtype): c for c in case.contenders for dtype in PRECISIONS}
+    """All contenders in float32, and in bfloat16 where the device has it, in turn."""
+    dtypes = [dtype for dtype in PRECISIONS if dtype == "float32" or computes_bfloat16(device)]
+    names = {(c.name, dtype): c for c in case.contenders for dtype in dtypes}
 
     def bound(contender: Contender, dtype: str) -> Callable[[], object]:
         return lambda: contender.answer(PRECISIONS[dtype])

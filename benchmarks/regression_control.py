@@ -27,6 +27,7 @@ from ups.data.store import Store
 from ups.decoding import Decoded
 from ups.evaluation import evaluate
 from ups.model.ups import UPS
+from ups.precision import settled
 from ups.predictor import Predictor
 from ups.recipes import RECIPES, get_recipe, seeded, separate, shorter
 from ups.tasks import TASKS
@@ -76,6 +77,7 @@ def train_regressor(trained: Trained, stores: dict[str, Store]) -> Regressor:
     model = Regressor(trained.model).train()
     groups = parameter_groups(model, config)  # pyright: ignore[reportArgumentType]
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
+    bfloat16 = settled(config.precision, torch.device("cpu")) == "bf16-mixed"
     average = Average(model, config.ema)  # pyright: ignore[reportArgumentType]
     centres = torch.from_numpy(trained.vocabulary.bin_centres).tile(3)
     for step, batch in enumerate(prefetch(streams_of(trained, stores, TASKS), 0, config.workers)):
@@ -83,7 +85,7 @@ def train_regressor(trained: Trained, stores: dict[str, Store]) -> Regressor:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step / config.cycles) * group["rate"]
         assert batch.target_frames is not None
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16-mixed"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             answer = model(batch.poses, batch.layout, batch.target_frames)
         target = centres[batch.tokens[:, :-1]].float()
         weight = batch.weights[:, :-1:3]

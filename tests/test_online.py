@@ -157,7 +157,7 @@ def test_candidates_are_those_asked_for(predictor):
 
 
 def test_float32_answers_for_a_model_of_mixed_precision():
-    rough = Predictor(trained_model(replace(TRAIN, precision="bf16-mixed"), classes=CLASSES))
+    rough = Predictor(trained_model(classes=CLASSES), "bf16-mixed")
     clip = random_clip()
     online = stream_of(rough, clip)
     for t in range(clip.frames):

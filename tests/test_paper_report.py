@@ -14,6 +14,7 @@ from ups.cli import main
 from ups.document import Chart, Table, Text, write_document
 from ups.paper_report import write_report
 from ups.paper_tables import published
+from ups.predictor import Predictor
 from ups.records import Record, measures, new_record, read_records, variants, write_record
 
 CURVE = {"20%": 0.5, "40%": 0.6, "60%": 0.7, "80%": 0.8, "100%": 0.9}
@@ -32,7 +33,10 @@ EARLY = {"clips": 4, "top1_at": CURVE, "area_under_curve": 0.7}
 def record(results: dict[str, dict], name: str = "", fine_tuned: bool = False, seed: int = 0, **model) -> Record:
     """What an evaluation would have written for a model of that size."""
     made = new_record(
-        trained_model(), f"runs/{name}/seed_{seed}/checkpoint" if name else "runs/mine/checkpoint", results, "test"
+        Predictor(trained_model()),
+        f"runs/{name}/seed_{seed}/checkpoint" if name else "runs/mine/checkpoint",
+        results,
+        "test",
     )
     made["seed"], made["steps"] = seed, 100
     made["config"]["model"] |= model

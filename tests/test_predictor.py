@@ -166,7 +166,7 @@ def test_a_model_on_disk_gives_the_same_answers(predictor, tmp_path: Path):
 
 
 def test_half_precision_answers_alike():
-    rough = Predictor(trained_model(replace(TRAIN, precision="bf16-mixed"), classes=CLASSES))
+    rough = Predictor(trained_model(classes=CLASSES), "bf16-mixed")
     exact = Predictor(trained_model(classes=CLASSES))
     a, b = (p.class_scores("recognize_3d", [random_clip()], CLASSES) for p in (rough, exact))
     assert a.dtype == np.float32

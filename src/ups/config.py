@@ -10,7 +10,7 @@ from typing import Literal
 
 Decoding = Literal["token", "joint", "level"]
 """How many tokens the decoder writes at a step, see `ups.model.decoder.schedule`."""
-Precision = Literal["bf16-mixed", "32-true"]
+Precision = Literal["auto", "bf16-mixed", "32-true"]
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,9 @@ class TrainConfig:
     accumulate: int = 1
     """Micro-batches an optimiser step; the batch size is divided by it. Several processes share them out, so it must be a
     multiple of their number."""
-    precision: Precision = "bf16-mixed"
-    """bf16-mixed needs a processor with native bfloat16 to be fast."""
+    precision: Precision = "auto"
+    """bf16-mixed = matrix products in bfloat16, many times slower on a processor that lacks it; 32-true = all in float32;
+    auto = bf16-mixed where the device has bfloat16, 32-true elsewhere."""
     ema: float = 0.998
     """Decay of the running average of weights that is evaluated and saved; 0 = none."""
     mixing_temperature: float = 2.0

@@ -8,6 +8,7 @@ the unused blocks as well and search the graph for them at every step (docs/scal
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -29,9 +30,11 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from ups.config import Precision
 from ups.model.encoder import Block, Encoder
+from ups.precision import computes_bfloat16, settled
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+log = logging.getLogger("ups")
 
 
 def start(precision: Precision = "32-true", strategy: Literal["ddp", "fsdp"] = "ddp") -> Fabric:
@@ -42,6 +45,13 @@ def start(precision: Precision = "32-true", strategy: Literal["ddp", "fsdp"] = "
     """
     e = os.environ
     environment: ClusterEnvironment
+    device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    if precision == "bf16-mixed" and not computes_bfloat16(device):
+        log.warning(
+            "this %s works bfloat16 out in software, many times slower than float32; "
+            "--train.precision auto takes what it has", device.type,
+        )  # fmt: skip
+    precision = settled(precision, device)
     if dist.is_torchelastic_launched():
         environment, processes, each = TorchElasticEnvironment(), int(e["WORLD_SIZE"]), int(e["LOCAL_WORLD_SIZE"])
     else:  # these are set by srun alone, and not in the script that sbatch runs

@@ -280,9 +280,10 @@ def _evaluate(experiment: Experiment, trained: Trained, stores: Path, output: Pa
     from ups.predictor import Predictor
 
     folder = experiment.folder(output, tuned_on)
-    results = evaluate(Predictor(trained), stores, experiment.part)
+    predictor = Predictor(trained)
+    results = evaluate(predictor, stores, experiment.part)
     facts = {"name": experiment.name, "fine_tuned": bool(tuned_on), "cycles": experiment.config.train.cycles}
-    record = new_record(trained, folder / "checkpoint", results, experiment.part) | {"experiment": facts}
+    record = new_record(predictor, folder / "checkpoint", results, experiment.part) | {"experiment": facts}
     write_record(folder / METRICS, record)
 
 

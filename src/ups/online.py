@@ -236,6 +236,7 @@ def _for_one(predictor: Predictor | OnnxPredictor) -> tuple[Answerer, Answerer]:
     """The offline twin of what answers a stream, and what answers it."""
     if isinstance(predictor, OnnxPredictor):
         return predictor, predictor
+    from ups.predictor import Predictor
     from ups.recorded_predictor import RecordedPredictor
 
-    return predictor.in_float32(), RecordedPredictor(predictor)
+    return Predictor(predictor.trained, "32-true"), RecordedPredictor(predictor)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from ups.batch import Layout, Poses
 from ups.checkpoint import Trained, load
 from ups.decoding import Decoded, decode
 from ups.model.ups import UPS, cast_products
+from ups.precision import Products, settled
 from ups.skeleton import Skeleton
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
@@ -33,26 +33,28 @@ __all__ = ["Answer", "Lifted", "Predictor"]
 
 
 class Predictor(Answerer):
-    """Answers questions about pose sequences with one trained model, whose weights must not change from then on."""
+    """Answers questions about pose sequences with one trained model, whose weights must not change from then on.
 
-    def __init__(self, trained: Trained) -> None:
+    Attributes:
+        precision: of the answers. Where not given, that of training; float32 where that was bfloat16 and the device has
+            none of its own.
+    """
+
+    def __init__(self, trained: Trained, precision: Products | None = None) -> None:
         super().__init__(trained.config, trained.vocabulary, trained.data_sets)
         self.trained, self.model = trained, trained.model.eval()
         self.values = torch.from_numpy(trained.vocabulary.token_values).to(self.device)
         self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
-        self.mixed = trained.config.train.precision == "bf16-mixed"
+        trained_in = trained.config.train.precision
+        self.precision: Products = precision or settled("32-true" if trained_in == "32-true" else "auto", self.device)
+        self.mixed = self.precision == "bf16-mixed"
         on_cpu = 16 if self.mixed else 8  # larger batches take more memory there, and no less time
         self.clips_at_once = on_cpu if self.device.type == "cpu" else 64
 
     @staticmethod
-    def from_pretrained(model: Path | str) -> Predictor:
+    def from_pretrained(model: Path | str, precision: Products | None = None) -> Predictor:
         """The model in a checkpoint folder, or one of the package by name ("ups-small"); raises CheckpointError."""
-        return Predictor(load(model))
-
-    def in_float32(self) -> Predictor:
-        """The same model answering in float32 throughout, whatever precision it was trained in."""
-        train = replace(self.config.train, precision="32-true")
-        return Predictor(replace(self.trained, config=replace(self.config, train=train)))
+        return Predictor(load(model), precision)
 
     def decoded(
         self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None, greedy: bool = False

@@ -29,7 +29,7 @@ class RecordedPredictor(Predictor):
     """
 
     def __init__(self, predictor: Predictor) -> None:
-        super().__init__(predictor.in_float32().trained)
+        super().__init__(predictor.trained, "32-true")
         self.recordings: dict[tuple, Call] = {}
 
     def action_scores(

@@ -2,7 +2,7 @@
 
 A record is a plain dictionary:
 
-checkpoint, recipe, steps, seed, precision, ups, torch      where the figures come from
+checkpoint, recipe, steps, seed, precision, ups, torch      where the figures come from; precision is that of the answers
 config, routes                                              the whole config; task -> block (from 0) of each layer
 part, flip, greedy                                          how they were measured
 results                                                     {"task/data set:protocol": metrics}, see `ups.evaluation`
@@ -23,7 +23,7 @@ from ups.config import to_dict
 from ups.report import write_whole
 
 if TYPE_CHECKING:
-    from ups.checkpoint import Trained
+    from ups.predictor import Predictor
 
 Record = dict[str, Any]
 METRICS = "metrics.json"
@@ -32,7 +32,7 @@ TITLES = {"unified": "UPS", "without_routing": "UPS without routing"}
 
 
 def new_record(
-    trained: Trained,
+    predictor: Predictor,
     checkpoint: Path | str,
     results: dict[str, dict],
     part: str,
@@ -42,12 +42,13 @@ def new_record(
     """What `ups.evaluation.evaluate` found for a model, as a record."""
     import torch
 
+    trained = predictor.trained
     return {
         "checkpoint": str(checkpoint),
         "recipe": trained.config.name,
         "steps": trained.steps,
         "seed": trained.config.train.seed,
-        "precision": trained.config.train.precision,
+        "precision": predictor.precision,
         "ups": __version__,
         "torch": torch.__version__,
         "config": to_dict(trained.config),

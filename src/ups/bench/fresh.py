@@ -17,6 +17,7 @@ from ups.bench.timing import peak_memory, synchronise
 from ups.checkpoint import load
 from ups.config import TaskMix
 from ups.pose import PoseSequence
+from ups.precision import settled
 from ups.predictor import Predictor
 
 BATCH = 64
@@ -98,7 +99,7 @@ def _answer_all(job: Job) -> dict[str, float]:
 def _predictor(job: Job) -> Predictor:
     trained = load(job.folder)
     trained.model.to(torch.device(job.device))
-    return Predictor(trained)
+    return Predictor(trained, settled(trained.config.train.precision, torch.device(job.device)))
 
 
 def _train(job: Job) -> dict[str, float]:

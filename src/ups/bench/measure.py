@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from ups.config import TaskMix
 from ups.decoding import decode
 from ups.describe import count_flops
 from ups.pose import PoseSequence
+from ups.precision import Products, settled
 from ups.predictor import Predictor
 from ups.tasks import get_task
 from ups.training import Run, make_batch
@@ -44,7 +45,7 @@ class Settings:
     Attributes:
         tasks: which; all that the model was trained on where empty.
         batch: samples of a training step; as the model was trained where None.
-        precision: of training and answers; the model's own where None.
+        precision: of training and answers; that in which the model answers here where None.
         rounds: repetitions of all measurements, in turn.
         seconds: time a measurement takes in each round, at least.
         onnx: also measure the exported model, float32, through ONNX Runtime on the processor.
@@ -52,7 +53,7 @@ class Settings:
 
     tasks: tuple[str, ...] = ()
     batch: int | None = None
-    precision: Literal["bf16-mixed", "32-true"] | None = None
+    precision: Products | None = None
     rounds: int = 5
     seconds: float = 0.5
     onnx: bool = False
@@ -104,7 +105,7 @@ def measure(trained: Trained, settings: Settings) -> dict[str, Any]:
     if settings.batch is not None and settings.batch < train.accumulate:
         raise ValueError(f"a batch of {settings.batch}; at least {train.accumulate} is needed")
     mixes = tuple(replace(mix, batch=settings.batch or mix.batch) for mix in train.tasks)
-    trained = in_precision(trained, settings.precision or train.precision)
+    trained = in_precision(trained, settings.precision or Predictor(trained).precision)
     trained = replace(trained, config=replace(trained.config, train=replace(trained.config.train, tasks=mixes)))
     work = [workload(trained, task) for task in settings.tasks or [mix.task for mix in mixes]]
     with tempfile.TemporaryDirectory() as temporary:
@@ -150,7 +151,7 @@ def inference(precision: str, device: torch.device) -> AbstractContextManager[ob
     return stack
 
 
-def in_precision(trained: Trained, precision: Literal["bf16-mixed", "32-true"]) -> Trained:
+def in_precision(trained: Trained, precision: Products) -> Trained:
     """The same model, which trains and answers in `precision`."""
     train = replace(trained.config.train, precision=precision)
     return replace(trained, config=replace(trained.config, train=train))
@@ -162,11 +163,13 @@ def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str
     device, answering = run.fabric.device, load(folder)
     answering.model.to(device).requires_grad_(False)
     facts = machine(device)
-    predictor, precision = Predictor(answering), answering.config.train.precision
-    plain = Predictor(in_precision(answering, "32-true"))  # for counting: the counter and autocast conflict
+    predictor = Predictor(answering, settled(answering.config.train.precision, device))
+    precision = predictor.precision
+    plain = Predictor(answering, "32-true")  # for counting: the counter and autocast conflict
     calls: dict[str, Callable[[], object]] = {}
     flops: dict[str, float] = {}
-    for dtype in ("float32", "bfloat16"):
+    yardsticks = {"float32", DTYPES[precision], DTYPES[settled("auto", device)]}  # bfloat16 in software takes minutes
+    for dtype in sorted(yardsticks):
         calls[dtype], flops[dtype] = matmul(getattr(torch, dtype), device)
     for w in work:
         for name, call in {
@@ -181,7 +184,7 @@ def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str
         flops[f"{w.mix.task}/training"] = count_flops(calls[f"{w.mix.task}/training"])[0]
         flops[f"{w.mix.task}/inference"] = count_flops(_answer_calls(plain, w)["inference"])[0]
     times = interleaved(calls, settings.rounds, settings.seconds, device)
-    rates = {name: Spread.of(times[name].rates(flops[name])).to_dict() for name in ("float32", "bfloat16")}
+    rates = {name: Spread.of(times[name].rates(flops[name])).to_dict() for name in sorted(yardsticks)}
     model = answering.model
     return {
         "machine": facts,
@@ -237,7 +240,7 @@ def _onnx_calls(trained: Trained, folder: Path, w: Workload) -> dict[str, Callab
 def decoding_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], object]]:
     """`BATCH` sequences decoded from a memory that is ready."""
     trained, model, device = predictor.trained, predictor.answering, predictor.device
-    task, precision = get_task(w.mix.task), trained.config.train.precision
+    task, precision = get_task(w.mix.task), predictor.precision
     rng = np.random.default_rng(0)
     batch = make_batch(task, w.mix, 1, trained.vocabulary, w.clips[:BATCH], w.classes, rng).to(device)
     with inference(precision, device):

@@ -35,7 +35,7 @@ class Bench:
     batch: int | None = None
     """Samples of a training step; as the model was trained where not given."""
     precision: Literal["bf16-mixed", "32-true"] | None = None
-    """As the model was trained where not given."""
+    """Of training and answers; that in which the model answers here where not given."""
     onnx: bool = False
     """Export each task as well, and measure ONNX Runtime's answers beside ours."""
 

@@ -11,7 +11,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from ups.cli.show import show
-from ups.config import Config
+from ups.config import Config, Precision
 from ups.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class FineTune:
     """Optimiser steps."""
     learning_rate: float = 5e-4
     """Peak learning rate."""
+    precision: Precision | None = None
+    """As in training; the model's own where not given."""
 
     def run(self) -> None:
         """Fine-tune or continue to."""
@@ -84,6 +86,9 @@ class FineTune:
         _check_unfinished(self.output)
         keep_freed_memory()
         trained = load(self.checkpoint)
+        if self.precision:
+            train = replace(trained.config.train, precision=self.precision)
+            trained = replace(trained, config=replace(trained.config, train=train))
         mixes = tuple(mix for mix in trained.config.train.tasks if mix.task == self.task)
         if self.data:
             mixes = tuple(replace(mix, data=self.data) for mix in mixes)
@@ -115,11 +120,14 @@ class Evaluate:
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
+    precision: Literal["bf16-mixed", "32-true"] | None = None
+    """Of the answers. That of training where not given; float32 where that was bfloat16 and the device has none of its own."""
 
     def run(self) -> None:
         """Evaluate, write, print."""
         from dataclasses import replace
 
+        from ups.checkpoint import load
         from ups.describe import result_tables
         from ups.distributed import is_first, start
         from ups.evaluation import evaluate
@@ -128,9 +136,12 @@ class Evaluate:
         from ups.records import exported_record, new_record, write_record
 
         exported, fabric = is_export(self.checkpoint), start()
-        predictor = OnnxPredictor(self.checkpoint) if exported else Predictor.from_pretrained(self.checkpoint)
+        if exported and self.precision:
+            raise ValueError(f"{self.checkpoint} was exported; it answers in its own data type, not in --precision")
+        predictor = OnnxPredictor(self.checkpoint) if exported else Predictor(load(self.checkpoint), self.precision)
         if fabric.world_size > 1 and isinstance(predictor, Predictor):
-            predictor = Predictor(replace(predictor.trained, model=predictor.model.to(fabric.device)))
+            moved = replace(predictor.trained, model=predictor.model.to(fabric.device))
+            predictor = Predictor(moved, self.precision)
         train = predictor.config.train
         known = [mix.task for mix in train.tasks]
         if wrong := [task for task in self.tasks if task not in known]:
@@ -146,7 +157,7 @@ class Evaluate:
         if isinstance(predictor, OnnxPredictor):
             write_record(path, exported_record(predictor.facts, *how))
         else:
-            write_record(path, new_record(predictor.trained, *how))
+            write_record(path, new_record(predictor, *how))
         show(result_tables(results))
         print(f"all figures: {path}")
 
