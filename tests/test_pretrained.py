@@ -155,7 +155,7 @@ def test_the_model_of_the_package_is_small_and_answers_every_question():
 @pytest.mark.slow
 def test_the_model_card_is_reproduced_to_the_digit(tmp_path, data_folder):
     card = json.loads((PRETRAINED[MODEL] / "metrics.json").read_text())["results"]
-    predictor = Predictor.from_pretrained(MODEL)
+    predictor = Predictor.from_pretrained(MODEL, "32-true")  # as `ups evaluate` does
     for name in dict.fromkeys(key.partition("/")[2].partition(":")[0] for key in card):
         prepare(name, data_folder, tmp_path / name)
     results = evaluate(predictor, tmp_path)

@@ -72,8 +72,8 @@ class FineTune:
     """Optimiser steps."""
     learning_rate: float = 5e-4
     """Peak learning rate."""
-    precision: Precision | None = None
-    """As in training; the model's own where not given."""
+    precision: Precision = "auto"
+    """As in training: bfloat16 where the device has it, or in float32."""
 
     def run(self) -> None:
         """Fine-tune or continue to."""
@@ -86,9 +86,8 @@ class FineTune:
         _check_unfinished(self.output)
         keep_freed_memory()
         trained = load(self.checkpoint)
-        if self.precision:
-            train = replace(trained.config.train, precision=self.precision)
-            trained = replace(trained, config=replace(trained.config, train=train))
+        train = replace(trained.config.train, precision=self.precision)
+        trained = replace(trained, config=replace(trained.config, train=train))
         mixes = tuple(mix for mix in trained.config.train.tasks if mix.task == self.task)
         if self.data:
             mixes = tuple(replace(mix, data=self.data) for mix in mixes)
@@ -120,8 +119,8 @@ class Evaluate:
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
-    precision: Literal["bf16-mixed", "32-true"] | None = None
-    """Of the answers. That of training where not given; float32 where that was bfloat16 and the device has none of its own."""
+    precision: Literal["bf16-mixed", "32-true"] = "32-true"
+    """Of the answers: float32, whose figures are the same on every machine, or bfloat16. An exported model answers in its own."""
 
     def run(self) -> None:
         """Evaluate, write, print."""
@@ -136,8 +135,6 @@ class Evaluate:
         from ups.records import exported_record, new_record, write_record
 
         exported, fabric = is_export(self.checkpoint), start()
-        if exported and self.precision:
-            raise ValueError(f"{self.checkpoint} was exported; it answers in its own data type, not in --precision")
         predictor = OnnxPredictor(self.checkpoint) if exported else Predictor(load(self.checkpoint), self.precision)
         if fabric.world_size > 1 and isinstance(predictor, Predictor):
             moved = replace(predictor.trained, model=predictor.model.to(fabric.device))
