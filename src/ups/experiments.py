@@ -280,7 +280,7 @@ def _evaluate(experiment: Experiment, trained: Trained, stores: Path, output: Pa
     from ups.predictor import Predictor
 
     folder = experiment.folder(output, tuned_on)
-    predictor = Predictor(trained, "32-true")  # so that figures are the same on every machine
+    predictor = Predictor(trained, "32-true")  # as `ups evaluate` does
     results = evaluate(predictor, stores, experiment.part)
     facts = {"name": experiment.name, "fine_tuned": bool(tuned_on), "cycles": experiment.config.train.cycles}
     record = new_record(predictor, folder / "checkpoint", results, experiment.part) | {"experiment": facts}

@@ -120,7 +120,7 @@ class Evaluate:
     greedy: bool = False
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
     precision: Literal["bf16-mixed", "32-true"] = "32-true"
-    """Of the answers: float32, whose figures are the same on every machine, or bfloat16. An exported model answers in its own."""
+    """Of the answers: float32, so that figures do not depend on whether a machine has bfloat16. Exports answer in their own."""
 
     def run(self) -> None:
         """Evaluate, write, print."""
