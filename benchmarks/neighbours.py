@@ -40,9 +40,10 @@ from ups.bench.measure import inference
 from ups.bench.timing import Spread, interleaved, machine, number
 from ups.checkpoint import Trained
 from ups.cli.show import show
+from ups.config import Products
 from ups.decoding import decode
 from ups.describe import cost, count_flops, load_or_build
-from ups.precision import Products, computes_bfloat16
+from ups.precision import computes_bfloat16
 from ups.predictor import Predictor
 from ups.report import write_whole
 from ups.skeleton import H36M_17, KINECT_20, NTU_25, Skeleton

@@ -5,13 +5,9 @@ A processor without bfloat16 of its own (AVX512-BF16, AMX, Arm's BF16) works it 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 
-from ups.config import Precision
-
-Products = Literal["bf16-mixed", "32-true"]
+from ups.config import Precision, Products
 
 
 def computes_bfloat16(device: torch.device) -> bool:

@@ -21,9 +21,10 @@ from torch import Tensor
 from ups.answers import Answer, Answerer, Lifted
 from ups.batch import Layout, Poses
 from ups.checkpoint import Trained, load
+from ups.config import Products
 from ups.decoding import Decoded, decode
 from ups.model.ups import UPS, cast_products
-from ups.precision import Products, settled
+from ups.precision import settled
 from ups.skeleton import Skeleton
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask

@@ -25,11 +25,11 @@ from ups.bench.fresh import BATCH, Job, answer_many, answer_one, answering_memor
 from ups.bench.inputs import IN_THE_IMAGE, random_clip, shape_of
 from ups.bench.timing import Spread, Timing, interleaved, machine, matmul, number
 from ups.checkpoint import Trained, load, save
-from ups.config import TaskMix
+from ups.config import Products, TaskMix
 from ups.decoding import decode
 from ups.describe import count_flops
 from ups.pose import PoseSequence
-from ups.precision import Products, settled
+from ups.precision import settled
 from ups.predictor import Predictor
 from ups.tasks import get_task
 from ups.training import Run, make_batch

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from tyro.conf import Positional
 
 from ups.cli.show import show
+from ups.config import Products
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Bench:
     """Least time of one measurement in each round."""
     batch: int | None = None
     """Samples of a training step; as the model was trained where not given."""
-    precision: Literal["bf16-mixed", "32-true"] | None = None
+    precision: Products | None = None
     """Of training and answers; that in which the model answers here where not given."""
     onnx: bool = False
     """Export each task as well, and measure ONNX Runtime's answers beside ours."""

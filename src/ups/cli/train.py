@@ -11,7 +11,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from ups.cli.show import show
-from ups.config import Config, Precision
+from ups.config import Config, Precision, Products
 from ups.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Evaluate:
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
-    precision: Literal["bf16-mixed", "32-true"] = "32-true"
+    precision: Products = "32-true"
     """Of the answers: float32, so that figures do not depend on whether a machine has bfloat16. Exports answer in their own."""
 
     def run(self) -> None:
