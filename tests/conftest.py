@@ -8,7 +8,7 @@ import torch
 from hypothesis import settings
 from small import synthetic_stores
 
-from ups.data.store import Store
+from ups.data.store.store import Store
 
 settings.register_profile("ups", deadline=None, database=None)
 settings.load_profile("ups")

@@ -10,16 +10,16 @@ from typing import get_args
 import numpy as np
 import torch
 
-from ups.checkpoint import Trained
+from ups.checkpoint.io import Trained
 from ups.config import Config, Decoding, ModelConfig, TaskMix, TrainConfig
-from ups.data import synthetic
-from ups.data.store import Store, StoreWriter
+from ups.data.datasets import synthetic
+from ups.data.store.store import Store, StoreWriter
 from ups.model.ups import UPS, Choice
 from ups.pose import PoseSequence, Space
 from ups.skeleton import H36M_17, KINECT_20, Skeleton
 from ups.tasks import TASKS
 from ups.tasks.task import Task
-from ups.vocabulary import Vocabulary
+from ups.tokens.vocabulary import Vocabulary
 
 FEATURES = 12
 FRAMES = 6

@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-from ups.allocator import keep_freed_memory
+from ups.runtime.allocator import keep_freed_memory
 
 if sys.argv[1] == "keep" and not keep_freed_memory():
     print("other")

@@ -26,13 +26,13 @@ from ups.bench.timing import (
     number,
     peak_memory,
 )
+from ups.checkpoint.describe import cost, count_flops
 from ups.cli import main
-from ups.describe import cost, count_flops
-from ups.precision import computes_bfloat16
-from ups.predictor import Predictor
+from ups.inference.predictor import Predictor
+from ups.runtime.precision import computes_bfloat16
 from ups.skeleton import H36M_17, KINECT_20, NTU_25
 from ups.tasks import TASKS
-from ups.training import Run
+from ups.training.loop import Run
 
 CPU = torch.device("cpu")
 QUICK = Settings(batch=2, rounds=1, seconds=0.0)

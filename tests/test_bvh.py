@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ups.data import bandai_namco
-from ups.data.bvh import read_bvh
+from ups.data.datasets import bandai_namco
+from ups.data.formats.bvh import read_bvh
 from ups.pose import PoseError
 
 ARM = """HIERARCHY

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from ups.data.cameras import (
+from ups.cameras import (
     Camera,
     camera_to_world,
     fixed_camera,

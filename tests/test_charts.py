@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from ups import charts
+from ups.reporting import charts
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -21,7 +21,9 @@ def texts_of(svg: str) -> list[str]:
 
 
 def test_importing_charts_does_not_import_matplotlib() -> None:
-    code = "import sys, ups.charts; assert not [m for m in sys.modules if m.startswith(('matplotlib', 'torch'))]"
+    code = (
+        "import sys, ups.reporting.charts; assert not [m for m in sys.modules if m.startswith(('matplotlib', 'torch'))]"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from small import CLASSES, MODEL, TRAIN, trained_model
 
-from ups.checkpoint import CheckpointError, Trained, load, load_training, replaced, save
+from ups.checkpoint.io import CheckpointError, Trained, load, load_training, replaced, save
 from ups.config import Config, from_dict, to_dict
 
 

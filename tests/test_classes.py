@@ -7,9 +7,9 @@ import pytest
 import torch
 from small import CLASSES, FEATURES, Words, random_clip, trained_model
 
-from ups.checkpoint import load, save
-from ups.classes import add_classes, regressed
-from ups.predictor import Predictor
+from ups.checkpoint.io import load, save
+from ups.checkpoint.open_vocabulary import add_classes, regressed
+from ups.inference.predictor import Predictor
 
 NEW = ("moonwalk", "cart wheel")
 

@@ -16,17 +16,17 @@ import torch
 from matplotlib.image import imread
 from safetensors.torch import load_file
 
-from ups import training
-from ups.checkpoint import load, save
+from ups.checkpoint.describe import components, cost, untrained
+from ups.checkpoint.io import load, save
 from ups.cli import main
-from ups.data import synthetic
-from ups.data.own import write_file
-from ups.data.store import Store
-from ups.data.synthetic import generate_2d
-from ups.describe import components, cost, untrained
+from ups.data.datasets import synthetic
+from ups.data.datasets.synthetic import generate_2d
+from ups.data.formats.native import write_file
+from ups.data.store.store import Store
 from ups.recipes import RECIPES
 from ups.skeleton import H36M_17
 from ups.tasks import TASKS
+from ups.training import loop as training
 
 SIZES = (
     "--model.joint-width 8 --model.frame-width 16 --model.frame-heads 2 --model.frame-mlp 16 --model.decoder-width 16 "

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ups.data import bandai_namco, kard, nw_ucla, sbu, utd_mhad
-from ups.data.check import check, check_clip
+from ups.data.checks.check import check, check_clip
 from ups.data.custom import custom_data_set, read_table
-from ups.data.files import read_file
-from ups.data.own import write_file
-from ups.data.prepare import write_store
-from ups.data.skeletons import find_skeleton
-from ups.data.store import Store
+from ups.data.datasets import bandai_namco, kard, nw_ucla, sbu, utd_mhad
+from ups.data.formats.native import write_file
+from ups.data.open_file import read_file
+from ups.data.store.prepare import write_store
+from ups.data.store.store import Store
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import COCO_17, H36M_17, SKELETONS, Skeleton
+from ups.skeletons import find_skeleton
 
 METRES = {  # a standing person, facing +z, y up; his left is +x
     "pelvis": (0, 0.95, 0), "spine": (0, 1.1, 0), "chest": (0, 1.35, 0), "nose": (0, 1.6, 0.1), "head": (0, 1.7, 0),

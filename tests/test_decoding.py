@@ -10,9 +10,9 @@ import torch
 from small import CLASSES, FRAMES, MODEL, SHAPES, full_scores, random_clip, shape_of, trained_model
 
 from ups.batch import Batch, Layout
-from ups.checkpoint import Trained
+from ups.checkpoint.io import Trained
 from ups.config import ModelConfig
-from ups.decoding import Decoded, decode
+from ups.model.decoding import Decoded, decode
 from ups.skeleton import COCO_17, KINECT_20
 from ups.tasks import estimate_pose, recognize_3d
 from ups.tasks.task import collate

@@ -16,14 +16,14 @@ import torch
 from small import MODEL, synthetic_stores
 from together import STEPS, model, paper, take_steps
 
-from ups.checkpoint import load, load_training, save
+from ups.checkpoint.io import load, load_training, save
 from ups.data.loader import prefetch
-from ups.data.store import Store
-from ups.evaluation import evaluate
-from ups.predictor import Predictor
-from ups.run_log import read_log
+from ups.data.store.store import Store
+from ups.evaluation.evaluate import evaluate
+from ups.inference.predictor import Predictor
 from ups.tasks import TASKS
-from ups.training import Run, streams_of, train
+from ups.training.loop import Run, streams_of, train
+from ups.training.progress import read_log
 
 TESTS = Path(__file__).parent
 
@@ -192,9 +192,9 @@ def test_micro_batches_of_a_step_take_one_route_in_training():
 
 
 def test_a_step_that_cant_be_shared_is_refused(tmp_path, monkeypatch):
-    import ups.training
+    import ups.training.loop
 
-    fabric = ups.training.start()
+    fabric = ups.training.loop.start()
     monkeypatch.setattr(type(fabric), "world_size", property(lambda _: 3))
     with pytest.raises(
         ValueError, match=r"2 micro-batches a step can't be shared by 3 processes; set train.accumulate to 3"

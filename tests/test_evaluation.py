@@ -10,12 +10,12 @@ import pytest
 from small import TRAIN, trained_model
 
 from ups.config import TaskMix
+from ups.data.datasets.synthetic import CLASSES, SYNTHETIC_3D, generate_3d
 from ups.data.loader import fixed_view
-from ups.data.store import Store, StoreWriter
-from ups.data.synthetic import CLASSES, SYNTHETIC_3D, generate_3d
-from ups.evaluation import RATIOS, action_metrics, anticipation_metrics, evaluate, evaluate_task, pose_metrics
+from ups.data.store.store import Store, StoreWriter
+from ups.evaluation.evaluate import RATIOS, action_metrics, anticipation_metrics, evaluate, evaluate_task, pose_metrics
+from ups.inference.predictor import Lifted, Predictor
 from ups.pose import PoseSequence
-from ups.predictor import Lifted, Predictor
 
 
 class Fabricated(Predictor):

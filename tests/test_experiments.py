@@ -15,11 +15,11 @@ from ups import recipes
 from ups.cli import main
 from ups.cli.experiments import List
 from ups.config import Config
-from ups.experiments import SETS, Experiment, comparison, experiments, listing, run, state
+from ups.evaluation.results import read_record
+from ups.experiments.runner import SETS, Experiment, comparison, experiments, listing, run, state
 from ups.recipes import RECIPES, get_recipe
-from ups.records import read_record
 from ups.tasks import TASKS
-from ups.training import new_model, open_stores, train
+from ups.training.loop import new_model, open_stores, train
 
 BASE = Config("test", small.MODEL, replace(small.TRAIN, cycles=2))
 

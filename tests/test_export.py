@@ -17,16 +17,16 @@ from rich.console import Console
 from small import CLASSES, MODEL, hidden, random_clip, reordered, trained_model
 
 from ups import OnlinePredictor
-from ups.checkpoint import Trained, load, save
+from ups.checkpoint.io import Trained, load, save
+from ups.checkpoint.prune import cut_to_route
 from ups.cli import main
 from ups.config import ModelConfig
-from ups.data.store import Store
-from ups.evaluation import evaluate
-from ups.export import export
-from ups.onnx_predictor import OnnxPredictor
+from ups.data.store.store import Store
+from ups.evaluation.evaluate import evaluate
+from ups.inference.export import export
+from ups.inference.onnx import OnnxPredictor
+from ups.inference.predictor import Predictor
 from ups.pose import PoseError, PoseSequence
-from ups.predictor import Predictor
-from ups.route import cut_to_route
 from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20
 
 pytest.importorskip("onnxruntime")
@@ -196,7 +196,7 @@ def test_an_export_is_evaluated_like_a_checkpoint(trained, pose_export, stores, 
 
 def test_the_predictor_needs_no_torch(action_export):
     code = (
-        "import sys; from ups.onnx_predictor import OnnxPredictor; import numpy as np; from ups import pose_sequence\n"
+        "import sys; from ups.inference.onnx import OnnxPredictor; import numpy as np; from ups import pose_sequence\n"
         f"p = OnnxPredictor({str(action_export)!r}, threads=1)\n"
         "clip = pose_sequence(np.random.default_rng(0).random((1, 9, 20, 3)), 'kinect-20', space='kinect', fps=30)\n"
         "assert p.recognize(clip).best and 'torch' not in sys.modules\n"

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ups.data import h36m
-from ups.data.cameras import camera_to_world, world_to_camera
-from ups.data.h36m import Layout, View, read_videopose3d
-from ups.data.prepare import prepare
-from ups.data.store import Store
+from ups.cameras import camera_to_world, world_to_camera
+from ups.data.datasets import h36m
+from ups.data.datasets.h36m import Layout, View, read_videopose3d
+from ups.data.store.prepare import prepare
+from ups.data.store.store import Store
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import COCO_17, H36M_17, HUMANEVA_15
 from ups.tasks.pose import estimate_pose
@@ -113,7 +113,7 @@ def test_one_clip(tmp_path: Path) -> None:
 
 
 def test_image_sizes_and_subjects_are_those_of_the_published_calibration() -> None:
-    values = json.loads(resources.files("ups.data").joinpath("h36m_cameras.json").read_text(encoding="utf-8"))
+    values = json.loads(resources.files("ups.data.datasets").joinpath("h36m_cameras.json").read_text(encoding="utf-8"))
     assert [(c["res_w"], c["res_h"]) for c in values["intrinsics"]] == list(h36m.IMAGE_SIZES)
     cameras = h36m.load_extrinsics("h36m_cameras.json")
     assert set(cameras) == set(SUBJECTS) == set(h36m.PARTS)

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ups.data import kinetics
-from ups.data.catalogue import DATA_SETS
-from ups.data.prepare import prepare
-from ups.data.store import Store
-from ups.data.tracking import into_slots, link
+from ups.data.datasets import kinetics
+from ups.data.datasets.registry import DATA_SETS
+from ups.data.formats.tracking import into_slots, link
+from ups.data.store.prepare import prepare
+from ups.data.store.store import Store
 from ups.pose import PoseError, PoseSequence
 
 ABSEILING = {"label": "abseiling", "label_index": 0}

@@ -13,10 +13,10 @@ from small import FRAMES, TRAIN, trained_model
 from ups.batch import Batch
 from ups.config import TaskMix
 from ups.data.loader import Stream, balanced, filmed, fixed_view, prefetch
-from ups.data.store import Store
+from ups.data.store.store import Store
 from ups.pose import PoseError
 from ups.tasks import TASKS
-from ups.training import split_of, streams_of
+from ups.training.loop import split_of, streams_of
 
 
 def noise_of(clips, classes, rng) -> tuple[tuple[str, ...], int, float]:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from ups.data.archive import members
-from ups.data.matlab import load_mat
+from ups.data.formats.archive import members
+from ups.data.formats.matlab import load_mat
 from ups.pose import PoseError
 
 KINDS = ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")

@@ -10,7 +10,7 @@ import torch
 from small import CLASSES, FRAMES, SHAPES, apart, full_scores, hidden, random_clip, shape_of, trained_model
 
 from ups.batch import CLASS_POSITION, Batch
-from ups.checkpoint import Trained
+from ups.checkpoint.io import Trained
 from ups.model.attention import softmax
 from ups.model.layers import join_frames
 from ups.model.tokenizer import joint_features

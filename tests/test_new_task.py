@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from small import TRAIN, trained_model
 
-from ups.checkpoint import load
+from ups.checkpoint.io import load
 from ups.config import TaskMix
-from ups.decoding import decode
+from ups.model.decoding import decode
 from ups.pose import PoseSequence
 from ups.skeleton import H36M_17
 from ups.tasks import TASKS
 from ups.tasks.geometry import in_slot_order, root_of
 from ups.tasks.pose import PoseTask
 from ups.tasks.task import Example, collate, collate_poses
-from ups.training import Run, train
+from ups.training.loop import Run, train
 
 FRAMES = 10
 OBSERVED = 6

@@ -13,12 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from ups.data import ntu, ntu_denoise
-from ups.data.catalogue import DATA_SETS
-from ups.data.ntu import CLASSES, MISSING, in_ntu60, parse, read, read_clip, splits_of
-from ups.data.ntu_denoise import Body, assign_slots, compose, denoise, drop_short, drop_wide, motion, normalize_view
-from ups.data.prepare import prepare
-from ups.data.store import Store
+from ups.data.datasets import ntu, ntu_denoise
+from ups.data.datasets.ntu import CLASSES, MISSING, in_ntu60, parse, read, read_clip, splits_of
+from ups.data.datasets.ntu_denoise import (
+    Body,
+    assign_slots,
+    compose,
+    denoise,
+    drop_short,
+    drop_wide,
+    motion,
+    normalize_view,
+)
+from ups.data.datasets.registry import DATA_SETS
+from ups.data.store.prepare import prepare
+from ups.data.store.store import Store
 from ups.pose import PoseError
 from ups.skeleton import NTU_25
 

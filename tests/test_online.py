@@ -11,9 +11,9 @@ from small import CLASSES, FRAMES, IMAGE, TRAIN, hidden, random_clip, trained_mo
 
 from ups import OnlinePredictor
 from ups.config import TaskMix
+from ups.inference.captured import RecordedPredictor
+from ups.inference.predictor import Predictor
 from ups.pose import PoseError, PoseSequence
-from ups.predictor import Predictor
-from ups.recorded_predictor import RecordedPredictor
 from ups.skeleton import COCO_17, H36M_17, KINECT_20
 
 

@@ -11,11 +11,11 @@ import pytest
 from small import trained_model
 
 from ups.cli import main
-from ups.document import Chart, Table, Text, write_document
-from ups.paper_report import write_report
-from ups.paper_tables import published
-from ups.predictor import Predictor
-from ups.records import Record, measures, new_record, read_records, variants, write_record
+from ups.evaluation.results import Record, measures, new_record, read_records, variants, write_record
+from ups.experiments.paper_report import write_report
+from ups.experiments.paper_tables import published
+from ups.inference.predictor import Predictor
+from ups.reporting.document import Chart, Table, Text, write_document
 
 CURVE = {"20%": 0.5, "40%": 0.6, "60%": 0.7, "80%": 0.8, "100%": 0.9}
 ACTION = {

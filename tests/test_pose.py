@@ -90,6 +90,6 @@ def test_pose_sequence_refuses_shapes_and_names_it_does_not_know() -> None:
 
 def test_the_package_offers_its_public_names() -> None:
     assert ups.PoseSequence is PoseSequence and ups.pose_sequence is pose_sequence
-    assert ups.Predictor.__module__ == "ups.predictor"
+    assert ups.Predictor.__module__ == "ups.inference.predictor"
     with pytest.raises(AttributeError, match="no attribute 'predictor_of_weather'"):
         _ = ups.predictor_of_weather  # pyright: ignore[reportAttributeAccessIssue]

@@ -11,12 +11,12 @@ import pytest
 import torch
 from small import TRAIN, random_clip, synthetic_stores, trained_model
 
-from ups.checkpoint import save
+from ups.checkpoint.io import save
 from ups.cli import main
-from ups.data import synthetic
-from ups.distributed import start
-from ups.precision import computes_bfloat16, settled
-from ups.predictor import Predictor
+from ups.data.datasets import synthetic
+from ups.inference.predictor import Predictor
+from ups.runtime.distributed import start
+from ups.runtime.precision import computes_bfloat16, settled
 
 CPU = torch.device("cpu")
 

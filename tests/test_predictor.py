@@ -10,10 +10,10 @@ import pytest
 import torch
 from small import CLASSES, FRAMES, MODEL, TRAIN, hidden, mirrored_clip, random_clip, reordered, trained_model
 
-from ups.checkpoint import CheckpointError, save
+from ups.checkpoint.io import CheckpointError, save
 from ups.config import TaskMix
+from ups.inference.predictor import Predictor
 from ups.pose import PoseError, PoseSequence
-from ups.predictor import Predictor
 from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20, Skeleton
 
 

@@ -12,15 +12,15 @@ import torch
 from small import MODEL as SIZES
 from small import TRAIN, random_clip, synthetic_stores, trained_model
 
-from ups.checkpoint import PRETRAINED, CheckpointError, load, locate, pack, save
+from ups.checkpoint.io import PRETRAINED, CheckpointError, load, locate, pack, save
 from ups.cli import main
-from ups.data import synthetic
-from ups.data.prepare import prepare
-from ups.data.store import Store, StoreWriter
-from ups.evaluation import evaluate
-from ups.predictor import Predictor
+from ups.data.datasets import synthetic
+from ups.data.store.prepare import prepare
+from ups.data.store.store import Store, StoreWriter
+from ups.evaluation.evaluate import evaluate
+from ups.inference.predictor import Predictor
 from ups.skeleton import COCO_17, KINECT_20
-from ups.training import fine_tune, with_data_sets
+from ups.training.loop import fine_tune, with_data_sets
 
 MODEL = "ups-small"
 

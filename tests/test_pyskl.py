@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ups.data.prepare import write_store
-from ups.data.pyskl import export_pyskl, pyskl_data_set
-from ups.data.restricted import load_object_npz
-from ups.data.store import Store, StoreWriter
-from ups.data.videopose3d import export_videopose3d
+from ups.data.datasets.pyskl import export_pyskl, pyskl_data_set
+from ups.data.formats.safe_pickle import load_object_npz
+from ups.data.store.export_videopose3d import export_videopose3d
+from ups.data.store.prepare import write_store
+from ups.data.store.store import Store, StoreWriter
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import COCO_17, KARD_15, NTU_25, PENN_13, Skeleton
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import small
 
-from ups.checkpoint import load
+from ups.checkpoint.io import load
 from ups.config import Config
-from ups.data.files import read_file
-from ups.data.store import Store
-from ups.evaluation import evaluate
-from ups.predictor import Predictor
-from ups.quickstart import TASK, quickstart
+from ups.data.open_file import read_file
+from ups.data.store.store import Store
+from ups.evaluation.evaluate import evaluate
+from ups.experiments.quickstart import TASK, quickstart
+from ups.inference.predictor import Predictor
 from ups.tasks import TASKS
 
 CONFIG = Config("test", small.MODEL, replace(small.TRAIN, cycles=4))

@@ -22,12 +22,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from ups.data import bandai_namco, humaneva
-from ups.data.cameras import world_to_camera
+from ups.cameras import world_to_camera
 from ups.data.custom import custom_data_set
-from ups.data.files import read_file
-from ups.data.h36m import Layout, View, read_videopose3d
-from ups.data.own import write_file
+from ups.data.datasets import bandai_namco, humaneva
+from ups.data.datasets.h36m import Layout, View, read_videopose3d
+from ups.data.formats.native import write_file
+from ups.data.open_file import read_file
 from ups.pose import PoseError, PoseSequence, Space
 from ups.skeleton import (
     BANDAI_21,

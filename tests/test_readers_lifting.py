@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ups.data import bandai_namco, humaneva
-from ups.data.cameras import world_to_camera
-from ups.data.dataset import Clip
-from ups.data.restricted import load_object_npz, restricted_loads
+from ups.cameras import world_to_camera
+from ups.data.datasets import bandai_namco, humaneva
+from ups.data.datasets.base import Clip
+from ups.data.formats.safe_pickle import load_object_npz, restricted_loads
 from ups.pose import PoseError
 from ups.skeleton import BANDAI_21
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ups.recording import record
+from ups.inference.graph_capture import record
 
 
 def same(call: Callable[..., tuple[Tensor, ...]], *shape: int) -> None:

@@ -9,7 +9,7 @@ import torch
 from small import CLASSES, FRAMES, MODEL, TRAIN, full_scores, random_clip, trained_model
 
 from ups.batch import Batch
-from ups.checkpoint import Trained
+from ups.checkpoint.io import Trained
 from ups.model.encoder import Encoder
 from ups.model.layers import normalise
 from ups.model.routing import Router
@@ -17,7 +17,7 @@ from ups.model.tokenizer import bone_graph
 from ups.skeleton import KINECT_20
 from ups.tasks import recognize_3d
 from ups.tasks.task import collate
-from ups.training import sequence_loss, set_routing
+from ups.training.loop import sequence_loss, set_routing
 
 
 def batch_of(trained: Trained) -> Batch:

@@ -15,16 +15,16 @@ import pytest
 from small import random_clip, trained_model
 
 from ups.cli import main
-from ups.data import ntu
-from ups.data.catalogue import DATA_SETS
-from ups.data.dataset import DataSet
-from ups.data.merge import merge
-from ups.data.nw_ucla import CLASSES as UCLA_CLASSES
-from ups.data.prepare import Report, fingerprint, prepare, write_store
-from ups.data.store import Store, StoreWriter
-from ups.evaluation import action_metrics
+from ups.data.datasets import ntu
+from ups.data.datasets.base import DataSet
+from ups.data.datasets.nw_ucla import CLASSES as UCLA_CLASSES
+from ups.data.datasets.registry import DATA_SETS
+from ups.data.store.merge import merge
+from ups.data.store.prepare import Report, fingerprint, prepare, write_store
+from ups.data.store.store import Store, StoreWriter
+from ups.evaluation.evaluate import action_metrics
+from ups.inference.predictor import Predictor
 from ups.pose import PoseError, PoseSequence
-from ups.predictor import Predictor
 from ups.skeleton import KINECT_20, NTU_25
 
 MIB = 2**20
@@ -154,7 +154,7 @@ def test_a_rerun_does_only_what_is_missing(source, tmp_path, monkeypatch):
     assert run() == Report(output, 6, ())
     os.utime(ucla_file(source, 6, seed=1), ns=(0, 0))
     assert not run().unchanged
-    monkeypatch.setattr("ups.data.prepare.__version__", "another")
+    monkeypatch.setattr("ups.data.store.prepare.__version__", "another")
     assert not run().unchanged and run().unchanged
     os.truncate(output / "joints.npy", 100)
     assert not run().unchanged and len(Store.open(output)) == 6

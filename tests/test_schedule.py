@@ -11,7 +11,7 @@ from ups.batch import CLASS_POSITION, END_POSITION, Layout, class_layout, pose_l
 from ups.model.decoder import schedule
 from ups.skeleton import SKELETONS, SLOT_INDEX, Skeleton
 from ups.tasks import estimate_pose
-from ups.vocabulary import Vocabulary
+from ups.tokens.vocabulary import Vocabulary
 
 LEGS = Skeleton("legs", ("pelvis", "left_hip", "right_hip", "left_knee"), (-1, 0, 0, 1), ("pelvis",))
 AXES = (range(0, 4), range(4, 8), range(8, 12))

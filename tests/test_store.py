@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ups.data.store import Store, StoreWriter
+from ups.data.store.store import Store, StoreWriter
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import KARD_15, PENN_13, SBU_15
 

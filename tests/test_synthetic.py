@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ups.data.dataset import DataSet
-from ups.data.synthetic import (
+from ups.data.datasets.base import DataSet
+from ups.data.datasets.synthetic import (
     CLASSES,
     CLIPS,
     FRAMES,
@@ -22,7 +22,7 @@ from ups.data.synthetic import (
     read_3d,
     synthesize,
 )
-from ups.data.synthetic_motion import Motion, forward_kinematics, make_body, rotation
+from ups.data.datasets.synthetic_motion import Motion, forward_kinematics, make_body, rotation
 from ups.skeleton import H36M_17
 
 JOINT = {name: i for i, name in enumerate(H36M_17.joints)}

@@ -15,7 +15,7 @@ from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20
 from ups.tasks import TASKS, anticipate, estimate_pose, get_task, recognize_2d, recognize_3d
 from ups.tasks.geometry import bent, drop_joints, mirrored_label, resample, rotation
 from ups.tasks.task import Example, collate, collate_poses
-from ups.vocabulary import Vocabulary
+from ups.tokens.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(bins=64, low=-1.2, high=1.2, classes=CLASSES)
 

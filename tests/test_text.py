@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ups.text import MiniLM, Roberta, cache_folder, encode_cached, get_text_encoder
+from ups.tokens.text_encoders import MiniLM, Roberta, cache_folder, encode_cached, get_text_encoder
 
 TEXTS = ["walk", "The 512-th horizontal coordinate", "Drink water, then sit down!", "", "hop " * 300]
 

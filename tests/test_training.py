@@ -14,17 +14,17 @@ import pytest
 import torch
 from small import CLASSES, FRAMES, MIXES, MODEL, TRAIN, Words, random_clip, trained_model
 
-import ups.training
+import ups.training.loop
 from ups.batch import CLASS_POSITION, END_POSITION, Batch, Layout, Poses
-from ups.checkpoint import CheckpointError, Trained, load, load_training
+from ups.checkpoint.io import CheckpointError, Trained, load, load_training
 from ups.config import Config, TaskMix, TrainConfig
 from ups.model.ups import Choice
 from ups.pose import PoseError
-from ups.run_log import read_log
 from ups.skeleton import H36M_17, KINECT_20
 from ups.tasks import TASKS, estimate_pose
 from ups.tasks.task import Example, collate
-from ups.training import (
+from ups.tokens.vocabulary import Vocabulary
+from ups.training.loop import (
     Average,
     Run,
     TrainingError,
@@ -38,7 +38,7 @@ from ups.training import (
     streams_of,
     train,
 )
-from ups.vocabulary import Vocabulary
+from ups.training.progress import read_log
 
 BINS = 8
 VOCABULARY = Vocabulary(BINS, -1.0, 1.0, ("end",), CLASSES)
@@ -420,7 +420,7 @@ def test_data_without_a_protocol_is_refused(stores):
 
 def test_a_new_model_knows_the_classes_of_all_data_sets(tmp_path, stores, monkeypatch):
     monkeypatch.setenv("UPS_CACHE", str(tmp_path))
-    monkeypatch.setattr(ups.training, "get_text_encoder", lambda spec: Words())
+    monkeypatch.setattr(ups.training.loop, "get_text_encoder", lambda spec: Words())
     config = Config("test", MODEL, replace(TRAIN, tasks=MIXES))
     folder = stores["synthetic_3d"].folder.parent
     assert set(open_stores(config.train, folder)) == {"synthetic_2d", "synthetic_3d"}

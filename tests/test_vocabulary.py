@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ups.vocabulary import Vocabulary, canonical_text, class_features, token_features
+from ups.tokens.vocabulary import Vocabulary, canonical_text, class_features, token_features
 
 METRES = st.floats(-3, 3, width=32)
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import torch
 from small import MIXES, MODEL, TRAIN, trained_model
 
-from ups.checkpoint import Trained
+from ups.checkpoint.io import Trained
 from ups.config import TrainConfig
-from ups.data.store import Store
-from ups.distributed import is_first, local, start
-from ups.evaluation import evaluate
-from ups.predictor import Predictor
+from ups.data.store.store import Store
+from ups.evaluation.evaluate import evaluate
+from ups.inference.predictor import Predictor
 from ups.recipes import get_recipe
+from ups.runtime.distributed import is_first, local, start
 from ups.tasks import TASKS
-from ups.training import Run, open_stores, streams_of, train
+from ups.training.loop import Run, open_stores, streams_of, train
 
 LOSSY = replace(MODEL, dropout=0.3, drop_path=0.3)  # so that random numbers matter
 STEPS = replace(TRAIN, explore=0.6, accumulate=2, workers=1, checkpoint_minutes=0.0)

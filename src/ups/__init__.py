@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ups.online import OnlinePredictor
-    from ups.onnx_predictor import OnnxPredictor
+    from ups.inference.onnx import OnnxPredictor
+    from ups.inference.predictor import Predictor
+    from ups.inference.streaming import OnlinePredictor
     from ups.pose import PoseSequence, pose_sequence
-    from ups.predictor import Predictor
 
 __version__ = "0.1.0"
 __all__ = ["OnlinePredictor", "OnnxPredictor", "PoseSequence", "Predictor", "pose_sequence"]
@@ -20,15 +20,15 @@ __all__ = ["OnlinePredictor", "OnnxPredictor", "PoseSequence", "Predictor", "pos
 def __getattr__(name: str) -> object:
     """The public names, imported when they are first used: `import ups` alone loads neither numpy nor torch."""
     if name == "Predictor":
-        from ups.predictor import Predictor
+        from ups.inference.predictor import Predictor
 
         return Predictor
     if name == "OnlinePredictor":
-        from ups.online import OnlinePredictor
+        from ups.inference.streaming import OnlinePredictor
 
         return OnlinePredictor
     if name == "OnnxPredictor":
-        from ups.onnx_predictor import OnnxPredictor
+        from ups.inference.onnx import OnnxPredictor
 
         return OnnxPredictor
     if name in ("PoseSequence", "pose_sequence"):

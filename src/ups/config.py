@@ -13,7 +13,7 @@ Decoding = Literal["token", "joint", "level"]
 Products = Literal["bf16-mixed", "32-true"]
 """Number format of matrix products: bfloat16, or float32 as everything else."""
 Precision = Literal["auto", "bf16-mixed", "32-true"]
-"""The same, or auto: see `ups.precision.settled`."""
+"""The same, or auto: see `ups.runtime.precision.settled`."""
 
 
 @dataclass(frozen=True)

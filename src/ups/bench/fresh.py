@@ -11,14 +11,14 @@ from time import perf_counter
 
 import torch
 
-from ups.allocator import keep_freed_memory
-from ups.answers import Answerer
 from ups.bench.timing import peak_memory, synchronise
-from ups.checkpoint import load
+from ups.checkpoint.io import load
 from ups.config import TaskMix
+from ups.inference.base import Answerer
+from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
-from ups.precision import settled
-from ups.predictor import Predictor
+from ups.runtime.allocator import keep_freed_memory
+from ups.runtime.precision import settled
 
 BATCH = 64
 """Clips of a batch that is answered, and sequences that are decoded together."""
@@ -104,7 +104,7 @@ def _predictor(job: Job) -> Predictor:
 
 def _train(job: Job) -> dict[str, float]:
     from ups.bench.measure import training_batches  # with all that training needs, which an answer does not
-    from ups.training import Run
+    from ups.training.loop import Run
 
     keep_freed_memory()  # as `ups train` does
     trained = load(job.folder)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ups.checkpoint import Trained
+from ups.checkpoint.io import Trained
 from ups.config import TaskMix
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton

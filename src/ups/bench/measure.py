@@ -19,20 +19,20 @@ import torch
 from rich.console import Group
 from rich.table import Table
 
-from ups.answers import default_stride
 from ups.batch import Batch
 from ups.bench.fresh import BATCH, Job, answer_many, answer_one, answering_memory, first_answer, training_memory
 from ups.bench.inputs import IN_THE_IMAGE, random_clip, shape_of
 from ups.bench.timing import Spread, Timing, interleaved, machine, matmul, number
-from ups.checkpoint import Trained, load, save
+from ups.checkpoint.describe import count_flops
+from ups.checkpoint.io import Trained, load, save
 from ups.config import Products, TaskMix
-from ups.decoding import decode
-from ups.describe import count_flops
+from ups.inference.base import default_stride
+from ups.inference.predictor import Predictor
+from ups.model.decoding import decode
 from ups.pose import PoseSequence
-from ups.precision import settled
-from ups.predictor import Predictor
+from ups.runtime.precision import settled
 from ups.tasks import get_task
-from ups.training import Run, make_batch
+from ups.training.loop import Run, make_batch
 
 DTYPES = {"32-true": "float32", "bf16-mixed": "bfloat16"}
 """Data type of the matrix products, by precision."""
@@ -226,8 +226,8 @@ def _answer_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], o
 
 def _onnx_calls(trained: Trained, folder: Path, w: Workload) -> dict[str, Callable[[], object]]:
     """What `_answer_calls` has, of the exported model."""
-    from ups.export import export
-    from ups.onnx_predictor import OnnxPredictor
+    from ups.inference.export import export
+    from ups.inference.onnx import OnnxPredictor
 
     export(trained, w.mix.task, folder, w.clips[0].skeleton)
     predictor = OnnxPredictor(folder, torch.get_num_threads())

@@ -43,10 +43,10 @@ class Bench:
         """Measure, write, print."""
         import torch
 
-        from ups.allocator import keep_freed_memory
         from ups.bench.measure import Settings, measure, tables
-        from ups.describe import load_or_build
-        from ups.report import write_whole
+        from ups.checkpoint.describe import load_or_build
+        from ups.reporting.html import write_whole
+        from ups.runtime.allocator import keep_freed_memory
 
         keep_freed_memory()
         if self.threads is not None:

@@ -13,8 +13,8 @@ from tyro.conf import Positional, arg, subcommand
 from ups.cli.show import show
 
 if TYPE_CHECKING:
-    from ups.data.dataset import DataSet
-    from ups.data.prepare import Report
+    from ups.data.datasets.base import DataSet
+    from ups.data.store.prepare import Report
 
 
 @dataclass
@@ -42,8 +42,8 @@ class Prepare:
 
     def run(self) -> None:
         """Prepare, and report what could not be used."""
-        from ups.data.catalogue import DATA_SETS
-        from ups.data.prepare import prepare, write_store
+        from ups.data.datasets.registry import DATA_SETS
+        from ups.data.store.prepare import prepare, write_store
 
         source = self.source or os.environ.get("UPS_DATA")
         if source is None and not self.name.startswith("synthetic_"):
@@ -60,10 +60,10 @@ class Prepare:
 
     def own(self, source: Path) -> DataSet:
         """The user's recordings: a PYSKL pickle, or a folder with clips.csv."""
-        from ups.data.catalogue import DATA_SETS
         from ups.data.custom import custom_data_set
-        from ups.data.pyskl import pyskl_data_set
-        from ups.data.skeletons import find_skeleton
+        from ups.data.datasets.pyskl import pyskl_data_set
+        from ups.data.datasets.registry import DATA_SETS
+        from ups.skeletons import find_skeleton
 
         skeleton = find_skeleton(self.skeleton) if self.skeleton else None
         if source.suffix in (".pkl", ".pickle"):
@@ -88,7 +88,7 @@ class Merge:
 
     def run(self) -> None:
         """Merge, and report what could not be used."""
-        from ups.data.merge import merge
+        from ups.data.store.merge import merge
 
         _tell(merge(self.shards, self.output))
 
@@ -110,11 +110,11 @@ class Check:
         """Check, draw, print; fails where something is an error."""
         from rich.table import Table
 
-        from ups.data.check import check
+        from ups.data.checks.check import check
         from ups.data.custom import first_clip, read_table
-        from ups.data.files import read_file
-        from ups.data.skeletons import find_skeleton
-        from ups.visualise import save_picture
+        from ups.data.open_file import read_file
+        from ups.reporting.poses import save_picture
+        from ups.skeletons import find_skeleton
 
         findings = check(self.path, self.skeleton, self.image_size)
         table = Table("", "where", "what", "remedy", show_lines=True)
@@ -147,9 +147,9 @@ class Export:
 
     def run(self) -> None:
         """Write, and tell what was written."""
-        from ups.data.pyskl import export_pyskl
-        from ups.data.store import Store
-        from ups.data.videopose3d import export_videopose3d
+        from ups.data.datasets.pyskl import export_pyskl
+        from ups.data.store.export_videopose3d import export_videopose3d
+        from ups.data.store.store import Store
 
         store = Store.open(self.store)
         if self.format == "pyskl":
@@ -168,8 +168,8 @@ class Info:
 
     def run(self) -> None:
         """Print the store's facts."""
-        from ups.data.prepare import info
-        from ups.data.store import Store
+        from ups.data.store.prepare import info
+        from ups.data.store.store import Store
 
         show(info(Store.open(self.store)))
 
@@ -182,7 +182,7 @@ class List:
         """Print the catalogue."""
         from rich.table import Table
 
-        from ups.data.catalogue import DATA_SETS
+        from ups.data.datasets.registry import DATA_SETS
 
         table = Table("name", "skeleton", "classes", "protocols", "terms", show_lines=True)
         for d in DATA_SETS.values():

@@ -12,7 +12,7 @@ from ups.cli.show import show
 from ups.recipes import get_recipe, held_out, shorter
 
 if TYPE_CHECKING:
-    from ups.experiments import Experiment
+    from ups.experiments.runner import Experiment
 
 
 @dataclass
@@ -37,7 +37,7 @@ class _Chosen:
 
     def experiments(self) -> list[Experiment]:
         """The experiments that the arguments name."""
-        from ups.experiments import experiments
+        from ups.experiments.runner import experiments
 
         base = held_out(shorter(get_recipe(self.recipe), self.share), self.hold_out)
         return experiments(self.set, base, self.seeds, self.fine_tune)
@@ -54,8 +54,8 @@ class Run(_Chosen):
 
     def run(self) -> None:
         """Run, then compare."""
-        from ups.allocator import keep_freed_memory
-        from ups.experiments import comparison, run
+        from ups.experiments.runner import comparison, run
+        from ups.runtime.allocator import keep_freed_memory
 
         chosen = self.experiments()
         keep_freed_memory()
@@ -69,7 +69,7 @@ class List(_Chosen):
 
     def run(self) -> None:
         """Print the table."""
-        from ups.experiments import listing
+        from ups.experiments.runner import listing
 
         show(listing(self.experiments(), self.output))
 
@@ -80,7 +80,7 @@ class Compare(_Chosen):
 
     def run(self) -> None:
         """Print the tables."""
-        from ups.experiments import comparison
+        from ups.experiments.runner import comparison
 
         show(comparison(self.experiments(), self.output))
 

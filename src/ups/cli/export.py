@@ -26,9 +26,9 @@ class Export:
 
     def run(self) -> None:
         """Export, and tell what was written."""
-        from ups.checkpoint import load
-        from ups.data.skeletons import find_skeleton
-        from ups.export import export
+        from ups.checkpoint.io import load
+        from ups.inference.export import export
+        from ups.skeletons import find_skeleton
 
         skeleton = find_skeleton(self.skeleton) if self.skeleton else None
         written = export(load(self.checkpoint), self.task, self.output, skeleton, self.int8)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from tyro.conf import Positional
 
 if TYPE_CHECKING:
+    from ups.inference.predictor import Predictor
     from ups.pose import PoseSequence
-    from ups.predictor import Predictor
 
 
 @dataclass
@@ -42,8 +42,8 @@ class Predict:
 
     def run(self) -> None:
         """Read, ask, answer."""
-        from ups.data.files import read_file
-        from ups.predictor import Predictor
+        from ups.data.open_file import read_file
+        from ups.inference.predictor import Predictor
 
         if self.classes and self.data_set:
             raise ValueError("give either --classes or --data-set")
@@ -66,7 +66,7 @@ class Predict:
 
     def name_action(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
         """The most probable actions."""
-        from ups.visualise import save_picture
+        from ups.reporting.poses import save_picture
 
         classes = tuple(text.strip() for text in self.classes.split(",")) if self.classes else None
         if self.data_set:
@@ -80,7 +80,7 @@ class Predict:
 
     def lift(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
         """3D poses of all persons."""
-        from ups.visualise import save_lift_picture
+        from ups.reporting.poses import save_lift_picture
 
         clip = predictor.familiar("estimate_pose", clip)
         lifted = predictor.lift(clip)
@@ -104,8 +104,8 @@ class Quickstart:
 
     def run(self) -> None:
         """Run, and tell where the page is."""
-        from ups.allocator import keep_freed_memory
-        from ups.quickstart import quickstart
+        from ups.experiments.quickstart import quickstart
+        from ups.runtime.allocator import keep_freed_memory
 
         keep_freed_memory()
         print(quickstart(self.output))

@@ -20,7 +20,7 @@ class Report:
 
     def run(self) -> None:
         """Read, write, tell where."""
-        from ups.paper_report import write_report
-        from ups.records import read_records
+        from ups.evaluation.results import read_records
+        from ups.experiments.paper_report import write_report
 
         print(write_report(read_records(self.results), self.output))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from tyro.conf import Positional
 
 if TYPE_CHECKING:
-    from ups.online import OnlinePredictor
-    from ups.onnx_predictor import OnnxPredictor
-    from ups.predictor import Predictor
+    from ups.inference.onnx import OnnxPredictor
+    from ups.inference.predictor import Predictor
+    from ups.inference.streaming import OnlinePredictor
 
 
 @dataclass
@@ -59,8 +59,8 @@ class Stream:
 
     def run(self) -> None:
         """Read, ask, answer, until the input ends."""
-        from ups.data.skeletons import find_skeleton
-        from ups.online import OnlinePredictor
+        from ups.inference.streaming import OnlinePredictor
+        from ups.skeletons import find_skeleton
 
         for name, value in (("--top", self.top), ("--every", self.every), ("--threads", self.threads)):
             if value is not None and value < 1:
@@ -78,13 +78,13 @@ class Stream:
                 print(json.dumps({"frame": online.frames - 1} | self.answers(online)), flush=True)
 
     def _model(self, folder: Path) -> Predictor | OnnxPredictor:
-        from ups.onnx_predictor import OnnxPredictor, is_export
+        from ups.inference.onnx import OnnxPredictor, is_export
 
         if is_export(folder):
             return OnnxPredictor(folder, self.threads)
         import torch
 
-        from ups.predictor import Predictor
+        from ups.inference.predictor import Predictor
 
         if self.threads is not None:
             torch.set_num_threads(self.threads)

@@ -15,7 +15,7 @@ from ups.config import Config, Precision, Products
 from ups.recipes import RECIPES
 
 if TYPE_CHECKING:
-    from ups.checkpoint import Trained
+    from ups.checkpoint.io import Trained
 
     Recipe = Config
 else:
@@ -42,9 +42,9 @@ class Train:
 
     def run(self) -> None:
         """Train or continue."""
-        from ups.allocator import keep_freed_memory
-        from ups.checkpoint import load
-        from ups.training import new_model, open_stores, started_from, train
+        from ups.checkpoint.io import load
+        from ups.runtime.allocator import keep_freed_memory
+        from ups.training.loop import new_model, open_stores, started_from, train
 
         _check_unfinished(self.output)
         keep_freed_memory()
@@ -79,9 +79,9 @@ class FineTune:
         """Fine-tune or continue to."""
         from dataclasses import replace
 
-        from ups.allocator import keep_freed_memory
-        from ups.checkpoint import load
-        from ups.training import fine_tune, open_stores
+        from ups.checkpoint.io import load
+        from ups.runtime.allocator import keep_freed_memory
+        from ups.training.loop import fine_tune, open_stores
 
         _check_unfinished(self.output)
         keep_freed_memory()
@@ -126,13 +126,13 @@ class Evaluate:
         """Evaluate, write, print."""
         from dataclasses import replace
 
-        from ups.checkpoint import load
-        from ups.describe import result_tables
-        from ups.distributed import is_first, start
-        from ups.evaluation import evaluate
-        from ups.onnx_predictor import OnnxPredictor, is_export
-        from ups.predictor import Predictor
-        from ups.records import exported_record, new_record, write_record
+        from ups.checkpoint.describe import result_tables
+        from ups.checkpoint.io import load
+        from ups.evaluation.evaluate import evaluate
+        from ups.evaluation.results import exported_record, new_record, write_record
+        from ups.inference.onnx import OnnxPredictor, is_export
+        from ups.inference.predictor import Predictor
+        from ups.runtime.distributed import is_first, start
 
         exported, fabric = is_export(self.checkpoint), start()
         predictor = OnnxPredictor(self.checkpoint) if exported else Predictor(load(self.checkpoint), self.precision)
@@ -173,7 +173,7 @@ class Pack:
 
     def run(self) -> None:
         """Copy, and tell the size."""
-        from ups.checkpoint import pack
+        from ups.checkpoint.io import pack
 
         pack(self.checkpoints, self.output)
         size = sum(file.stat().st_size for file in self.output.iterdir())
@@ -193,7 +193,7 @@ class Describe:
 
     def run(self) -> None:
         """Print the tables."""
-        from ups.describe import describe, load_or_build
+        from ups.checkpoint.describe import describe, load_or_build
 
         show(describe(load_or_build(self.what), self.frames, self.skeleton))
 
@@ -207,7 +207,7 @@ def _check_unfinished(output: Path) -> None:
 
 def _finish(trained: Trained, output: Path) -> None:
     """Tell where a run's model is, and whether there is more to do."""
-    from ups.distributed import is_first
+    from ups.runtime.distributed import is_first
 
     train = trained.config.train
     total = train.cycles * len(train.tasks)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ups.data.dataset import Clip, DataSet
-from ups.data.files import read_file
-from ups.data.store import PARTS
+from ups.data.datasets.base import Clip, DataSet
+from ups.data.open_file import read_file
+from ups.data.store.store import PARTS
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 
@@ -64,7 +64,7 @@ class ClipTable:
 
 
 def custom_data_set(folder: Path | str, name: str, skeleton: Skeleton | None = None) -> DataSet:
-    """The recordings of `folder` as a data set called `name`, from which `ups.data.prepare.write_store` makes a store.
+    """The recordings of `folder` as a data set called `name`, from which `ups.data.store.prepare.write_store` makes a store.
 
     Args:
         folder: holds clips.csv and the files.

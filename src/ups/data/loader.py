@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 
 from ups.batch import Batch
-from ups.data.cameras import Camera, fixed_camera, random_camera, view
-from ups.data.store import Store
+from ups.cameras import Camera, fixed_camera, random_camera, view
+from ups.data.store.store import Store
 from ups.pose import PoseError, PoseSequence
 
 MakeBatch = Callable[[list[PoseSequence], tuple[str, ...], np.random.Generator], Batch]

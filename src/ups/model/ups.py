@@ -76,7 +76,7 @@ class UPS(nn.Module):
     Args:
         config: sizes.
         tasks: names, in the order of their task embeddings.
-        features: (vocabulary, F) text features, see `ups.vocabulary.token_features`.
+        features: (vocabulary, F) text features, see `ups.tokens.vocabulary.token_features`.
     """
 
     def __init__(self, config: ModelConfig, tasks: tuple[str, ...], features: Tensor) -> None:

@@ -11,7 +11,7 @@ from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import bent, drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
 from ups.tasks.task import Example
-from ups.vocabulary import Vocabulary
+from ups.tokens.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

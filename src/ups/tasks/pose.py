@@ -11,7 +11,7 @@ from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import drop_joints, in_slot_order, root_of
 from ups.tasks.task import Example, persons_of
-from ups.vocabulary import Vocabulary
+from ups.tokens.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

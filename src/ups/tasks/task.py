@@ -10,7 +10,7 @@ import numpy as np
 from ups.batch import PERSONS, Batch, Layout, Poses
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
-from ups.vocabulary import Vocabulary
+from ups.tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import torch

@@ -1,0 +1,407 @@
+"""Looks through a user's own recordings for what would spoil training, and says so in plain words.
+
+Every finding names where, what and the remedy. An "error" keeps recordings from being used, a "warning" is most likely
+a mistake in the data, a "note" is worth knowing. The thresholds were set so that the public data sets are nearly silent.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
+from ups.data.duplicates import copies
+from ups.data.formats.native import FPS, read_fields
+from ups.data.open_file import read_file
+from ups.pose import PoseError, PoseSequence
+from ups.skeleton import Skeleton
+from ups.skeletons import find_skeleton
+
+Severity = Literal["error", "warning", "note"]
+
+SHORT = 5
+"""Clips of fewer frames are reported."""
+_ADULT = 1.5
+"""Metres: a standing or sitting person's largest extent, roughly, by which units are told."""
+_LONGEST_BONE = 0.9
+_UNEVEN = 0.5
+_JUMP = 0.5
+_AHEAD = 0.015
+_LIMBS = (("hip", "ankle", "foot"), ("shoulder", "elbow", "wrist"), ("shoulder", "elbow", "hand"))
+"""Girdle, start and end of limbs that mostly point forwards: in over 97 % of the public recordings."""
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to know about the data.
+
+    Attributes:
+        severity: "error", "warning" or "note".
+        where: the recording, recordings or class.
+        what: is the matter.
+        remedy: what to do about it.
+    """
+
+    severity: Severity
+    where: str
+    what: str
+    remedy: str
+
+
+_Problem = tuple[Severity, str, str, str]
+"""severity, what, remedy, and a detail of the one recording."""
+
+
+def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, int] | None = None) -> list[Finding]:
+    """What is wrong with a recording, or with a folder of recordings and its clips.csv; nothing, if all seems well.
+
+    Args:
+        path: a file or folder as for `read_file`, or a folder with clips.csv.
+        skeleton: as for `read_file`.
+        image_size: (width, height) in pixels of a single 2D recording that doesn't tell; in a folder clips.csv tells it.
+
+    Raises:
+        PoseError: unknown skeleton, or a clips.csv that can't be read.
+        OSError: `path` does not exist.
+    """
+    path = Path(path)
+    found = find_skeleton(skeleton) if skeleton else None
+    if path.is_dir() and not (path / TABLE).is_file() and not any(path.glob("*_keypoints.json")):
+        raise PoseError(f"{path}: no {TABLE} in it; a table with the columns file, label, split is needed")
+    if path.is_dir() and (path / TABLE).is_file():
+        return _check_folder(path, found)
+    try:
+        clip = read_file(path, found, image_size=image_size)
+    except PoseError as error:
+        return [Finding("error", path.name, str(error), "mend the file; docs/own_data.md describes what is needed")]
+    problems = [*check_clip(clip), *_untold_fps(path, None)]
+    return [Finding(severity, path.name, _with(what, detail), remedy) for severity, what, remedy, detail in problems]
+
+
+def check_clip(clip: PoseSequence) -> Iterator[_Problem]:
+    """What is wrong with one recording: (severity, what, remedy, detail) each."""
+    if clip.frames < SHORT:
+        yield "warning", f"fewer than {SHORT} frames", "leave it out, or record longer", f"{clip.frames} frames"
+    seen = np.asarray(clip.visibility > 0)
+    yield from _check_seen(clip, seen)
+    if not seen.any():
+        return
+    if clip.space == "image":
+        unit = _check_pixels(clip, seen)
+    else:
+        unit = _check_metres(clip, seen)
+    if unit is not None:
+        yield unit  # the rest would only repeat it
+        return
+    yield from _check_up(clip, seen)
+    yield from _check_sides(clip, seen)
+    if clip.space != "image":
+        yield from _check_bones(clip, seen)
+    yield from _check_motion(clip, seen)
+
+
+def _check_seen(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
+    for m in np.flatnonzero(~seen.any((1, 2))):
+        remedy = "leave out persons who are not there"
+        yield "warning", "a person of whom no joint is ever seen", remedy, f"person {m + 1}"
+    never = [clip.skeleton.joints[j] for j in np.flatnonzero(~seen.any((0, 1)))]
+    if never:
+        remedy = "nothing, if they were hidden; the model is told that they are missing"
+        yield "note", "joints never seen throughout a recording", remedy, _listed(never)
+    empty = float((~seen.any((0, 2))).mean())
+    if empty > 0.5:
+        yield "warning", "no joint seen in most frames", "cut the recording to where somebody is", f"{empty:.0%}"
+
+
+def _check_pixels(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
+    points, (width, height) = clip.joints[seen], clip.image_size or (1, 1)
+    low, high = points.min(0), points.max(0)
+    detail = (
+        f"x {_short(low[0])} to {_short(high[0])}, y {_short(low[1])} to {_short(high[1])}, image {width} x {height}"
+    )
+    if np.abs(points).max() <= 2:
+        remedy = "multiply x by the image's width and y by its height"
+        return "error", "values look like fractions of the image, not like pixels", remedy, detail
+    outside = float(((points < 0) | (points >= (width, height))).any(-1).mean())
+    turned = float(((points < 0) | (points >= (height, width))).any(-1).mean())
+    if outside > 0.3:
+        hint = "; width and height seem to be exchanged" if turned < 0.05 else ""
+        return "warning", f"many joints lie outside the image{hint}", "correct image_size = width, height", detail
+    return None
+
+
+def _check_metres(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
+    size = _size(clip, seen)
+    detail = f"a person is {_short(size)} tall or wide"
+    for unit, factor in (("millimetres", 1000), ("centimetres", 100)):
+        if _ADULT / 4 < size / factor < _ADULT * 2.2:
+            return "error", f"values look like {unit}, not metres", f"divide them by {factor}", detail
+    if not _ADULT / 6 < size < _ADULT * 2.2:
+        return "error", "no human size in metres", "bring the values to metres; undo any normalisation", detail
+    return None
+
+
+def _check_up(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
+    head, head_seen = _middle(clip, seen, ("head", "head_top", "nose", "neck"))
+    hips, hips_seen = _middle(clip, seen, ("pelvis", "left_hip", "right_hip"))
+    both = head_seen & hips_seen
+    if not both.any():
+        return
+    up = 1 if clip.space in ("kinect", "world") else -1
+    below = (up * (head - hips)[both][:, 1] < 0).mean()
+    if below > 0.9:
+        what = f"the head is below the hips, while y points {'up' if up > 0 else 'down'} in space {clip.space!r}"
+        remedy = "negate y or name another space, unless they really are upside down; image and camera have y down"
+        yield "warning", what, remedy, f"{below:.0%} of frames"
+
+
+def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
+    """Left and right: shoulders against hips, and in 3D feet and hands, which point forwards."""
+    remedy = "exchange left_ and right_ in the joints' names"
+    shoulders, a = _across(clip, seen, "shoulder")
+    hips, b = _across(clip, seen, "hip")
+    if shoulders is not None and hips is not None:
+        axes = [0] if clip.space == "image" else [0, 2]
+        wide = [np.linalg.norm(pair[:, axes], axis=-1) > 0.05 * _size(clip, seen) for pair in (shoulders, hips)]
+        both = a & b & wide[0] & wide[1]  # seen from the side, the order says little
+        against = float(((shoulders * hips)[both][:, axes].sum(-1) < 0).mean()) if both.sum() >= SHORT else 0.0
+        if against > 0.8:
+            yield (
+                "warning",
+                "left and right are exchanged at the shoulders or at the hips",
+                remedy,
+                f"{against:.0%} of frames",
+            )
+            return
+    ahead = (
+        [] if clip.space == "image" else [v for v in (_ahead(clip, seen, *limb) for limb in _LIMBS) if v is not None]
+    )
+    if ahead and max(ahead) < -_AHEAD:
+        what = "feet and hands point backwards: left and right are exchanged, or an axis is mirrored"
+        yield "warning", what, remedy + ", or negate x", f"by {-max(ahead):.2f} m"
+
+
+def _ahead(clip: PoseSequence, seen: np.ndarray, girdle: str, start: str, end: str) -> float | None:
+    """Metres by which the limbs' ends lie before their starts, seen from the body; None where too little was seen."""
+    across, there = _across(clip, seen, girdle)
+    names = [f"{side}_{part}" for part in (start, end) for side in ("left", "right")]
+    if across is None or not set(names) <= set(clip.skeleton.joints):
+        return None
+    ls, rs, le, re = (clip.skeleton.joints.index(name) for name in names)
+    there = there & seen[:, :, [ls, rs, le, re]].all(-1).reshape(-1)
+    if there.sum() < SHORT:
+        return None
+    front = np.cross(across, (0, 1 if clip.space in ("kinect", "world") else -1, 0))  # every space is right-handed
+    front /= np.maximum(np.linalg.norm(front, axis=-1, keepdims=True), 1e-6)
+    steps = (clip.joints[:, :, le] - clip.joints[:, :, ls] + clip.joints[:, :, re] - clip.joints[:, :, rs]) / 2
+    return float(np.median((steps.reshape(-1, 3) * front).sum(-1)[there]))
+
+
+def _check_bones(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
+    lengths = {}
+    for child, parent in clip.skeleton.bones:
+        both = seen[:, :, child] & seen[:, :, parent]
+        if both.any():
+            bone = np.linalg.norm(clip.joints[:, :, child] - clip.joints[:, :, parent], axis=-1)[both]
+            lengths[clip.skeleton.joints[child]] = float(np.median(bone))
+    long = [f"{joint} {length:.2f} m" for joint, length in lengths.items() if length > _LONGEST_BONE]
+    remedy = "check that the skeleton is the right one and its joints are in the order of the data"
+    if long:
+        yield "warning", "bones too long for a human", remedy, ", ".join(long)
+    uneven = []
+    for joint, length in lengths.items():
+        other = lengths.get(joint.replace("left_", "right_")) if joint.startswith("left_") else None
+        if other is not None and abs(length - other) > _UNEVEN * max(length, other) and max(length, other) > 0.1:
+            uneven.append(f"{joint} {length:.2f} m, right {other:.2f} m")
+    if uneven and not long:
+        yield "warning", "bones of very different length on the left and on the right", remedy, "; ".join(uneven)
+
+
+def _check_motion(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
+    """Jumps of whole bodies between one frame and the next, told apart from two persons exchanging places."""
+    centres, _ = _mean(clip.joints, seen)  # (M, N, V)
+    there = seen.sum(-1) > 2  # (M, N)
+    size = _size(clip, seen)
+    steps = np.linalg.norm(np.diff(centres, axis=1), axis=-1) / size  # (M, N - 1) in body sizes
+    jump = (steps > _JUMP) & there[:, 1:] & there[:, :-1]
+    swaps = []
+    if clip.persons > 1 and there.any(1)[:2].all():
+        a, b = centres[:2]
+        crossed = np.linalg.norm(a[1:] - b[:-1], axis=-1) + np.linalg.norm(b[1:] - a[:-1], axis=-1)
+        straight = np.linalg.norm(a[1:] - a[:-1], axis=-1) + np.linalg.norm(b[1:] - b[:-1], axis=-1)
+        both = there[0, 1:] & there[1, 1:] & there[0, :-1] & there[1, :-1]
+        swap = both & (straight > 0.2 * size) & (crossed < 0.5 * straight)
+        swaps = np.flatnonzero(swap).tolist()
+        jump[:2, swaps] = False
+    if swaps:
+        remedy = "follow the persons over time before writing them, so that each keeps his place"
+        yield "warning", "two persons exchange places between frames", remedy, _frames(swaps)
+    frames = np.flatnonzero(jump.any(0)).tolist()
+    if frames:
+        remedy = "cut the recording there, or give each person an entry of his own"
+        yield "warning", "a body jumps by more than half its size between frames", remedy, _frames(frames)
+
+
+def _check_folder(folder: Path, skeleton: Skeleton | None) -> list[Finding]:
+    table = read_table(folder)
+    findings: list[Finding] = []
+    groups: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
+    good: list[Row] = []
+    kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
+    seen: dict[str, bool] = {}
+    for row in table.rows:
+        try:
+            clip = read_clip(folder, row, skeleton)
+        except FileNotFoundError:
+            remedy = f"put it there or take it out of {TABLE}"
+            groups["error", f"listed in {TABLE}, but there is no such file", remedy].append(row.file)
+            continue
+        except (PoseError, OSError) as error:
+            remedy = "mend the file; docs/own_data.md describes what is needed"
+            findings.append(Finding("error", row.file, str(error), remedy))
+            continue
+        good.append(row)
+        kinds[clip.space, ", ".join(clip.skeleton.joints)].append(row.file)
+        for joint, visible in zip(clip.skeleton.joints, np.any(clip.visibility, axis=(0, 1)).tolist(), strict=True):
+            seen[joint] = seen.get(joint, False) or bool(visible)
+        for severity, what, remedy, detail in (*check_clip(clip), *_untold_fps(folder / row.file, row.fps)):
+            groups[severity, what, remedy].append(_with(row.file, detail))
+    findings += [Finding(s, _listed(names), what, remedy) for (s, what, remedy), names in groups.items()]
+    never = [joint for joint, visible in seen.items() if not visible]
+    if never:
+        remedy = "check the order of the joints, or choose a skeleton without them"
+        findings.append(Finding("warning", _listed(never), "joints never seen in any recording", remedy))
+    if len(kinds) > 1:
+        odd = sorted(kinds.values(), key=len)[0]
+        remedy = "name one skeleton that all of them have, and bring all to one space; or make two data sets"
+        findings.append(Finding("error", _listed(odd), "another skeleton or space than the rest", remedy))
+    findings += [*_check_table(folder, table), *_check_leaks(folder, table, good, skeleton)]
+    order: list[Severity] = ["error", "warning", "note"]
+    return sorted(findings, key=lambda finding: order.index(finding.severity))
+
+
+def _check_table(folder: Path, table: ClipTable) -> Iterator[Finding]:
+    """Labels, parts and subjects, without reading a recording."""
+    endings = {Path(row.file).suffix for row in table.rows} - {""}
+    listed = {row.file for row in table.rows}
+    files = (p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.suffix in endings)
+    unlisted = [
+        file for file in files if file not in listed | {TABLE} and not any(file.startswith(f"{d}/") for d in listed)
+    ]
+    if unlisted:
+        yield Finding(
+            "warning", _listed(unlisted), f"files that {TABLE} does not list", "add a row for each, or move them"
+        )
+    nameless = [row.file for row in table.rows if not row.label]
+    if nameless and table.classes:
+        yield Finding("warning", _listed(nameless), "no label", "fill in the column label")
+    if not table.classes:
+        yield Finding("note", TABLE, "no recording has a label", "recognition needs a column label with words in it")
+    digits = [name for name in table.classes if not any(c.isalpha() for c in name)]
+    if digits:
+        yield Finding(
+            "warning", _listed(digits), "labels are not words", "say it in words; the model reads class names"
+        )
+    if len(table.classes) == 1:
+        yield Finding("warning", table.classes[0], "the only label there is", "recognition needs two or more")
+    single = [name for name in table.classes if sum(row.label == name for row in table.rows) == 1]
+    if single:
+        yield Finding("warning", _listed(single), "classes of one recording", "record more, or leave the class out")
+    if not table.protocols:
+        remedy = "add a column split with train and test in it"
+        yield Finding("note", TABLE, "no column says what is for training and what for testing", remedy)
+    for protocol in table.protocols:
+        yield from _check_protocol(table, protocol)
+
+
+def _check_protocol(table: ClipTable, protocol: str) -> Iterator[Finding]:
+    parts = {part: [row for row in table.rows if row.splits.get(protocol) == part] for part in ("train", "test")}
+    for part, rows in parts.items():
+        if not rows:
+            yield Finding("error", protocol, f"nothing is marked {part}", f"write {part} in some cells of this column")
+    unlearnt = sorted({r.label for r in parts["test"]} - {r.label for r in parts["train"]} - {""})
+    if unlearnt and parts["train"]:
+        remedy = "mark some of their recordings train"
+        yield Finding("error", f"{protocol}: {_listed(unlearnt)}", "classes tested but never trained", remedy)
+    shared = sorted({r.subject for r in parts["test"]} & {r.subject for r in parts["train"]} - {""})
+    if shared:
+        what = "subjects in both train and test: results will not tell how well new people are recognised"
+        remedy = "split by subject, unless another camera or session is what you test"
+        yield Finding("note", f"{protocol}: {_listed(shared)}", what, remedy)
+
+
+def _check_leaks(folder: Path, table: ClipTable, rows: list[Row], skeleton: Skeleton | None) -> Iterator[Finding]:
+    def joints(i: int) -> np.ndarray:
+        return read_clip(folder, rows[i], skeleton).joints
+
+    for protocol in table.protocols:
+        train, test = ([i for i, r in enumerate(rows) if r.splits.get(protocol) == part] for part in ("train", "test"))
+        pairs = [f"{rows[i].file} = {rows[j].file}" for i, j in copies(joints, train, test)]
+        if pairs:
+            remedy = "keep each recording in one part only; as it is, test results are too good"
+            yield Finding("error", f"{protocol}: {_listed(pairs)}", "the same recording in train and test", remedy)
+
+
+def _untold_fps(path: Path, fps: float | None) -> Iterator[_Problem]:
+    if fps is None and path.suffix in (".npz", ".csv", ".json"):
+        try:
+            fields = read_fields(path)
+        except PoseError:  # another kind of file: a list of COCO's results
+            fields = {}
+        if "joints" in fields and "fps" not in fields:
+            yield "warning", f"frames per second not told; {FPS:g} are assumed", "write fps into the file", ""
+
+
+def _size(clip: PoseSequence, seen: np.ndarray) -> float:
+    """How tall or wide a person usually is: the median over frames of the largest extent, in the clip's unit."""
+    low = np.where(seen[..., None], clip.joints, np.inf).min(2)
+    high = np.where(seen[..., None], clip.joints, -np.inf).max(2)
+    known = seen.sum(-1) > 2
+    return max(float(np.median((high - low).max(-1)[known])), 1e-6) if known.any() else _ADULT
+
+
+def _middle(clip: PoseSequence, seen: np.ndarray, wanted: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(M * N, V) mean of the wanted joints that were seen, and (M * N,) where there was one."""
+    used = [clip.skeleton.joints.index(joint) for joint in wanted if joint in clip.skeleton.joints]
+    points, there = _mean(clip.joints[:, :, used], seen[:, :, used])
+    return points.reshape(-1, clip.joints.shape[-1]), there.reshape(-1)
+
+
+def _mean(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over the seen joints (..., V), and where there is any (...)."""
+    weight = seen[..., None].astype(points.dtype)
+    return (points * weight).sum(-2) / np.maximum(weight.sum(-2), 1), np.any(seen, axis=-1)
+
+
+def _across(clip: PoseSequence, seen: np.ndarray, part: str) -> tuple[np.ndarray | None, np.ndarray]:
+    """(M * N, V) from the right to the left of a pair, and (M * N,) where both were seen."""
+    names, rows = clip.skeleton.joints, clip.persons * clip.frames
+    if f"left_{part}" not in names or f"right_{part}" not in names:
+        return None, np.zeros(rows, bool)
+    left, right = names.index(f"left_{part}"), names.index(f"right_{part}")
+    across = clip.joints[:, :, left] - clip.joints[:, :, right]
+    return across.reshape(rows, -1), (seen[:, :, left] & seen[:, :, right]).reshape(rows)
+
+
+def _frames(frames: list[int]) -> str:
+    return f"after frame {_listed([str(f) for f in frames])}"
+
+
+def _with(text: str, detail: str) -> str:
+    return f"{text} ({detail})" if detail else text
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _short(value: float) -> str:
+    """Three digits, never as a power of ten: 0.00512, 1440."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

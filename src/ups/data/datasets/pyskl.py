@@ -1,0 +1,201 @@
+"""PYSKL's and MMAction2's pickle of skeletons: {"split": {name: [frame_dir]}, "annotations": [...]}, read and written.
+
+An annotation holds frame_dir, label, total_frames, keypoint (M, N, J, C), mostly keypoint_score (M, N, J), and in 2D
+img_shape (height, width). The format tells no class names and no skeleton; files that `export_pyskl` writes do, in
+entries of their own that other readers pass over.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ups.data.datasets.base import Clip, DataSet
+from ups.data.formats.native import write_whole
+from ups.data.formats.safe_pickle import restricted_loads
+from ups.data.store.store import PARTS, Store
+from ups.pose import PoseError, PoseSequence, Space
+from ups.skeleton import COCO_17, KINECT_20, NTU_25, OPENPOSE_18, Skeleton
+
+FPS = 30.0
+"""Of both NTU RGB+D and Kinetics; assumed where an annotation does not tell."""
+_SKELETONS = {(25, 3): NTU_25, (20, 3): KINECT_20, (17, 2): COCO_17, (18, 2): OPENPOSE_18}
+"""(J, C) -> the skeleton that files of this shape have."""
+_SPLIT = re.compile(r"(?:(?P<name>.+?)_?)??(?P<part>train|val|test)(?P<number>\d*)")
+_PARTS = {"train": "train", "val": "test", "test": "test"}
+
+
+def pyskl_data_set(
+    path: Path | str, name: str, classes: tuple[str, ...] | None = None, skeleton: Skeleton | None = None
+) -> DataSet:
+    """The recordings of a pickle as a data set, for `ups.data.store.prepare.write_store`; the whole file is read into memory.
+
+    Splits xsub_train and xsub_val become protocol "xsub" with train and test; a split without a name before or a number
+    behind it becomes "official". Where a protocol has both val and test, val is left out.
+
+    Args:
+        path: the .pkl file.
+        name: of the data set.
+        classes: names of labels 0, 1, ...; "action 0" and so on if neither they nor the file tell them.
+        skeleton: of the joints; told by their number and that of the coordinates for NTU's 25 and NW-UCLA's 20 joints
+            in 3D, COCO's 17 and OpenPose's 18 in 2D.
+
+    Raises:
+        PoseError: damaged, a pickle of anything but plain data (nothing in it is run), or not one usable recording.
+        OSError: the file can't be read.
+    """
+    path = Path(path)
+    record = restricted_loads(path.read_bytes(), str(path))
+    if not isinstance(record, dict) or not isinstance(record.get("annotations"), list):
+        raise PoseError(f"{path}: not a file of PYSKL; a dict of 'split' and 'annotations' is needed")
+    annotations: list[Any] = record["annotations"]
+    protocols, splits = _splits(record.get("split"), path)
+    found = skeleton or (_described(record["skeleton"], path) if "skeleton" in record else None)
+    items = (read_clip(a, f"{path}: annotation {i}", found) for i, a in enumerate(annotations))
+    first = next((item for item in items if not isinstance(item, PoseError)), None)
+    if first is None:
+        raise PoseError(f"{path}: none of {len(annotations)} annotations has poses that can be used")
+    return DataSet(
+        name=name,
+        skeleton=first.skeleton,
+        space=first.space,
+        classes=tuple(classes or record.get("classes") or _numbered(annotations)),
+        protocols=protocols,
+        terms=str(record.get("terms", "As of the data set that the file was made from.")),
+        read=partial(_read, annotations, splits, first.skeleton, str(path)),
+        summary=f"{len(annotations)} annotations of {path.name}",
+        paired=first.pose_3d is not None,
+    )
+
+
+def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> PoseSequence | PoseError:
+    """One annotation as a clip; if it has no poses or can't be used, the PoseError that says why.
+
+    2D joints are pixels in space "image"; 3D joints metres in space "kinect" unless the annotation tells. Without
+    scores a joint is visible unless it lies at 0. Values that are not finite become invisible.
+    """
+    if not isinstance(annotation, dict) or annotation.get("keypoint") is None:
+        name = annotation.get("frame_dir", "") if isinstance(annotation, dict) else annotation
+        return PoseError(f"{where} ({name}): no keypoints in it")
+    where = f"{where} ({annotation.get('frame_dir', 'no frame_dir')})"
+    try:
+        joints = np.asarray(annotation["keypoint"], dtype=np.float32)
+        if joints.ndim != 4:
+            raise PoseError(f"keypoint has shape {joints.shape}; (persons, frames, joints, coordinates) is needed")
+        found = skeleton or _SKELETONS.get(joints.shape[2:])
+        if found is None:
+            raise PoseError(f"{joints.shape[2]} joints of {joints.shape[3]} coordinates; name their skeleton")
+        finite = np.all(np.isfinite(joints), axis=-1, keepdims=True)
+        joints = np.where(finite, joints, 0)
+        score = annotation.get("keypoint_score")
+        visibility = (joints != 0).any(-1) if score is None else np.nan_to_num(np.asarray(score, dtype=np.float32))
+        flat = joints.shape[3] == 2
+        space: Space = "image" if flat else annotation.get("space", "kinect")
+        height, width = annotation.get("img_shape", annotation.get("original_shape", (0, 0))) if flat else (0, 0)
+        if flat and not (height and width):
+            raise PoseError("2D keypoints, but no img_shape (height, width)")
+        return PoseSequence(
+            joints=joints,
+            visibility=np.clip(visibility, 0, 1) * finite[..., 0],
+            skeleton=found,
+            space=space,
+            fps=float(annotation.get("fps", FPS)),
+            id=str(annotation["frame_dir"]),
+            label=int(annotation.get("label", -1)),
+            subject=int(annotation.get("subject", -1)),
+            view=int(annotation.get("view", -1)),
+            image_size=(int(width), int(height)) if flat else None,
+            pose_3d=annotation.get("pose_3d"),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        return PoseError(f"{where}: {error}")
+
+
+def export_pyskl(store: Store, path: Path | str) -> None:
+    """Writes a store as such a pickle, of dicts, lists and arrays only; `pyskl_data_set` reads back every value.
+
+    The format has no third part: what a protocol does not use is in none of its lists. The whole store is held in
+    memory meanwhile.
+
+    Raises:
+        OSError: the file can't be written; an old one stays as it was.
+    """
+    split = {
+        f"{protocol}_{ending}": [store.ids[i] for i in store.indices(protocol, part)]
+        for protocol in store.protocols
+        for part, ending in zip(PARTS, ("train", "val"), strict=True)
+    }
+    record = {
+        "split": split,
+        "annotations": [_annotation(store[i]) for i in range(len(store))],
+        "classes": list(store.classes),
+        "skeleton": store.skeleton.to_dict(),
+        "terms": store.terms,
+    }
+    write_whole(Path(path), lambda file: pickle.dump(record, file, protocol=4))
+
+
+def _annotation(clip: PoseSequence) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "frame_dir": clip.id,
+        "label": clip.label,
+        "total_frames": clip.frames,
+        "keypoint": clip.joints,
+        "keypoint_score": clip.visibility,
+        "fps": clip.fps,
+        "subject": clip.subject,
+        "view": clip.view,
+        "space": clip.space,
+    }
+    if clip.image_size is not None:
+        values["img_shape"] = values["original_shape"] = (clip.image_size[1], clip.image_size[0])
+    if clip.pose_3d is not None:
+        values["pose_3d"] = clip.pose_3d
+    return values
+
+
+def _read(
+    annotations: list[Any], splits: dict[str, dict[str, str]], skeleton: Skeleton, name: str, _: Path
+) -> Iterator[Clip | PoseError]:
+    keys = [str(a.get("frame_dir", "")) if isinstance(a, dict) else "" for a in annotations]
+    for i in sorted(range(len(annotations)), key=keys.__getitem__):
+        clip = read_clip(annotations[i], f"{name}: annotation {i}", skeleton)
+        yield clip if isinstance(clip, PoseError) else (clip, splits.get(clip.id, {}))
+
+
+def _splits(split: Any, path: Path) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
+    """Protocols, and for each frame_dir its part in them."""
+    if split is not None and not isinstance(split, dict):
+        raise PoseError(f"{path}: 'split' is a {type(split).__name__}; a dict of lists is needed")
+    lists: dict[str, dict[str, list[Any]]] = defaultdict(dict)
+    for key, names in (split or {}).items():
+        match = _SPLIT.fullmatch(str(key))
+        if match is None or not isinstance(names, list | tuple):
+            raise PoseError(f"{path}: split {key!r}; a list with a name such as xsub_train or xsub_val is needed")
+        protocol = match["name"] or (f"split{match['number']}" if match["number"] else "official")
+        lists[protocol][match["part"]] = list(names)
+    splits: dict[str, dict[str, str]] = defaultdict(dict)
+    for protocol, parts in lists.items():
+        for part, names in parts.items():
+            for name in names if part != "val" or "test" not in parts else ():
+                splits[str(name)][protocol] = _PARTS[part]
+    return tuple(lists), dict(splits)
+
+
+def _described(values: Any, path: Path) -> Skeleton:
+    try:
+        return Skeleton.from_dict(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PoseError(f"{path}: its skeleton can't be used ({error!r})") from error
+
+
+def _numbered(annotations: list[Any]) -> Iterator[str]:
+    labels = [a["label"] for a in annotations if isinstance(a, dict) and isinstance(a.get("label"), int | np.integer)]
+    return (f"action {label}" for label in range(int(max(labels, default=-1)) + 1))

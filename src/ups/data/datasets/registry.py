@@ -1,0 +1,39 @@
+"""Every data set that can be prepared, by name."""
+
+from __future__ import annotations
+
+from ups.data.datasets import (
+    bandai_namco,
+    h36m,
+    humaneva,
+    kard,
+    kinetics,
+    ntu,
+    nw_ucla,
+    penn_action,
+    sbu,
+    synthetic,
+    utd_mhad,
+)
+from ups.data.datasets.base import DataSet
+
+DATA_SETS: dict[str, DataSet] = {
+    "nw_ucla": nw_ucla.DATA_SET,
+    "utd_mhad": utd_mhad.DATA_SET,
+    "penn_action": penn_action.DATA_SET,
+    "kard_3d": kard.KARD_3D,
+    "kard_2d": kard.KARD_2D,
+    "sbu": sbu.DATA_SET,
+    "ntu60": ntu.DATA_SET_60,
+    "ntu120": ntu.DATA_SET_120,
+    "ntu60_view_normalized": ntu.DATA_SET_60_VIEW_NORMALIZED,
+    "ntu120_view_normalized": ntu.DATA_SET_120_VIEW_NORMALIZED,
+    "kinetics_skeleton": kinetics.KINETICS_SKELETON,
+    "kinetics_skeleton_per_frame": kinetics.KINETICS_SKELETON_PER_FRAME,
+    "humaneva": humaneva.DATA_SET,
+    "h36m_gt": h36m.H36M_GT,
+    "h36m_cpn": h36m.H36M_CPN,
+    "bandai_namco": bandai_namco.DATA_SET,
+    "synthetic_3d": synthetic.SYNTHETIC_3D,
+    "synthetic_2d": synthetic.SYNTHETIC_2D,
+}

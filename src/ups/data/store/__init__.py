@@ -1,0 +1,1 @@
+"""The prepared store: its files, and how one is made, merged and exported."""

@@ -1,0 +1,455 @@
+"""The store: one folder layout for every prepared data set, read clip by clip, so that no set has to fit in RAM.
+
+    store.json        facts of the set, the size of every other file, and the problems met while reading it
+    joints.npy        (R, J, V) float32; clips follow one another, persons outermost within a clip: R = sum of M*N
+    visibility.npy    (R, J) float32
+    pose_3d.npy       (R, J, 3) float32, only where 2D clips come with the 3D pose behind them
+    clips.npz         one array a column: offset (first row), persons, frames, label, subject, view, fps, width, height,
+                      for each protocol split_NAME: 0 neither, 1 train, 2 test; of a data set with one recording a file
+                      also source, uint64, which tells the file and its state (see `ups.data.store.prepare`)
+    ids.txt           one name a line
+
+A store is written into a hidden folder beside its final place and renamed when complete: it is there whole or not at
+all.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import shutil
+import weakref
+import zipfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ups.pose import PoseError, PoseSequence, Space
+from ups.skeleton import Skeleton
+
+FORMAT = 1
+PARTS = {"train": 1, "test": 2}
+_COLUMNS = {
+    "offset": np.int64,
+    "persons": np.int32,
+    "frames": np.int32,
+    "label": np.int32,
+    "subject": np.int32,
+    "view": np.int32,
+    "fps": np.float64,
+    "width": np.int32,
+    "height": np.int32,
+}
+_SOURCE = "source"
+
+
+class StoreWriter:
+    """Writes a store clip by clip; a context manager.
+
+    Leaving the `with` block puts the finished store in place of an old one at `folder`; leaving it by an exception (a
+    full disk, say) removes what was written and leaves the old store as it was.
+
+    Args:
+        folder: where the store will be; a folder that holds something other than a store is never replaced.
+        name, skeleton, space, classes, protocols, terms, paired: as in `ups.data.datasets.base.DataSet`.
+
+    Attributes:
+        problems: lines to keep in the store, about recordings that could not be used.
+        origin: facts to keep in the store, about how it was made: values that JSON can hold.
+
+    Raises:
+        PoseError: `folder` holds something else, or (on leaving) no clip was added.
+        OSError: the disk is full or can't be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        name: str,
+        skeleton: Skeleton,
+        space: Space,
+        classes: tuple[str, ...],
+        protocols: tuple[str, ...],
+        terms: str = "",
+        paired: bool = False,
+    ) -> None:
+        self.folder = Path(folder).resolve()
+        self.name, self.skeleton, self.terms, self.paired = name, skeleton, terms, paired
+        self.space: Space = space
+        self.classes, self.protocols = tuple(classes), tuple(protocols)
+        self.problems: list[str] = []
+        self.origin: dict[str, Any] = {}
+        self._part = self.folder.with_name(f".{self.folder.name}.partial-{os.getpid()}")
+        self._rows = 0
+        self._ids: dict[str, None] = {}
+        self._clips: list[tuple[float, ...]] = []
+        self._sources: list[int] = []
+        self._files: dict[str, IO[bytes]] = {}
+
+    def __enter__(self) -> StoreWriter:
+        if self.folder.exists() and not (self.folder / "store.json").is_file():
+            if not self.folder.is_dir() or any(self.folder.iterdir()):
+                raise PoseError(f"{self.folder} exists and is not a store; choose another folder or remove it")
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self._part.mkdir()
+        try:
+            for key, shape in self._shapes().items():
+                self._files[key] = (self._part / f"{key}.npy").open("wb")
+                self._files[key].write(_npy_header(shape))
+        except OSError:
+            self._discard()
+            raise
+        return self
+
+    def add(self, clip: PoseSequence, splits: dict[str, str], source: int = 0) -> None:
+        """Appends one clip. `splits` gives its part, "train" or "test", in each protocol that uses it; `source` stands
+        for the file that it was read from, 0 for none that is known.
+
+        Raises:
+            PoseError: an id twice, empty or of several lines; another skeleton or space than the store's; a label
+                that is no class; an unknown protocol or part; 3D poses missing from a paired store.
+            OSError: the disk is full.
+        """
+        self._check(clip, splits)
+        rows = clip.persons * clip.frames
+        width, height = clip.image_size or (0, 0)
+        arrays = {"joints": clip.joints, "visibility": clip.visibility, "pose_3d": clip.pose_3d}
+        try:
+            for key, file in self._files.items():
+                file.write(memoryview(arrays[key]).cast("B"))
+        except OSError as error:
+            raise self._unwritable(error) from error
+        facts = (self._rows, clip.persons, clip.frames, clip.label, clip.subject, clip.view, clip.fps, width, height)
+        self._clips.append((*facts, *(PARTS.get(splits.get(p, ""), 0) for p in self.protocols)))
+        self._sources.append(source)
+        self._ids[clip.id] = None
+        self._rows += rows
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None:
+                self._finish()
+                self._swap()
+        except OSError as problem:
+            raise self._unwritable(problem) from problem
+        finally:
+            self._discard()
+
+    def _discard(self) -> None:
+        for file in self._files.values():
+            with suppress(OSError):  # closing flushes, which fails again on a full disk
+                file.close()
+        shutil.rmtree(self._part, ignore_errors=True)
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        joints = len(self.skeleton)
+        shapes = {"joints": (self._rows, joints, _channels(self.space)), "visibility": (self._rows, joints)}
+        return {**shapes, "pose_3d": (self._rows, joints, 3)} if self.paired else shapes
+
+    def _check(self, clip: PoseSequence, splits: dict[str, str]) -> None:
+        if not clip.id or "\n" in clip.id:
+            raise PoseError(f"clip id {clip.id!r}: a name on one line is needed")
+        if clip.id in self._ids:
+            raise PoseError(f"{clip.id}: a clip of this name is in the store already; names must be unique")
+        if clip.skeleton != self.skeleton:
+            raise PoseError(f"{clip.id}: skeleton {clip.skeleton.name!r}, but the store's is {self.skeleton.name!r}")
+        if clip.space != self.space:
+            raise PoseError(f"{clip.id}: space {clip.space!r}, but the store's is {self.space!r}")
+        if not -1 <= clip.label < len(self.classes):
+            raise PoseError(f"{clip.id}: label {clip.label} is none of the {len(self.classes)} classes (-1: unknown)")
+        if (clip.pose_3d is not None) != self.paired:
+            raise PoseError(f"{clip.id}: pose_3d is {'needed in' if self.paired else 'not for'} this store")
+        for protocol, part in splits.items():
+            if protocol not in self.protocols:
+                raise PoseError(f"{clip.id}: unknown protocol {protocol!r}; known: {', '.join(self.protocols)}")
+            if part not in PARTS:
+                raise PoseError(f"{clip.id}: part {part!r} of {protocol!r} is not one of {', '.join(PARTS)}")
+
+    def _finish(self) -> None:
+        """Completes headers and writes columns, names and facts; everything is on the disk afterwards."""
+        if not self._clips:
+            raise PoseError(f"{self.folder}: no clip was added; an empty store is of no use")
+        for key, shape in self._shapes().items():
+            self._files[key].seek(0)
+            self._files[key].write(_npy_header(shape))
+            self._files[key].close()
+        values = zip(_columns(self.protocols), zip(*self._clips, strict=True), strict=True)
+        columns = {key: np.array(column, _COLUMNS.get(key, np.int8)) for key, column in values}
+        if any(self._sources):
+            columns[_SOURCE] = np.array(self._sources, np.uint64)
+        with (self._part / "clips.npz").open("wb") as file:
+            np.savez(file, allow_pickle=False, **columns)
+        (self._part / "ids.txt").write_bytes("".join(f"{i}\n" for i in self._ids).encode())
+        facts = {
+            "format": FORMAT,
+            "name": self.name,
+            "skeleton": self.skeleton.to_dict(),
+            "space": self.space,
+            "classes": list(self.classes),
+            "protocols": list(self.protocols),
+            "clips": len(self._clips),
+            "rows": self._rows,
+            "terms": self.terms,
+            "paired": self.paired,
+            "files": {p.name: p.stat().st_size for p in sorted(self._part.iterdir())},
+            "problems": self.problems,
+            "origin": self.origin,
+        }
+        (self._part / "store.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+        for path in (*self._part.iterdir(), self._part):
+            _sync(path)
+
+    def _swap(self) -> None:
+        old = self.folder.with_name(f".{self.folder.name}.old-{os.getpid()}")
+        if self.folder.exists():
+            self.folder.rename(old)
+        try:
+            self._part.rename(self.folder)
+        except OSError:
+            if old.exists():
+                old.rename(self.folder)
+            raise
+        _sync(self.folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _unwritable(self, error: OSError) -> OSError:
+        text = f"{error.strerror or error} while writing the store {self.folder} ({len(self._clips)} clips so far)"
+        remedy = "; free some space or choose a folder on another disk" if error.errno == errno.ENOSPC else ""
+        return OSError(error.errno, text + remedy)
+
+
+class _Rows:
+    """The rows of a .npy file of float32, read when they are asked for.
+
+    `pread` has no position that threads or forked processes would share, and unlike the pages of a memory map what was
+    read does not count as the process's memory. The file stays readable when it is replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            self.shape, by_column, kind = np.lib.format.read_array_header_1_0(file)
+            self._start = file.tell()
+            if by_column or kind != np.dtype("<f4"):
+                raise ValueError(f"{path.name} holds {kind} where float32 by rows is expected")
+            self._path, self._handle = path, os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._handle)
+
+    def read(self, first: int, rows: int) -> np.ndarray:
+        """(rows, ...) from row `first` on."""
+        array = np.empty((rows, *self.shape[1:]), np.dtype("<f4"))
+        left = array.data.cast("B")
+        place = self._start + first * (array.nbytes // rows)
+        while left:  # a read may be cut short, by a signal say
+            count = os.preadv(self._handle, [left], place)
+            if count == 0:
+                raise PoseError(f"{self._path}: shorter than when it was opened; prepare the data set again")
+            left, place = left[count:], place + count
+        return array
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """A prepared data set, read from disk as it is used; open it with `Store.open`.
+
+    `len(store)` is the number of clips, `store[i]` the i-th as a PoseSequence, its arrays its own. Any number of threads
+    and forked processes may share a store; pickling one carries only its folder, and the copy opens the files anew.
+
+    Attributes:
+        folder, name, skeleton, space, classes, protocols, terms, paired: as given to `StoreWriter`.
+        problems: lines about recordings that could not be used.
+        origin: how the store was made, see `ups.data.store.prepare`.
+        columns: the arrays of clips.npz, (clips,) each.
+    """
+
+    folder: Path
+    name: str
+    skeleton: Skeleton
+    space: Space
+    classes: tuple[str, ...]
+    protocols: tuple[str, ...]
+    terms: str
+    paired: bool
+    problems: tuple[str, ...]
+    origin: dict[str, Any]
+    columns: dict[str, np.ndarray]
+    _ids: bytes
+    _joints: _Rows
+    _visibility: _Rows
+    _pose_3d: _Rows | None
+
+    @staticmethod
+    def open(folder: Path | str) -> Store:
+        """Opens the store at `folder`.
+
+        Raises:
+            PoseError: no store there, another format version, or a file missing, truncated or damaged.
+        """
+        folder = Path(folder).resolve()
+        facts = _read_facts(folder)
+        try:
+            with np.load(folder / "clips.npz", allow_pickle=False) as table:
+                columns = {key: table[key] for key in (*_columns(facts["protocols"]), *({_SOURCE} & {*table}))}
+            skeleton = Skeleton.from_dict(facts["skeleton"])
+            rows, joints = facts["rows"], len(skeleton)
+            shapes = {"joints": (rows, joints, _channels(facts["space"])), "visibility": (rows, joints)}
+            if facts["paired"]:
+                shapes["pose_3d"] = (rows, joints, 3)
+            tables = {key: _Rows(folder / f"{key}.npy") for key in shapes}
+            wrong = [key for key, shape in shapes.items() if tables[key].shape != shape]
+            ends = np.cumsum(columns["persons"].astype(np.int64) * columns["frames"])
+            if wrong or {len(c) for c in columns.values()} != {facts["clips"]} or ends[-1] != rows:
+                raise ValueError(f"{', '.join(wrong) or 'clips'} disagree with store.json")
+            return Store(
+                folder,
+                facts["name"],
+                skeleton,
+                facts["space"],
+                tuple(facts["classes"]),
+                tuple(facts["protocols"]),
+                facts["terms"],
+                facts["paired"],
+                tuple(facts["problems"]),
+                facts.get("origin", {}),
+                columns,
+                (folder / "ids.txt").read_bytes(),
+                tables["joints"],
+                tables["visibility"],
+                tables.get("pose_3d"),
+            )
+        except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
+            raise PoseError(f"{folder}: the store is damaged ({error}); prepare it again") from error
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> PoseSequence:
+        """Clip `index`, 0..len-1; raises IndexError outside, PoseError if the files have been cut short meanwhile."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"clip {index} of {self.name}: the store has {len(self)}")
+        c = {key: column[index].item() for key, column in self.columns.items()}
+
+        def cut(table: _Rows) -> np.ndarray:
+            rows = table.read(c["offset"], c["persons"] * c["frames"])
+            return rows.reshape(c["persons"], c["frames"], *table.shape[1:])
+
+        return PoseSequence(
+            joints=cut(self._joints),
+            visibility=cut(self._visibility),
+            skeleton=self.skeleton,
+            space=self.space,
+            fps=c["fps"],
+            id=self.ids[index],
+            label=c["label"],
+            subject=c["subject"],
+            view=c["view"],
+            image_size=(c["width"], c["height"]) if c["width"] else None,
+            pose_3d=None if self._pose_3d is None else cut(self._pose_3d),
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Store.open, (str(self.folder),)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Names of the clips."""
+        return self._ids.decode().split("\n")[:-1]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(clips,) int32, -1 where unknown."""
+        return self.columns["label"]
+
+    @property
+    def subjects(self) -> np.ndarray:
+        """(clips,) int32, -1 where unknown."""
+        return self.columns["subject"]
+
+    @property
+    def views(self) -> np.ndarray:
+        """(clips,) int32, -1 where unknown."""
+        return self.columns["view"]
+
+    @property
+    def frames(self) -> np.ndarray:
+        """(clips,) int32."""
+        return self.columns["frames"]
+
+    @property
+    def persons(self) -> np.ndarray:
+        """(clips,) int32."""
+        return self.columns["persons"]
+
+    @property
+    def fps(self) -> np.ndarray:
+        """(clips,) float64, frames per second."""
+        return self.columns["fps"]
+
+    @property
+    def sources(self) -> np.ndarray:
+        """(clips,) uint64, what `StoreWriter.add` was told of the files they were read from."""
+        return self.columns.get(_SOURCE, np.zeros(len(self), np.uint64))
+
+    def indices(self, protocol: str, part: str) -> np.ndarray:
+        """Numbers of the clips in `part`, "train" or "test", of `protocol`; raises PoseError for unknown names."""
+        if protocol not in self.protocols:
+            raise PoseError(f"{self.name}: unknown protocol {protocol!r}; known: {', '.join(self.protocols)}")
+        if part not in PARTS:
+            raise PoseError(f"{self.name}: part {part!r} is not one of {', '.join(PARTS)}")
+        return np.flatnonzero(self.columns[f"split_{protocol}"] == PARTS[part])
+
+    def splits(self, index: int) -> dict[str, str]:
+        """Part of clip `index` in each protocol that uses it."""
+        parts = {protocol: self.columns[f"split_{protocol}"][index] for protocol in self.protocols}
+        return {protocol: name for protocol, part in parts.items() for name, number in PARTS.items() if part == number}
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    """store.json, after checking the format version and the size of every file it names."""
+    path = folder / "store.json"
+    if not path.is_file():
+        raise PoseError(f"{folder} is not a store (it has no store.json); prepare the data set first")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        version, files = facts["format"], dict(facts["files"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise PoseError(f"{path}: damaged ({error!r}); prepare the data set again") from error
+    if version != FORMAT:
+        raise PoseError(f"{path}: format {version}, this version reads {FORMAT}; prepare the data set again")
+    for name, size in files.items():
+        found = (folder / name).stat().st_size if (folder / name).is_file() else None
+        if found != size:
+            state = "missing" if found is None else f"{found} bytes long"
+            raise PoseError(f"{folder / name}: {state}, {size} bytes were written; prepare the data set again")
+    return facts
+
+
+def _columns(protocols: Iterable[str]) -> list[str]:
+    return [*_COLUMNS, *(f"split_{p}" for p in protocols)]
+
+
+def _channels(space: Space) -> int:
+    return 2 if space == "image" else 3
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """The header of a .npy file of float32; numpy leaves room for the first axis to grow, so its length is constant."""
+    buffer = io.BytesIO()
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Metrics, the evaluation that computes them, and the files that keep them."""

@@ -1,0 +1,246 @@
+"""Files of figures, `metrics.json`: what an evaluation found together with where it comes from.
+
+A record is a plain dictionary:
+
+checkpoint, recipe, steps, seed, precision, ups, torch      where the figures come from; precision is that of the answers
+config, routes                                              the whole config; task -> block (from 0) of each layer
+part, flip, greedy                                          how they were measured
+results                                                     {"task/data set:protocol": metrics}, see `ups.evaluation.evaluate`
+experiment                                                  {"name", "fine_tuned", "cycles"}; only of `ups experiments`
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ups import __version__
+from ups.config import to_dict
+from ups.reporting.html import write_whole
+
+if TYPE_CHECKING:
+    from ups.inference.predictor import Predictor
+
+Record = dict[str, Any]
+METRICS = "metrics.json"
+TITLES = {"unified": "UPS", "without_routing": "UPS without routing"}
+"""Names of experiments as tables show them; every other one is "UPS, " and its name."""
+
+
+def new_record(
+    predictor: Predictor,
+    checkpoint: Path | str,
+    results: dict[str, dict],
+    part: str,
+    flip: bool = True,
+    greedy: bool = False,
+) -> Record:
+    """What `ups.evaluation.evaluate.evaluate` found for a model, as a record."""
+    import torch
+
+    trained = predictor.trained
+    return {
+        "checkpoint": str(checkpoint),
+        "recipe": trained.config.name,
+        "steps": trained.steps,
+        "seed": trained.config.train.seed,
+        "precision": predictor.precision,
+        "ups": __version__,
+        "torch": torch.__version__,
+        "config": to_dict(trained.config),
+        "routes": trained.model.routes(),
+        "part": part,
+        "flip": flip,
+        "greedy": greedy,
+        "results": results,
+    }
+
+
+def exported_record(
+    facts: dict[str, Any],
+    folder: Path | str,
+    results: dict[str, dict],
+    part: str,
+    flip: bool = True,
+    greedy: bool = False,
+) -> Record:
+    """The same for an exported model; `facts` are its model.json, "precision" tells what its weights are kept in."""
+    config = facts["config"]
+    return {
+        "checkpoint": str(folder),
+        "recipe": config["name"],
+        "steps": facts["steps"],
+        "seed": config["train"]["seed"],
+        "precision": facts["weights"],
+        "ups": __version__,
+        "torch": facts["torch"],
+        "config": config,
+        "part": part,
+        "flip": flip,
+        "greedy": greedy,
+        "results": results,
+    }
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record, whole or not at all; raises OSError."""
+    write_whole(path, json.dumps(record, indent=1).encode())
+
+
+def read_record(path: Path) -> Record:
+    """The record in a file.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: it holds something else.
+    """
+    try:
+        record = json.loads(Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: is not JSON ({error}); `ups evaluate` writes such files") from error
+    results = record.get("results") if isinstance(record, dict) else None
+    if not isinstance(results, dict) or not all(isinstance(metrics, dict) for metrics in results.values()):
+        raise ValueError(f"{path}: holds no results of an evaluation; `ups evaluate` writes such files")
+    if missing := [key for key in ("checkpoint", "recipe", "steps") if key not in record]:
+        raise ValueError(f"{path}: lacks {', '.join(missing)}; evaluate the model again")
+    return record
+
+
+def read_records(paths: Iterable[Path]) -> list[Record]:
+    """The records in files, and in all files called metrics.json in and below folders.
+
+    Raises:
+        OSError: no such file or folder.
+        ValueError: a folder without records, or a file that is none.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if path.is_dir():
+            below = sorted(path.rglob(METRICS))
+            if not below:
+                raise ValueError(f"{path}: no {METRICS} in or below it; `ups evaluate` makes one")
+            found.update(dict.fromkeys(below))
+        else:
+            found[path] = None
+    return [read_record(path) for path in found]
+
+
+def measures(metrics: dict[str, Any]) -> dict[str, float]:
+    """The figures of one task and data set that tables show: accuracies in percent, errors in millimetres.
+
+    Names: "top-1", "top-5"; "20%" .. "100%", "area"; "MPJPE", "P-MPJPE", and with an action, "MPJPE Walking".
+    """
+    found = {}
+    for name, key in (("top-1", "top1"), ("top-5", "top5"), ("area", "area_under_curve")):
+        if key in metrics:
+            found[name] = 100 * metrics[key]
+    found |= {ratio: 100 * value for ratio, value in metrics.get("top1_at", {}).items()}
+    for name, key in (("MPJPE", "mpjpe_mm"), ("P-MPJPE", "p_mpjpe_mm")):
+        if key in metrics:
+            found[name] = metrics[key]
+        found |= {f"{name} {action}": value for action, value in metrics.get(f"{key}_per_action", {}).items()}
+    return found
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One model in a table: the records of a run, and of its twins that differ from it in nothing but the seed.
+
+    Attributes:
+        name: an experiment's name, or the folder of a run.
+        experiment: whether `name` is an experiment's.
+        fine_tuned: the records are of models that were fine-tuned, each on the task it was measured on.
+        records: in the order they were given.
+    """
+
+    name: str
+    experiment: bool
+    fine_tuned: bool
+    records: tuple[Record, ...]
+
+    @property
+    def title(self) -> str:
+        """The name as tables show it."""
+        separate = self.experiment and self.name.startswith("separate_")
+        plain = f"UPS, {self.name.replace('_', ' ')}" if self.experiment else self.name
+        name = "UPS_separate" if separate else TITLES.get(self.name, plain) if self.experiment else plain
+        return name + (", fine-tuned" if self.fine_tuned else "")
+
+    @property
+    def origin(self) -> str:
+        """Recipe, length of training, number of seeds, and how it was measured where that is unusual."""
+        record = self.records[0]
+        parts = [record["recipe"], f"{record['steps']:,} steps"]
+        if self.experiment:
+            parts[1] = f"{record['experiment']['cycles']:,} cycles"
+            parts[1] += f" + {record['steps']:,} steps" if self.fine_tuned else ""
+        seeds = len({r.get("seed") for r in self.records})
+        parts += [f"{seeds} seeds"] if seeds > 1 else []
+        parts += ["validation part"] if record.get("part") == "validation" else []
+        parts += ["without flips"] if record.get("flip") is False else []
+        parts += ["greedy"] if record.get("greedy") else []
+        return ", ".join(parts)
+
+    def results(self, prefix: str = "") -> list[str]:
+        """Keys "task/data set:protocol" that begin with `prefix` and were measured."""
+        return list(dict.fromkeys(k for r in self.records for k in r["results"] if k.startswith(prefix)))
+
+    def metrics(self, result: str) -> list[dict[str, Any]]:
+        """All metrics of one task and data set, one of each seed."""
+        by_seed = {r.get("seed"): r["results"][result] for r in self.records if result in r["results"]}
+        return list(by_seed.values())
+
+    def values(self, result: str, measure: str) -> list[float]:
+        """One figure of each seed, see `measures`; empty where it was not measured."""
+        found = [measures(metrics) for metrics in self.metrics(result)]
+        return [values[measure] for values in found if measure in values]
+
+    def mean(self, result: str, measure: str) -> float | None:
+        """Mean over seeds; None where it was not measured."""
+        values = self.values(result, measure)
+        return statistics.fmean(values) if values else None
+
+    def text(self, result: str, measure: str) -> str | None:
+        """Mean over seeds with one decimal, and their standard deviation (n - 1) where there are several."""
+        values = self.values(result, measure)
+        if len(values) < 2:
+            return f"{values[0]:.1f}" if values else None
+        return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}"
+
+    def setting(self, field: str) -> Any:
+        """A field of the model's config; None where the record is of an older version and lacks it."""
+        return self.records[0].get("config", {}).get("model", {}).get(field)
+
+
+def variants(records: Sequence[Record]) -> list[Variant]:
+    """Records gathered by model: an experiment's seeds together, a run's files together."""
+    groups: dict[tuple, list[Record]] = {}
+    for record in records:
+        experiment = record.get("experiment")
+        how = tuple(record.get(key) for key in ("recipe", "steps", "part", "flip", "greedy"))
+        if experiment:
+            model = json.dumps(record.get("config", {}).get("model"), sort_keys=True)
+            key = (experiment["name"], True, experiment["fine_tuned"], experiment["cycles"], model, *how)
+        else:
+            key = (record["checkpoint"], False, False, record.get("seed"), *how)
+        groups.setdefault(key, []).append(record)
+    names = _run_names([key[0] for key in groups if not key[1]])
+    return [Variant(key[0] if key[1] else names[key[0]], key[1], key[2], tuple(g)) for key, g in groups.items()]
+
+
+def _run_names(checkpoints: Sequence[str]) -> dict[str, str]:
+    """A short name of each checkpoint's run: its folder's, with as much of the path as tells it from the others."""
+    parts = {c: [p for p in Path(c).parts if p != "checkpoint"] or [c] for c in checkpoints}
+    names = {}
+    for checkpoint, own in parts.items():
+        depth = 1
+        while depth < len(own) and any(
+            other[-depth:] == own[-depth:] for name, other in parts.items() if name != checkpoint
+        ):
+            depth += 1
+        names[checkpoint] = "/".join(own[-depth:])
+    return names

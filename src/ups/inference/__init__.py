@@ -1,0 +1,1 @@
+"""Answers: the predictors, offline, streaming and exported."""

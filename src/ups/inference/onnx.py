@@ -1,0 +1,201 @@
+"""Answers of an exported model through ONNX Runtime, without PyTorch; see docs/export.md.
+
+predictor = OnnxPredictor("exported/lift")
+predictor.lift(clip).joints  # as ups.Predictor has it
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ups.batch import PERSONS
+from ups.config import Config, from_dict
+from ups.inference.base import Answerer
+from ups.pose import PoseError, PoseSequence
+from ups.skeleton import Skeleton
+from ups.skeletons import pick_joints
+from ups.tasks.action import ActionTask
+from ups.tasks.pose import PoseTask
+from ups.tasks.task import Example, persons_of
+from ups.tokens.vocabulary import Vocabulary
+
+FORMAT = 1
+"""Version of model.json."""
+
+
+def runtime() -> ModuleType:
+    """ONNX Runtime; raises ValueError with the remedy where it is not installed."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ValueError(
+            f"ONNX Runtime is needed ({error}): pip install 'unified-pose-sequence[export]', or onnxruntime alone"
+        ) from error
+    return onnxruntime
+
+
+def is_export(folder: Path | str) -> bool:
+    """Whether a folder holds what `ups export` writes."""
+    return all((Path(folder) / name).is_file() for name in ("encoder.onnx", "step.onnx", "model.json"))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of decoding poses that leaves a choice, as model.json has it.
+
+    Attributes:
+        positions: (S,) int64 decoder position of each state.
+        anchors: (S,) int64 joint (slot order) whose memory token each state starts from.
+        given: the earlier tokens that are passed in, by their place in the sequence.
+        mixing: (S, 1 + F) float32, each state's input as a mix of the start and the F tokens given.
+    """
+
+    positions: np.ndarray
+    anchors: np.ndarray
+    given: list[int]
+    mixing: np.ndarray
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> Step:
+        """From plain JSON values."""
+        positions, anchors = (np.array(values[name], np.int64) for name in ("positions", "anchors"))
+        return Step(positions, anchors, list(values["given"]), np.array(values["mixing"], np.float32))
+
+
+class OnnxPredictor(Answerer):
+    """Answers one task's questions about clips of one skeleton, with the files that `ups export` wrote.
+
+    Args:
+        folder: of the export.
+        threads: that compute; ONNX Runtime's choice where None.
+
+    Raises:
+        ValueError: no export there, one of another version, or ONNX Runtime is not installed.
+    """
+
+    def __init__(self, folder: Path | str, threads: int | None = None) -> None:
+        ort, folder = runtime(), Path(folder)
+        facts = _facts(folder)
+        super().__init__(
+            from_dict(Config, facts["config"]),
+            Vocabulary.from_dict(facts["vocabulary"]),
+            {n: (tuple(d["classes"]), Skeleton.from_dict(d["skeleton"])) for n, d in facts["data_sets"].items()},
+        )
+        self.facts, self.task = facts, str(facts["task"])
+        self.skeleton = Skeleton.from_dict(facts["skeleton"])
+        self.stride: int = facts["frames_multiple"]
+        options = ort.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        try:
+            self.encoder, self.step = (
+                ort.InferenceSession(folder / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
+                for name in ("encoder", "step")
+            )
+        except Exception as error:  # ONNX Runtime's own classes of error have no common ancestor of theirs
+            raise ValueError(f"{folder}: can't be run ({error}); is the copy complete? Export again if so") from error
+        self.steps = [Step.from_dict(step) for step in facts.get("schedule", ())]
+
+    def familiar(self, task: str, clip: PoseSequence) -> PoseSequence:
+        """The clip with the joints that the model was exported for; PoseError names those that it lacks."""
+        return pick_joints(clip, self.skeleton, clip.id or "clip")
+
+    def action_scores(
+        self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
+    ) -> np.ndarray:
+        """See `Answerer`."""
+        self._check(skeleton)
+        persons = [persons_of(e) for e in examples]
+        if (most := max(map(len, persons))) > PERSONS:
+            raise PoseError(f"a clip has {most} persons; at most {PERSONS} can be read: keep those that matter")
+        clip = np.array([i for i, seen in enumerate(persons) for _ in seen])
+        number = np.array([k for seen in persons for k in range(len(seen))], np.int64)
+        tokens, real = self.encoder.run(None, {**self._inputs(examples, persons), "person": number})
+        memory = np.zeros((len(examples), most, *tokens.shape[1:]), np.float32)
+        mask = np.zeros(memory.shape[:3], bool)
+        memory[clip, number], mask[clip, number] = tokens, real
+        flat = {
+            "memory": memory.reshape(len(examples), -1, memory.shape[-1]),
+            "memory_mask": mask.reshape(len(mask), -1),
+        }
+        everything = self.step.run(None, flat)[0]
+        first = self.vocabulary.size - len(self.vocabulary.classes)
+        columns = [token - first for token in self.vocabulary.class_tokens(list(classes))]
+        total = np.logaddexp.reduce(everything[:, sorted(set(columns))], axis=1, keepdims=True)
+        return everything[:, columns] - total
+
+    def coordinates(
+        self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Answerer`."""
+        self._check(skeleton)
+        targets = np.stack([e.target_frames for e in examples if e.target_frames is not None]).astype(np.int64)
+        inputs = {**self._inputs(examples, [[0]] * len(examples)), "target_frames": targets}
+        memory, *read = self.encoder.run(None, inputs)
+        heads, width = read[0].shape[1], read[0].shape[3]
+        fixed = {"memory": memory, **{f"read_{i}": value for i, value in enumerate(read)}}
+        past = [np.zeros((len(memory), heads, 0, width), np.float32) for _ in read]
+        tokens = np.zeros((len(memory), 0), np.int64)
+        means, spreads = [], []
+        for step in self.steps:
+            written, mean, spread, *past = self.step.run(
+                None,
+                {
+                    "tokens": tokens[:, step.given],
+                    "mixing": step.mixing,
+                    "positions": step.positions,
+                    "anchors": step.anchors,
+                    **fixed,
+                    **{f"past_{i}": value for i, value in enumerate(past)},
+                },
+            )
+            if not greedy:  # the bin of the expectation, see `ups.model.decoding`
+                written = written - written % self.vocabulary.bins + self.vocabulary.bin_numbers(mean)
+            tokens = np.concatenate([tokens, written], axis=1)
+            means.append(mean)
+            spreads.append(spread)
+        coordinates = np.concatenate(means, axis=1)
+        if greedy:
+            coordinates = self.vocabulary.bin_centres[tokens % self.vocabulary.bins]
+        return coordinates, np.concatenate(spreads, axis=1)
+
+    def _check(self, skeleton: Skeleton) -> None:
+        if skeleton.joints != self.skeleton.sorted_by_slot().joints:
+            raise PoseError(
+                f"clips of skeleton {skeleton.name!r}; the model was exported for the joints of {self.skeleton.name!r}: "
+                "export it again with --skeleton"
+            )
+
+    def _inputs(self, examples: list[Example], persons: list[list[int]]) -> dict[str, np.ndarray]:
+        """Encoder inputs of the persons listed of each example; windows are padded to what the encoder's stride needs."""
+        longest = max(e.joints.shape[1] for e in examples)
+        length = -(-longest // self.stride) * self.stride
+        rows = [(e, m) for e, seen in zip(examples, persons, strict=True) for m in seen]
+        shape = (len(rows), length, len(self.skeleton))
+        joints, visible = np.zeros((*shape, 3), np.float32), np.zeros(shape, bool)
+        frames = np.zeros(shape[:2], bool)
+        for row, (e, m) in enumerate(rows):
+            n = e.joints.shape[1]
+            joints[row, :n], visible[row, :n] = e.joints[m], e.visible[m]
+            frames[row, :n] = True if e.valid is None else e.valid
+        context = np.stack([e.context for e, _ in rows]).astype(np.float32)
+        return {"joints": joints, "visible": visible, "frames": frames, "context": context}
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    path = folder / "model.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder}: no exported model there ({error}); `ups export` writes one") from error
+    if not isinstance(facts, dict) or "export_format" not in facts:
+        raise ValueError(f"{folder}: a checkpoint, not an exported model; `ups export` makes one of it")
+    if facts["export_format"] != FORMAT:
+        raise ValueError(f"{folder}: export format {facts['export_format']}, this version reads {FORMAT}; export again")
+    return facts

@@ -1,0 +1,106 @@
+"""The public inference API: pose sequences in, answers out.
+
+predictor = Predictor.from_pretrained("runs/unified/checkpoint")
+clip = pose_sequence(joints, "coco-17", space="image", fps=30, image_size=(1920, 1080))
+predictor.recognize(clip).best        # what is being done
+predictor.anticipate(clip).best       # what is about to be done
+predictor.lift(clip).joints           # (M, N, J, 3) metres, root-relative, camera frame
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ups.batch import Layout, Poses
+from ups.checkpoint.io import Trained, load
+from ups.config import Products
+from ups.inference.base import Answer, Answerer, Lifted
+from ups.model.decoding import Decoded, decode
+from ups.model.ups import UPS, cast_products
+from ups.runtime.precision import settled
+from ups.skeleton import Skeleton
+from ups.tasks.action import ActionTask
+from ups.tasks.pose import PoseTask
+from ups.tasks.task import Example, collate_poses
+
+__all__ = ["Answer", "Lifted", "Predictor"]
+
+
+class Predictor(Answerer):
+    """Answers questions about pose sequences with one trained model, whose weights must not change from then on.
+
+    Attributes:
+        precision: of the answers. Where not given, that of training; float32 where that was bfloat16 and the device has
+            none of its own.
+    """
+
+    def __init__(self, trained: Trained, precision: Products | None = None) -> None:
+        super().__init__(trained.config, trained.vocabulary, trained.data_sets)
+        self.trained, self.model = trained, trained.model.eval()
+        self.values = torch.from_numpy(trained.vocabulary.token_values).to(self.device)
+        self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
+        trained_in = trained.config.train.precision
+        self.precision: Products = precision or settled("32-true" if trained_in == "32-true" else "auto", self.device)
+        self.mixed = self.precision == "bf16-mixed"
+        on_cpu = 16 if self.mixed else 8  # larger batches take more memory there, and no less time
+        self.clips_at_once = on_cpu if self.device.type == "cpu" else 64
+
+    @staticmethod
+    def from_pretrained(model: Path | str, precision: Products | None = None) -> Predictor:
+        """The model in a checkpoint folder, or one of the package by name ("ups-small"); raises CheckpointError."""
+        return Predictor(load(model), precision)
+
+    def decoded(
+        self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None, greedy: bool = False
+    ) -> Decoded:
+        """What the model writes for a batch of poses on its own device; see `UPS.memory` and `decode`."""
+        model = self.answering
+        memory, mask = model.memory(task, poses, layout, target_frames)
+        if self._embedding is None:
+            self._embedding = model.vocabulary()
+        return decode(model, task, memory, mask, layout, self.values, True, self._embedding, greedy)
+
+    @cached_property
+    def answering(self) -> UPS:
+        """The model as it answers: in mixed precision autocast would cast the weights anew at every product."""
+        return cast_products(self.model, torch.bfloat16) if self.mixed else self.model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's weights lie."""
+        return self.model.output_scale.device
+
+    def action_scores(
+        self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
+    ) -> np.ndarray:
+        """See `Answerer`."""
+        layout = task.layout(self.vocabulary, skeleton, classes)
+        column = [layout.allowed[0].index(t) for t in self.vocabulary.class_tokens(list(classes))]
+        poses, _ = collate_poses(examples, skeleton)
+        with self._inference():
+            decoded = self.decoded(task.name, poses.to(self.device), layout, None)
+        return decoded.first[:, column].cpu().numpy()
+
+    def coordinates(
+        self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `Answerer`."""
+        layout = task.layout(self.vocabulary, skeleton, ())
+        poses, target_frames = collate_poses(examples, skeleton)
+        assert target_frames is not None
+        with self._inference():
+            decoded = self.decoded(task.name, poses.to(self.device), layout, target_frames.to(self.device), greedy)
+        coordinates = self.values[decoded.tokens] if greedy else decoded.mean
+        return coordinates[:, :-1].cpu().numpy(), decoded.spread[:, :-1].cpu().numpy()
+
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
+            yield

@@ -1,0 +1,242 @@
+"""Answers while the motion goes on: frames come one at a time, and every frame can be asked about, for hours.
+
+online = OnlinePredictor(Predictor.from_pretrained("runs/small/checkpoint"), "coco-17", space="image", fps=30,
+                         image_size=(1920, 1080))
+for joints in camera:               # (J, 2) pixels
+    online.push(joints)
+    online.action().best            # what is being done, by all that was seen so far
+    online.pose()                   # the 3D pose of `online.delay` frames ago
+
+Which answers these are is said in terms of `Predictor`, whose questions about a whole clip give the same (docs/streaming.md).
+What does not change from frame to frame is computed once (`graph_capture`), or left to ONNX Runtime, which is faster. The
+activations do change, all of them: clip and window are centred and scaled by what they show, and the graph's topology is
+that of their mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ups.inference.base import Answer, Answerer, one_person, ranked
+from ups.inference.onnx import OnnxPredictor
+from ups.pose import PoseError, PoseSequence, Space, pose_sequence
+from ups.skeleton import Skeleton, get_skeleton
+from ups.tasks import get_task
+from ups.tasks.action import ActionTask
+from ups.tasks.pose import PoseTask
+
+if TYPE_CHECKING:
+    from ups.inference.predictor import Predictor
+
+LIFTING = "estimate_pose"
+
+
+@dataclass(frozen=True)
+class OnlinePose:
+    """The 3D poses of all persons in one frame.
+
+    Attributes:
+        frame: number of the frame, from 0.
+        joints: (M, J, 3) float32 metres, relative to the root, camera frame, in the input skeleton's joint order.
+        spread: (M, J) float32 metres, see `Lifted`.
+        skeleton: names the J joints: those of the input, without any that the model never met in training.
+    """
+
+    frame: int
+    joints: np.ndarray
+    spread: np.ndarray
+    skeleton: Skeleton
+
+
+class OnlinePredictor:
+    """Answers about a stream of frames, with memory that does not grow. Not for several threads at once.
+
+    Attributes:
+        predictor: the offline twin whose answers `action` gives: the given predictor in float32.
+        lifter: the one whose answers `pose` gives.
+        frames: number of frames pushed so far.
+
+    Args:
+        predictor: a `Predictor`, or an `OnnxPredictor` (for one question of one skeleton, without PyTorch, in half the time).
+        skeleton: of all frames; a name or a `Skeleton`.
+        space: frame of reference and unit of all frames, see `ups.pose.Space`; "image" = 2D.
+        fps: frames per second, > 0.
+        image_size: (width, height) in pixels, for 2D.
+        persons: M of all frames; one who is not there is NaN.
+        question: what `action` tells: the action that is about to be completed (trained on beginnings of clips), or
+            the one that a whole clip shows.
+        classes: the candidates of `action`, by text; all that the model can tell where None.
+        horizon: `action` tells of the last `horizon` frames.
+        stride: frames whose 3D poses are decoded from one window: more = cheaper, and the delay grows.
+        delay: frames between a frame and its 3D pose; from stride - 1 to the window's length - 1. As small as a window
+            allows that stands evenly around the decoded frames where None.
+        lifter: who lifts, where that isn't `predictor`: exported models answer one task each.
+
+    Raises:
+        PoseError: a setting of poses that can't be (see `PoseSequence`, `Predictor.windows`), or no horizon.
+        ValueError: an unknown skeleton, or a class that the model does not know.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor | OnnxPredictor,
+        skeleton: str | Skeleton,
+        *,
+        space: Space,
+        fps: float,
+        image_size: tuple[int, int] | None = None,
+        persons: int = 1,
+        question: Literal["recognize", "anticipate"] = "anticipate",
+        classes: tuple[str, ...] | None = None,
+        horizon: int = 300,
+        stride: int = 9,
+        delay: int | None = None,
+        lifter: Predictor | OnnxPredictor | None = None,
+    ) -> None:
+        if horizon < 1:
+            raise PoseError(f"a horizon of {horizon} frames; at least 1 is needed")
+        self.predictor, self._namer = _for_one(predictor)
+        self.lifter, self._lifter = (self.predictor, self._namer) if lifter is None else _for_one(lifter)
+        self.skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+        self.space: Space = space
+        self.fps, self.image_size, self.horizon = fps, image_size, horizon
+        self.classes = self.predictor.candidates(classes)
+        self.predictor.vocabulary.class_tokens(list(self.classes))
+        self._window = self.lifter.windows(stride, delay) if self._lifts() else (0, 0, 1)
+        length, _, stride = self._window
+        self._capacity = max(horizon, length + stride - 1)
+        blank = np.full((persons, 2 * self._capacity, len(self.skeleton), 2 if space == "image" else 3), np.nan)
+        none = pose_sequence(blank, self.skeleton, space=space, fps=fps, image_size=image_size)  # checks the settings
+        self._joints, self._visibility = none.joints.copy(), none.visibility.copy()
+        self._task = question if question == "anticipate" else f"recognize_{'2d' if space == 'image' else '3d'}"
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all frames; a new stream with the same settings begins."""
+        self.frames, self._end = 0, 0
+        self._block: tuple[int, np.ndarray, np.ndarray, Skeleton] | None = None
+
+    @property
+    def delay(self) -> int:
+        """Frames between the last one pushed and the one whose 3D pose is told.
+
+        Raises:
+            PoseError: the frames are not 2D.
+            ValueError: the model does not estimate poses.
+        """
+        self._check_lifting()
+        length, first, _ = self._window
+        return length - 1 - first
+
+    def push(self, joints: np.ndarray, visibility: np.ndarray | None = None) -> None:
+        """Take the next frame.
+
+        Args:
+            joints: (J, V) of one person or (M, J, V), in the unit and frame of the stream's space; NaN = not seen.
+            visibility: (J) or (M, J) in 0..1; every joint that is not NaN counts as seen where None.
+
+        Raises:
+            PoseError: another shape, a value that is infinite; the stream is as before.
+        """
+        m, _, j, v = self._joints.shape
+        joints = np.asarray(joints, np.float32)
+        if joints.shape not in ([(m, j, v), (j, v)] if m == 1 else [(m, j, v)]):
+            raise PoseError(
+                f"frame {self.frames}: joints have shape {joints.shape}; ({m}, {j}, {v}) is needed: persons, joints of "
+                f"{self.skeleton.name!r}, coordinates of space {self.space!r}"
+            )
+        seen = None if visibility is None else np.asarray(visibility, np.float32)
+        if seen is not None and seen.shape != joints.shape[:-1]:
+            raise PoseError(f"frame {self.frames}: visibility has shape {seen.shape}; {joints.shape[:-1]} is needed")
+        frame = pose_sequence(
+            joints.reshape(m, 1, j, v), self.skeleton, space=self.space, fps=self.fps, image_size=self.image_size,
+            visibility=None if seen is None else seen.reshape(m, 1, j), id=f"frame {self.frames}",
+        )  # fmt: skip
+        if self._end == 2 * self._capacity:  # the newer half becomes the older one
+            for kept in (self._joints, self._visibility):
+                kept[:, : self._capacity] = kept[:, self._capacity :]
+            self._end = self._capacity
+        self._joints[:, self._end], self._visibility[:, self._end] = frame.joints[:, 0], frame.visibility[:, 0]
+        self._end += 1
+        self.frames += 1
+
+    def action(self) -> Answer:
+        """The action so far: that of `predictor.anticipate` (or `recognize`) for the last `horizon` frames.
+
+        Raises:
+            PoseError: no frame yet.
+            ValueError: the model was not trained on the question.
+        """
+        task = get_task(self._task)
+        assert isinstance(task, ActionTask)
+        clip = self.predictor.familiar(self._task, self.seen(self.horizon))
+        example = task.example(clip, self.predictor.frames_of(self._task))
+        scores = self._namer.action_scores(task, [example], clip.skeleton.sorted_by_slot(), self.classes)
+        return ranked(self.classes, scores[0])
+
+    def pose(self) -> OnlinePose | None:
+        """The 3D poses in the frame `delay` frames before the last one; None while there is no such frame.
+
+        They are those of `lifter.lift(clip, flip=False, stride=stride, delay=delay)` for any clip that begins with the
+        frames so far. Every `stride`-th frame they are computed for `stride` frames at once.
+
+        Raises:
+            PoseError: the frames are not 2D.
+            ValueError: the model does not estimate poses.
+        """
+        frame = self.frames - 1 - self.delay
+        if frame < 0:
+            return None
+        stride = self._window[2]
+        number, place = divmod(frame, stride)
+        if self._block is None or self._block[0] != number:
+            self._block = (number, *self._lift(number))
+        _, joints, spread, skeleton = self._block
+        return OnlinePose(frame, joints[:, place], spread[:, place], skeleton)
+
+    def seen(self, frames: int) -> PoseSequence:
+        """The last frames, at most that many and at most those that are kept; raises PoseError where there is none."""
+        if self.frames == 0:
+            raise PoseError("the stream has no frame yet; push one first")
+        part = slice(max(0, self._end - min(frames, self._capacity)), self._end)
+        joints, visibility = self._joints[:, part].copy(), self._visibility[:, part].copy()
+        return PoseSequence(
+            joints, visibility, self.skeleton, self.space, self.fps, "stream", image_size=self.image_size
+        )  # fmt: skip
+
+    def _lift(self, number: int) -> tuple[np.ndarray, np.ndarray, Skeleton]:
+        """Joints (M, stride, J, 3), spread (M, stride, J) and their skeleton, of the number-th window."""
+        task = get_task(LIFTING)
+        assert isinstance(task, PoseTask)
+        length, first, stride = self._window
+        clip = self.lifter.familiar(LIFTING, self.seen(length + stride - 1))
+        start = number * stride - first - (self.frames - clip.frames)
+        wanted = np.arange(first, first + stride)
+        persons = [one_person(clip, m) for m in range(clip.persons)]
+        skeleton = clip.skeleton.sorted_by_slot()
+        examples = [task.example(person, start, length, wanted) for person in persons]
+        found = [task.poses(x, skeleton) for x in self._lifter.coordinates(task, examples, skeleton, greedy=False)]
+        back = np.argsort(clip.skeleton.slot_order)
+        joints, deviation = (x.reshape(len(persons), stride, *x.shape[1:])[:, :, back] for x in found)
+        return joints, np.linalg.norm(deviation, axis=-1), clip.skeleton
+
+    def _lifts(self) -> bool:
+        return self.space == "image" and any(m.task == LIFTING for m in self.lifter.config.train.tasks)
+
+    def _check_lifting(self) -> None:
+        if self.space != "image":
+            raise PoseError(f"3D poses are told of 2D joints; this stream's space is {self.space!r}")
+        self.lifter.frames_of(LIFTING)
+
+
+def _for_one(predictor: Predictor | OnnxPredictor) -> tuple[Answerer, Answerer]:
+    """The offline twin of what answers a stream, and what answers it."""
+    if isinstance(predictor, OnnxPredictor):
+        return predictor, predictor
+    from ups.inference.captured import RecordedPredictor
+    from ups.inference.predictor import Predictor
+
+    return Predictor(predictor.trained, "32-true"), RecordedPredictor(predictor)

@@ -1,0 +1,118 @@
+"""A document of texts, tables and charts, written as Markdown and as one self-contained HTML page from one source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from ups.reporting.html import figure, html_table, markdown_table, write_page, write_whole
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading within a section; plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines to type; plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, see `ups.reporting.html.markdown_table`; None is shown as "–"."""
+
+    header: Sequence[object]
+    rows: Sequence[Sequence[object]]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing.
+
+    Attributes:
+        name: of its file, letters, digits, "-" and "_"; the only one of that name in a document.
+        svg: an inline fragment, see `ups.reporting.charts`.
+        caption: plain text below.
+    """
+
+    name: str
+    svg: str
+    caption: str
+
+
+Block = Heading | Text | Code | Table | Chart
+Section = tuple[str, Sequence[Block]]
+"""Heading (empty for an introduction) and content."""
+
+
+def write_document(folder: Path, title: str, sections: Sequence[Section]) -> Path:
+    """Write FOLDER/index.html, FOLDER/report.md, and for the latter the charts as FOLDER/figures/NAME.svg.
+
+    Returns:
+        The HTML page, which needs none of the other files.
+
+    Raises:
+        OSError: a file can't be written; none is left half-written.
+        ValueError: two charts of one name, or a table with rows of another length than its header.
+    """
+    charts = [block for _, blocks in sections for block in blocks if isinstance(block, Chart)]
+    names = [chart.name for chart in charts]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"several charts are called {', '.join(twice)}; each needs a name of its own")
+    text = f"# {title}\n\n" + "\n".join(_markdown(heading, blocks) for heading, blocks in sections)
+    html = [(heading, "".join(map(_html, blocks))) for heading, blocks in sections]
+    for chart in charts:
+        write_whole(folder / "figures" / f"{chart.name}.svg", _standalone(chart.svg).encode())
+    write_whole(folder / "report.md", text.encode())
+    write_page(folder / "index.html", title, html)
+    return folder / "index.html"
+
+
+def _html(block: Block) -> str:
+    match block:
+        case Heading(text):
+            return f"<h3>{escape(text)}</h3>\n"
+        case Text(text):
+            return f"<p>{escape(text)}</p>\n"
+        case Code(text):
+            return f"<pre>{escape(text)}</pre>\n"
+        case Table(header, rows):
+            return html_table(header, rows)
+        case Chart(_, svg, caption):
+            return figure(svg, caption)
+
+
+def _markdown(heading: str, blocks: Sequence[Block]) -> str:
+    parts = [f"## {heading}\n"] if heading else []
+    for block in blocks:
+        match block:
+            case Heading(text):
+                parts.append(f"### {text}\n")
+            case Text(text):
+                parts.append(f"{text}\n")
+            case Code(text):
+                parts.append("".join(f"    {line}\n" for line in text.splitlines()))
+            case Table(header, rows):
+                parts.append(markdown_table(header, rows))
+            case Chart(name, _, caption):
+                parts.append(f"![{caption}](figures/{name}.svg)\n\n*{caption}*\n")
+    return "\n".join(parts)
+
+
+def _standalone(svg: str) -> str:
+    """A fragment as a file: dark on white, whatever page shows it."""
+    return svg.replace('style="', 'style="background:#ffffff;color:#1d2129;', 1)

@@ -1,0 +1,1 @@
+"""The machine: processes, number formats of matrix products, the allocator."""
