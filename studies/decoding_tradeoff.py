@@ -20,8 +20,10 @@ from typing import Any, get_args
 
 import torch
 
-from ups.bench.measure import decoding_calls, workload
+from ups.bench.measure import decoding_calls
 from ups.bench.timing import Spread, interleaved, machine
+from ups.bench.workload import workload
+from ups.checkpoint.create import new_model
 from ups.config import Decoding, TaskMix
 from ups.evaluation.evaluate import evaluate
 from ups.inference.predictor import Predictor
@@ -29,7 +31,8 @@ from ups.recipes import RECIPES, get_recipe, held_out, seeded, separate
 from ups.reporting.html import write_whole
 from ups.reporting.poses import SERIES
 from ups.tasks import get_task
-from ups.training.loop import new_model, open_stores, train
+from ups.training.batches import open_stores
+from ups.training.loop import train
 
 TASK = "estimate_pose"
 TITLES = {"token": "a token", "joint": "a joint's x, y, z", "level": "a level of the skeleton"}

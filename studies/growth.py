@@ -28,9 +28,10 @@ import torch
 
 from ups.batch import PERSONS
 from ups.bench.inputs import at_shape, random_clip
-from ups.bench.measure import inference, training_batches
+from ups.bench.measure import inference
 from ups.bench.timing import Spread, growth_exponent, interleaved, machine
-from ups.checkpoint.describe import load_or_build
+from ups.bench.workload import training_batches
+from ups.checkpoint.create import load_or_build
 from ups.checkpoint.io import Trained
 from ups.cli.show import show
 from ups.config import Config
@@ -46,7 +47,7 @@ from ups.tasks import TASKS, get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.task import collate_poses
 from ups.tokens.vocabulary import Vocabulary
-from ups.training.loop import Run
+from ups.training.run import Run
 
 RECOGNIZE, LIFT = "recognize_3d", "estimate_pose"
 

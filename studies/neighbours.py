@@ -37,7 +37,8 @@ from rich.table import Table
 from ups.bench.inputs import at_shape, random_clip
 from ups.bench.measure import inference
 from ups.bench.timing import Spread, interleaved, machine, number
-from ups.checkpoint.describe import cost, count_flops, load_or_build
+from ups.checkpoint.cost import cost, count_flops
+from ups.checkpoint.create import load_or_build
 from ups.checkpoint.io import Trained
 from ups.cli.show import show
 from ups.config import Products

@@ -18,13 +18,15 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from ups.checkpoint.create import new_model
 from ups.checkpoint.io import Trained
 from ups.checkpoint.open_vocabulary import add_classes
 from ups.data.store.store import Store, StoreWriter
 from ups.inference.predictor import Predictor
 from ups.recipes import RECIPES, get_recipe, seeded, separate, shorter
 from ups.tokens.vocabulary import canonical_text
-from ups.training.loop import new_model, open_stores, train
+from ups.training.batches import open_stores
+from ups.training.loop import train
 
 TASK = "recognize_3d"
 

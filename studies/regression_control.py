@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
-from ups.batch import CLASS_POSITION, Layout, Poses
+from ups.batch import Poses
+from ups.checkpoint.create import new_model
 from ups.checkpoint.io import Trained
 from ups.config import Config
 from ups.data.loader import prefetch
@@ -31,7 +32,10 @@ from ups.model.ups import UPS
 from ups.recipes import RECIPES, get_recipe, seeded, separate, shorter
 from ups.runtime.precision import settled
 from ups.tasks import TASKS
-from ups.training.loop import Average, learning_rate, new_model, open_stores, parameter_groups, streams_of, train
+from ups.tokens.layout import CLASS_POSITION, Layout
+from ups.training.batches import open_stores, streams_of
+from ups.training.loop import train
+from ups.training.optimizer import Average, learning_rate, parameter_groups
 
 TASK = "estimate_pose"
 FIGURES = ("mpjpe_mm", "p_mpjpe_mm", "mpjpe_frames_mm", "p_mpjpe_frames_mm")

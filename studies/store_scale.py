@@ -46,7 +46,7 @@ from ups.tasks.action import ActionTask
 from ups.tasks.task import collate_poses
 
 if TYPE_CHECKING:
-    from ups.training.loop import Run
+    from ups.training.run import Run
 
 TASK, NAME, FRAMES, BATCH = "recognize_3d", "ntu120", 64, 64
 CLIPS, TEST_SHARE = 113_945, 50_919 / 113_945
@@ -131,7 +131,7 @@ def evaluation(folder: Path, checkpoint: Path, clips: int) -> None:
 
 def training(store: Store, base: Run, rounds: int) -> None:
     """Prints clips/s of the loader and of training steps."""
-    from ups.training.loop import streams_of
+    from ups.training.batches import streams_of
 
     stream = streams_of(base.trained, {NAME: store}, TASKS)[0]
     base.model.train()
@@ -151,7 +151,8 @@ def training(store: Store, base: Run, rounds: int) -> None:
 
 def main(folder: Path, clips: int, answered: int, rounds: int) -> None:
     """Writes the store, then measures."""
-    from ups.training.loop import Run, new_model  # not above, where it would take 200 MB of the process that evaluates
+    from ups.checkpoint.create import new_model
+    from ups.training.run import Run
 
     torch.set_num_threads(1)
     start = time.perf_counter()

@@ -26,7 +26,7 @@ import torch
 
 from ups.bench.inputs import random_clip, shape_of
 from ups.bench.timing import machine
-from ups.checkpoint.describe import load_or_build
+from ups.checkpoint.create import load_or_build
 from ups.checkpoint.io import Trained
 from ups.inference.export import export
 from ups.inference.onnx import OnnxPredictor

@@ -14,7 +14,7 @@ from small import FRAMES, TRAIN, trained_model
 
 from ups.bench.fresh import answer_many, answer_one
 from ups.bench.inputs import at_shape, random_clip, shape_of
-from ups.bench.measure import Settings, measure, tables, training_batches, workload
+from ups.bench.measure import Settings, measure, tables
 from ups.bench.timing import (
     WARM_UP,
     Spread,
@@ -26,13 +26,14 @@ from ups.bench.timing import (
     number,
     peak_memory,
 )
-from ups.checkpoint.describe import cost, count_flops
+from ups.bench.workload import training_batches, workload
+from ups.checkpoint.cost import cost, count_flops
 from ups.cli import main
 from ups.inference.predictor import Predictor
 from ups.runtime.precision import computes_bfloat16
 from ups.skeleton import H36M_17, KINECT_20, NTU_25
 from ups.tasks import TASKS
-from ups.training.loop import Run
+from ups.training.run import Run
 
 CPU = torch.device("cpu")
 QUICK = Settings(batch=2, rounds=1, seconds=0.0)

@@ -16,7 +16,9 @@ import torch
 from matplotlib.image import imread
 from safetensors.torch import load_file
 
-from ups.checkpoint.describe import components, cost, untrained
+from ups.checkpoint.cost import cost
+from ups.checkpoint.create import untrained
+from ups.checkpoint.describe import components
 from ups.checkpoint.io import load, save
 from ups.cli import main
 from ups.data.datasets import synthetic

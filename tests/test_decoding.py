@@ -9,13 +9,14 @@ import pytest
 import torch
 from small import CLASSES, FRAMES, MODEL, SHAPES, full_scores, random_clip, shape_of, trained_model
 
-from ups.batch import Batch, Layout
+from ups.batch import Batch
 from ups.checkpoint.io import Trained
 from ups.config import ModelConfig
 from ups.model.decoding import Decoded, decode
 from ups.skeleton import COCO_17, KINECT_20
 from ups.tasks import estimate_pose, recognize_3d
 from ups.tasks.task import collate
+from ups.tokens.layout import Layout
 
 FIELDS = ("tokens", "log_probability", "mean", "spread", "first")
 every_shape = pytest.mark.parametrize("config", SHAPES, ids=shape_of)

@@ -22,8 +22,10 @@ from ups.data.store.store import Store
 from ups.evaluation.evaluate import evaluate
 from ups.inference.predictor import Predictor
 from ups.tasks import TASKS
-from ups.training.loop import Run, streams_of, train
+from ups.training.batches import streams_of
+from ups.training.loop import train
 from ups.training.progress import read_log
+from ups.training.run import Run
 
 TESTS = Path(__file__).parent
 

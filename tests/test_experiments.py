@@ -12,6 +12,7 @@ import small
 from rich.console import Console
 
 from ups import recipes
+from ups.checkpoint.create import new_model
 from ups.cli import main
 from ups.cli.experiments import List
 from ups.config import Config
@@ -19,7 +20,8 @@ from ups.evaluation.results import read_record
 from ups.experiments.runner import SETS, Experiment, comparison, experiments, listing, run, state
 from ups.recipes import RECIPES, get_recipe
 from ups.tasks import TASKS
-from ups.training.loop import new_model, open_stores, train
+from ups.training.batches import open_stores
+from ups.training.loop import train
 
 BASE = Config("test", small.MODEL, replace(small.TRAIN, cycles=2))
 

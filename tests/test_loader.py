@@ -16,7 +16,8 @@ from ups.data.loader import Stream, balanced, filmed, fixed_view, prefetch
 from ups.data.store.store import Store
 from ups.pose import PoseError
 from ups.tasks import TASKS
-from ups.training.loop import split_of, streams_of
+from ups.training.batches import streams_of
+from ups.training.loop import split_of
 
 
 def noise_of(clips, classes, rng) -> tuple[tuple[str, ...], int, float]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from small import CLASSES, FRAMES, SHAPES, apart, full_scores, hidden, random_clip, shape_of, trained_model
 
-from ups.batch import CLASS_POSITION, Batch
+from ups.batch import Batch
 from ups.checkpoint.io import Trained
 from ups.model.attention import softmax
 from ups.model.layers import join_frames
@@ -18,6 +18,7 @@ from ups.pose import PoseSequence
 from ups.skeleton import COCO_17, KINECT_20, SLOTS
 from ups.tasks import estimate_pose, recognize_3d
 from ups.tasks.task import Example, collate, collate_poses
+from ups.tokens.layout import CLASS_POSITION
 
 LEFT_WRIST = KINECT_20.joints.index("left_wrist")
 

@@ -17,7 +17,8 @@ from ups.tasks import TASKS
 from ups.tasks.geometry import in_slot_order, root_of
 from ups.tasks.pose import PoseTask
 from ups.tasks.task import Example, collate, collate_poses
-from ups.training.loop import Run, train
+from ups.training.loop import train
+from ups.training.run import Run
 
 FRAMES = 10
 OBSERVED = 6

@@ -12,6 +12,7 @@ import torch
 from small import MODEL as SIZES
 from small import TRAIN, random_clip, synthetic_stores, trained_model
 
+from ups.checkpoint.create import with_data_sets
 from ups.checkpoint.io import PRETRAINED, CheckpointError, load, locate, pack, save
 from ups.cli import main
 from ups.data.datasets import synthetic
@@ -20,7 +21,7 @@ from ups.data.store.store import Store, StoreWriter
 from ups.evaluation.evaluate import evaluate
 from ups.inference.predictor import Predictor
 from ups.skeleton import COCO_17, KINECT_20
-from ups.training.loop import fine_tune, with_data_sets
+from ups.training.loop import fine_tune
 
 MODEL = "ups-small"
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ups.data.datasets.pyskl import export_pyskl, pyskl_data_set
+from ups.data.datasets.pyskl import pyskl_data_set
 from ups.data.formats.safe_pickle import load_object_npz
+from ups.data.store.export_pyskl import export_pyskl
 from ups.data.store.export_videopose3d import export_videopose3d
 from ups.data.store.prepare import write_store
 from ups.data.store.store import Store, StoreWriter

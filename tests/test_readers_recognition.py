@@ -12,11 +12,12 @@ import pytest
 import scipy.io
 from rich.console import Console
 
+from ups.data.checks.store_info import find_problems, info
 from ups.data.datasets import kard, nw_ucla, penn_action, sbu, utd_mhad
 from ups.data.datasets.base import DataSet
 from ups.data.datasets.registry import DATA_SETS
 from ups.data.formats.archive import members
-from ups.data.store.prepare import find_problems, info, prepare
+from ups.data.store.prepare import prepare
 from ups.data.store.store import Store
 from ups.pose import PoseError, PoseSequence
 

@@ -17,7 +17,8 @@ from ups.model.tokenizer import bone_graph
 from ups.skeleton import KINECT_20
 from ups.tasks import recognize_3d
 from ups.tasks.task import collate
-from ups.training.loop import sequence_loss, set_routing
+from ups.training.loss import sequence_loss
+from ups.training.optimizer import set_routing
 
 
 def batch_of(trained: Trained) -> Batch:

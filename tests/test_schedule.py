@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ups.batch import CLASS_POSITION, END_POSITION, Layout, class_layout, pose_layout
 from ups.model.decoder import schedule
 from ups.skeleton import SKELETONS, SLOT_INDEX, Skeleton
 from ups.tasks import estimate_pose
+from ups.tokens.layout import CLASS_POSITION, END_POSITION, Layout, class_layout, pose_layout
 from ups.tokens.vocabulary import Vocabulary
 
 LEGS = Skeleton("legs", ("pelvis", "left_hip", "right_hip", "left_knee"), (-1, 0, 0, 1), ("pelvis",))

@@ -9,12 +9,12 @@ import pytest
 import torch
 from small import CLASSES, FRAMES, IMAGE, hidden, mirrored_clip, random_clip, reordered
 
-from ups.batch import CLASS_POSITION, END_POSITION
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20
 from ups.tasks import TASKS, anticipate, estimate_pose, get_task, recognize_2d, recognize_3d
 from ups.tasks.geometry import bent, drop_joints, mirrored_label, resample, rotation
 from ups.tasks.task import Example, collate, collate_poses
+from ups.tokens.layout import CLASS_POSITION, END_POSITION
 from ups.tokens.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary(bins=64, low=-1.2, high=1.2, classes=CLASSES)

@@ -15,7 +15,8 @@ import torch
 from small import CLASSES, FRAMES, MIXES, MODEL, TRAIN, Words, random_clip, trained_model
 
 import ups.training.loop
-from ups.batch import CLASS_POSITION, END_POSITION, Batch, Layout, Poses
+from ups.batch import Batch, Poses
+from ups.checkpoint.create import new_model
 from ups.checkpoint.io import CheckpointError, Trained, load, load_training
 from ups.config import Config, TaskMix, TrainConfig
 from ups.model.ups import Choice
@@ -23,22 +24,14 @@ from ups.pose import PoseError
 from ups.skeleton import H36M_17, KINECT_20
 from ups.tasks import TASKS, estimate_pose
 from ups.tasks.task import Example, collate
+from ups.tokens.layout import CLASS_POSITION, END_POSITION, Layout
 from ups.tokens.vocabulary import Vocabulary
-from ups.training.loop import (
-    Average,
-    Run,
-    TrainingError,
-    drop_mask,
-    fine_tune,
-    learning_rate,
-    new_model,
-    open_stores,
-    parameter_groups,
-    sequence_loss,
-    streams_of,
-    train,
-)
+from ups.training.batches import open_stores, streams_of
+from ups.training.loop import fine_tune, train
+from ups.training.loss import drop_mask, sequence_loss
+from ups.training.optimizer import Average, learning_rate, parameter_groups
 from ups.training.progress import read_log
+from ups.training.run import Run, TrainingError
 
 BINS = 8
 VOCABULARY = Vocabulary(BINS, -1.0, 1.0, ("end",), CLASSES)

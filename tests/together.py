@@ -20,7 +20,9 @@ from ups.inference.predictor import Predictor
 from ups.recipes import get_recipe
 from ups.runtime.distributed import is_first, local, start
 from ups.tasks import TASKS
-from ups.training.loop import Run, open_stores, streams_of, train
+from ups.training.batches import open_stores, streams_of
+from ups.training.loop import train
+from ups.training.run import Run
 
 LOSSY = replace(MODEL, dropout=0.3, drop_path=0.3)  # so that random numbers matter
 STEPS = replace(TRAIN, explore=0.6, accumulate=2, workers=1, checkpoint_minutes=0.0)

@@ -12,6 +12,7 @@ from time import perf_counter
 import torch
 
 from ups.bench.timing import peak_memory, synchronise
+from ups.bench.workload import BATCH, training_batches
 from ups.checkpoint.io import load
 from ups.config import TaskMix
 from ups.inference.base import Answerer
@@ -19,9 +20,6 @@ from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.runtime.allocator import keep_freed_memory
 from ups.runtime.precision import settled
-
-BATCH = 64
-"""Clips of a batch that is answered, and sequences that are decoded together."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,7 @@ def _predictor(job: Job) -> Predictor:
 
 
 def _train(job: Job) -> dict[str, float]:
-    from ups.bench.measure import training_batches  # with all that training needs, which an answer does not
-    from ups.training.loop import Run
+    from ups.training.run import Run
 
     keep_freed_memory()  # as `ups train` does
     trained = load(job.folder)

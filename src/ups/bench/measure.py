@@ -19,20 +19,19 @@ import torch
 from rich.console import Group
 from rich.table import Table
 
-from ups.batch import Batch
-from ups.bench.fresh import BATCH, Job, answer_many, answer_one, answering_memory, first_answer, training_memory
-from ups.bench.inputs import IN_THE_IMAGE, random_clip, shape_of
+from ups.bench.fresh import Job, answer_many, answer_one, answering_memory, first_answer, training_memory
+from ups.bench.inputs import IN_THE_IMAGE
 from ups.bench.timing import Spread, Timing, interleaved, machine, matmul, number
-from ups.checkpoint.describe import count_flops
+from ups.bench.workload import BATCH, Workload, training_batches, workload
+from ups.checkpoint.cost import count_flops
 from ups.checkpoint.io import Trained, load, save
-from ups.config import Products, TaskMix
-from ups.inference.base import default_stride
+from ups.config import Products
 from ups.inference.predictor import Predictor
 from ups.model.decoding import decode
-from ups.pose import PoseSequence
 from ups.runtime.precision import settled
 from ups.tasks import get_task
-from ups.training.loop import Run, make_batch
+from ups.training.batches import make_batch
+from ups.training.run import Run
 
 DTYPES = {"32-true": "float32", "bf16-mixed": "bfloat16"}
 """Data type of the matrix products, by precision."""
@@ -59,35 +58,6 @@ class Settings:
     onnx: bool = False
 
 
-@dataclass(frozen=True)
-class Workload:
-    """One task's inputs.
-
-    Attributes:
-        mix: the task, its batch and frames.
-        clips: of a training step and of a batch to answer, each `mix.frames` frames long.
-        question: what is answered at once: `BATCH` clips; for pose estimation one clip, long enough for as many windows.
-        classes: candidates.
-        steps: K, tokens of one answer's sequence.
-    """
-
-    mix: TaskMix
-    clips: list[PoseSequence]
-    question: list[PoseSequence]
-    classes: tuple[str, ...]
-    steps: int
-
-    @property
-    def unit(self) -> str:
-        """What inference counts."""
-        return "frame" if self.mix.task == "estimate_pose" else "clip"
-
-    @property
-    def units(self) -> int:
-        """How many of them the question holds."""
-        return self.question[0].frames if self.unit == "frame" else len(self.question)
-
-
 def measure(trained: Trained, settings: Settings) -> dict[str, Any]:
     """Measure one model; threads are those that PyTorch is set to.
 
@@ -112,35 +82,6 @@ def measure(trained: Trained, settings: Settings) -> dict[str, Any]:
         folder = Path(temporary) / "checkpoint"
         save(trained, folder, trained.model.state_dict())
         return _measure(folder, work, settings)
-
-
-def workload(trained: Trained, task: str) -> Workload:
-    """Generated clips for a task, at the shape it was trained on; one person."""
-    mix, skeleton, classes = shape_of(trained, task)
-    rng = np.random.default_rng(0)
-
-    def clip(frames: int, i: int) -> PoseSequence:
-        return random_clip(task, skeleton, frames, 1, i % len(classes) if classes else -1, rng)
-
-    clips = [clip(mix.frames, i) for i in range(max(mix.batch, BATCH))]
-    long = task == "estimate_pose"
-    question = [clip(BATCH * default_stride(mix.frames), 0)] if long else clips[:BATCH]
-    layout = get_task(task).layout(trained.vocabulary, skeleton.sorted_by_slot(), classes)
-    return Workload(mix, clips, question, classes, len(layout.positions))
-
-
-def training_batches(
-    trained: Trained, mix: TaskMix, clips: list[PoseSequence], classes: tuple[str, ...]
-) -> list[Batch]:
-    """The micro-batches of one optimiser step, from the first clips."""
-    train, size = trained.config.train, mix.batch // trained.config.train.accumulate
-    rng = np.random.default_rng(0)
-    return [
-        make_batch(
-            get_task(mix.task), mix, train.target_frames, trained.vocabulary, clips[i * size : (i + 1) * size], classes, rng
-        )
-        for i in range(train.accumulate)
-    ]  # fmt: skip
 
 
 def inference(precision: str, device: torch.device) -> AbstractContextManager[object]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ups.checkpoint.io import Trained
-from ups.inference.base import taught_actions
+from ups.checkpoint.known_actions import taught_actions
 from ups.model.ups import UPS
 from ups.tokens.text_encoders import TextEncoder, get_text_encoder
 from ups.tokens.vocabulary import TokenFeatures, class_features

@@ -44,7 +44,7 @@ class Bench:
         import torch
 
         from ups.bench.measure import Settings, measure, tables
-        from ups.checkpoint.describe import load_or_build
+        from ups.checkpoint.create import load_or_build
         from ups.reporting.html import write_whole
         from ups.runtime.allocator import keep_freed_memory
 

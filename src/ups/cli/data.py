@@ -147,7 +147,7 @@ class Export:
 
     def run(self) -> None:
         """Write, and tell what was written."""
-        from ups.data.datasets.pyskl import export_pyskl
+        from ups.data.store.export_pyskl import export_pyskl
         from ups.data.store.export_videopose3d import export_videopose3d
         from ups.data.store.store import Store
 
@@ -168,7 +168,7 @@ class Info:
 
     def run(self) -> None:
         """Print the store's facts."""
-        from ups.data.store.prepare import info
+        from ups.data.checks.store_info import info
         from ups.data.store.store import Store
 
         show(info(Store.open(self.store)))

@@ -42,9 +42,11 @@ class Train:
 
     def run(self) -> None:
         """Train or continue."""
+        from ups.checkpoint.create import new_model, started_from
         from ups.checkpoint.io import load
         from ups.runtime.allocator import keep_freed_memory
-        from ups.training.loop import new_model, open_stores, started_from, train
+        from ups.training.batches import open_stores
+        from ups.training.loop import train
 
         _check_unfinished(self.output)
         keep_freed_memory()
@@ -81,7 +83,8 @@ class FineTune:
 
         from ups.checkpoint.io import load
         from ups.runtime.allocator import keep_freed_memory
-        from ups.training.loop import fine_tune, open_stores
+        from ups.training.batches import open_stores
+        from ups.training.loop import fine_tune
 
         _check_unfinished(self.output)
         keep_freed_memory()
@@ -126,10 +129,9 @@ class Evaluate:
         """Evaluate, write, print."""
         from dataclasses import replace
 
-        from ups.checkpoint.describe import result_tables
         from ups.checkpoint.io import load
         from ups.evaluation.evaluate import evaluate
-        from ups.evaluation.results import exported_record, new_record, write_record
+        from ups.evaluation.results import exported_record, new_record, result_tables, write_record
         from ups.inference.onnx import OnnxPredictor, is_export
         from ups.inference.predictor import Predictor
         from ups.runtime.distributed import is_first, start
@@ -193,7 +195,8 @@ class Describe:
 
     def run(self) -> None:
         """Print the tables."""
-        from ups.checkpoint.describe import describe, load_or_build
+        from ups.checkpoint.create import load_or_build
+        from ups.checkpoint.describe import describe
 
         show(describe(load_or_build(self.what), self.frames, self.skeleton))
 

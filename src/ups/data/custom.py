@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ups.data.datasets.base import Clip, DataSet
+from ups.data.datasets.base import PARTS, Clip, DataSet
 from ups.data.open_file import read_file
-from ups.data.store.store import PARTS
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 

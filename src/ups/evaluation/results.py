@@ -18,8 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
 from ups import __version__
 from ups.config import to_dict
+from ups.data.datasets.h36m import H36M_ACTIONS
 from ups.reporting.html import write_whole
 
 if TYPE_CHECKING:
@@ -244,3 +249,36 @@ def _run_names(checkpoints: Sequence[str]) -> dict[str, str]:
             depth += 1
         names[checkpoint] = "/".join(own[-depth:])
     return names
+
+
+def headline(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """The figures of one task's evaluation that matter most, as (name, text with its unit)."""
+    if "top1" in metrics:
+        return [("top-1", f"{metrics['top1']:.1%}"), ("top-5", f"{metrics['top5']:.1%}")]
+    if "top1_at" in metrics:
+        curve = [(f"top-1 of first {ratio}", f"{value:.1%}") for ratio, value in metrics["top1_at"].items()]
+        return [*curve, ("area under curve", f"{metrics['area_under_curve']:.1%}")]
+    return [("MPJPE", f"{metrics['mpjpe_mm']:.1f} mm"), ("P-MPJPE", f"{metrics['p_mpjpe_mm']:.1f} mm")]
+
+
+def result_tables(results: dict[str, dict[str, Any]]) -> Group:
+    """What `ups.evaluation.evaluate.evaluate` found, printable with rich: the main figures, then pose errors by action."""
+    main = Table("task", "data set", "protocol", "clips", "metric", "value")
+    tables: list[RenderableType] = [main]
+    for key, metrics in results.items():
+        task, _, entry = key.partition("/")
+        data_set, _, protocol = entry.partition(":")
+        for i, (name, value) in enumerate(headline(metrics)):
+            left = (task, data_set, protocol, str(metrics["clips"])) if i == 0 else ("", "", "", "")
+            main.add_row(*left, name, Text(value, justify="right"))
+        main.add_section()
+        if "mpjpe_mm_per_action" in metrics:
+            actions = Table("action", "MPJPE, mm", "P-MPJPE, mm", title=f"{data_set}:{protocol}")
+            aligned = metrics["p_mpjpe_mm_per_action"]
+            for action, error in metrics["mpjpe_mm_per_action"].items():
+                name = H36M_ACTIONS.get(action, action) if data_set.startswith("h36m") else action
+                actions.add_row(name, f"{error:.1f}", f"{aligned[action]:.1f}")
+            actions.add_section()
+            actions.add_row("mean", f"{metrics['mpjpe_mm']:.1f}", f"{metrics['p_mpjpe_mm']:.1f}")
+            tables.append(actions)
+    return Group(*tables)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ups.checkpoint.describe import components, headline
+from ups.checkpoint.create import new_model
+from ups.checkpoint.describe import components
 from ups.checkpoint.io import Trained, load
 from ups.config import Config
 from ups.data.datasets import synthetic
@@ -24,6 +25,7 @@ from ups.data.open_file import read_file
 from ups.data.store.prepare import write_store
 from ups.data.store.store import Store
 from ups.evaluation.evaluate import RATIOS, evaluate
+from ups.evaluation.results import headline
 from ups.inference.predictor import Predictor
 from ups.pose import PoseError, PoseSequence
 from ups.recipes import get_recipe
@@ -31,7 +33,8 @@ from ups.reporting.charts import line_chart, route_diagram
 from ups.reporting.html import figure, html_table, write_page
 from ups.reporting.poses import save_lift_picture, save_picture, skeleton_animation
 from ups.skeletons import pick_joints
-from ups.training.loop import fine_tune, new_model, open_stores, train
+from ups.training.batches import open_stores
+from ups.training.loop import fine_tune, train
 from ups.training.progress import read_log
 
 TASK = "recognize_3d"

@@ -157,7 +157,8 @@ def run(chosen: Sequence[Experiment], stores: Path, output: Path) -> None:
         KeyboardInterrupt: after the checkpoint was saved; the same call goes on from it.
     """
     from ups.tokens.text_encoders import get_text_encoder
-    from ups.training.loop import TrainingError, open_stores
+    from ups.training.batches import open_stores
+    from ups.training.run import TrainingError
 
     states = [state(experiment, output) for experiment in chosen]  # another configuration shows before anything runs
     failed = []
@@ -258,8 +259,9 @@ def _with_difference(found: Iterable[Variant], variant: Variant, result: str, me
 
 def _run(experiment: Experiment, opened: dict[str, Store], stores: Path, output: Path) -> None:
     """Do what is left of one experiment."""
+    from ups.checkpoint.create import new_model
     from ups.checkpoint.io import load
-    from ups.training.loop import fine_tune, new_model, train
+    from ups.training.loop import fine_tune, train
 
     folder = experiment.folder(output)
     if _steps(experiment, output) < experiment.total:

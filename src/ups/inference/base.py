@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import numpy as np
 
+from ups.checkpoint.known_actions import taught_actions
 from ups.config import Config
+from ups.inference.predictions import Answer, Lifted, ranked
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 from ups.skeletons import pick_joints, skeleton_of
@@ -16,47 +17,6 @@ from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
 from ups.tasks.task import Example
 from ups.tokens.vocabulary import Vocabulary, canonical_text
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An action among the classes that were asked about.
-
-    Attributes:
-        classes: the candidates, most probable first.
-        probabilities: theirs, summing to 1.
-    """
-
-    classes: tuple[str, ...]
-    probabilities: tuple[float, ...]
-
-    @property
-    def best(self) -> str:
-        """The most probable action."""
-        return self.classes[0]
-
-
-@dataclass(frozen=True)
-class Lifted:
-    """3D poses behind 2D joints.
-
-    Attributes:
-        joints: (M, N, J, 3) float32 metres, relative to the root, camera frame (x right, y down, z forward), in the
-            input skeleton's joint order.
-        spread: (M, N, J) float32 metres: standard deviation of the decoded distribution, the joint's uncertainty.
-        skeleton: names the J joints: those of the input, without any that the model never met in training.
-    """
-
-    joints: np.ndarray
-    spread: np.ndarray
-    skeleton: Skeleton
-
-
-def ranked(names: tuple[str, ...], log_probabilities: np.ndarray) -> Answer:
-    """The answer that gives each name the probability of its logarithm (classes,)."""
-    probability = np.exp(log_probabilities)
-    order = np.argsort(-probability, kind="stable")
-    return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order))
 
 
 class Answerer(ABC):
@@ -229,24 +189,6 @@ class Answerer(ABC):
             joints.append(task.poses(coordinates, skeleton))
             spread.append(np.linalg.norm(task.poses(deviation, skeleton), axis=-1))
         return np.concatenate(joints), np.concatenate(spread)
-
-
-def taught_actions(
-    config: Config, vocabulary: Vocabulary, data_sets: dict[str, tuple[tuple[str, ...], Skeleton]]
-) -> tuple[str, ...]:
-    """The vocabulary's classes, without those of data sets that only pose estimation learned: no clip taught them."""
-    mixes = config.train.tasks
-    lifted, told = (
-        {entry.partition(":")[0] for mix in mixes if (mix.task == "estimate_pose") is lifting for entry in mix.data}
-        for lifting in (True, False)
-    )
-    if not told:
-        return vocabulary.classes
-    texts = {name: {canonical_text(c) for c in classes} for name, (classes, _) in data_sets.items()}
-    untaught = {name for name in texts if name in lifted - told}
-    never = set().union(*(texts[name] for name in untaught))
-    never -= set().union(*(texts[name] for name in texts if name not in untaught))
-    return tuple(c for c in vocabulary.classes if canonical_text(c) not in never)
 
 
 def default_stride(frames: int) -> int:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from ups.batch import Layout
 from ups.inference.graph_capture import Call, record
 from ups.inference.predictor import Predictor
 from ups.model.decoding import Decoded
@@ -16,6 +15,7 @@ from ups.skeleton import Skeleton
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
 from ups.tasks.task import Example, collate_poses
+from ups.tokens.layout import Layout
 
 
 class RecordedPredictor(Predictor):

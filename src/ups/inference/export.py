@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from ups.batch import CLASS_POSITION, CONTEXT, Layout, Poses
+from ups.batch import CONTEXT, Poses
 from ups.checkpoint.io import Trained, replaced
 from ups.checkpoint.prune import cut_to_route
 from ups.config import to_dict
@@ -35,6 +35,7 @@ from ups.model.ups import UPS
 from ups.skeleton import Skeleton
 from ups.skeletons import skeleton_of
 from ups.tasks import get_task
+from ups.tokens.layout import CLASS_POSITION, Layout
 
 OPSET = 20
 """Version of the ONNX operators that the files use."""

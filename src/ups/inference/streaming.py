@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ups.inference.base import Answer, Answerer, one_person, ranked
+from ups.inference.base import Answerer, one_person
 from ups.inference.onnx import OnnxPredictor
+from ups.inference.predictions import Answer, ranked
 from ups.pose import PoseError, PoseSequence, Space, pose_sequence
 from ups.skeleton import Skeleton, get_skeleton
 from ups.tasks import get_task

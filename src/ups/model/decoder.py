@@ -20,10 +20,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ups.batch import POSITIONS, Layout
 from ups.config import Decoding, ModelConfig
 from ups.model.attention import attend
 from ups.model.layers import channel_dropout, normalise
+from ups.tokens.layout import POSITIONS, Layout
 
 
 @dataclass(frozen=True)

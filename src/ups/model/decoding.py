@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ups.batch import CLASS_POSITION, Layout
 from ups.model.ups import UPS
+from ups.tokens.layout import CLASS_POSITION, Layout
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ups.batch import CLASS_POSITION, PERSONS, Batch, Layout, Poses
+from ups.batch import PERSONS, Batch, Poses
 from ups.config import ModelConfig
 from ups.model.decoder import Cache, Decoder, Schedule, schedule
 from ups.model.encoder import Encoder, SlotLinear
@@ -22,6 +22,7 @@ from ups.model.layers import normalise
 from ups.model.routing import Router
 from ups.model.tokenizer import JointTokenizer, bone_graph
 from ups.skeleton import SLOTS
+from ups.tokens.layout import CLASS_POSITION, Layout
 
 
 class VocabularyEmbedding(nn.Module):

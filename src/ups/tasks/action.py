@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ups.batch import CONTEXT, Layout, class_layout
+from ups.batch import CONTEXT
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import bent, drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
 from ups.tasks.task import Example
+from ups.tokens.layout import Layout, class_layout
 from ups.tokens.vocabulary import Vocabulary
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ups.batch import CONTEXT, Layout, pose_layout
+from ups.batch import CONTEXT
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import drop_joints, in_slot_order, root_of
 from ups.tasks.task import Example, persons_of
+from ups.tokens.layout import Layout, pose_layout
 from ups.tokens.vocabulary import Vocabulary
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ups.batch import PERSONS, Batch, Layout, Poses
+from ups.batch import PERSONS, Batch, Poses
 from ups.pose import PoseError, PoseSequence
 from ups.skeleton import Skeleton
+from ups.tokens.layout import Layout
 from ups.tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch.utils.tensorboard import SummaryWriter
 
 if TYPE_CHECKING:
-    from ups.training.loop import Run
+    from ups.training.run import Run
 
 
 class Reporter:

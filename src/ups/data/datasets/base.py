@@ -69,3 +69,6 @@ class DataSet:
     files: tuple[str, ...] | None = None
     list_sources: Callable[[Path], list[Source]] | None = None
     read_sources: Callable[[Sequence[Source]], Iterator[Clip | PoseError]] | None = None
+
+
+PARTS = {"train": 1, "test": 2}

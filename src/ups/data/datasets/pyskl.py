@@ -7,7 +7,6 @@ entries of their own that other readers pass over.
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -18,9 +17,7 @@ from typing import Any
 import numpy as np
 
 from ups.data.datasets.base import Clip, DataSet
-from ups.data.formats.native import write_whole
 from ups.data.formats.safe_pickle import restricted_loads
-from ups.data.store.store import PARTS, Store
 from ups.pose import PoseError, PoseSequence, Space
 from ups.skeleton import COCO_17, KINECT_20, NTU_25, OPENPOSE_18, Skeleton
 
@@ -116,49 +113,6 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
         )
     except (KeyError, ValueError, TypeError) as error:
         return PoseError(f"{where}: {error}")
-
-
-def export_pyskl(store: Store, path: Path | str) -> None:
-    """Writes a store as such a pickle, of dicts, lists and arrays only; `pyskl_data_set` reads back every value.
-
-    The format has no third part: what a protocol does not use is in none of its lists. The whole store is held in
-    memory meanwhile.
-
-    Raises:
-        OSError: the file can't be written; an old one stays as it was.
-    """
-    split = {
-        f"{protocol}_{ending}": [store.ids[i] for i in store.indices(protocol, part)]
-        for protocol in store.protocols
-        for part, ending in zip(PARTS, ("train", "val"), strict=True)
-    }
-    record = {
-        "split": split,
-        "annotations": [_annotation(store[i]) for i in range(len(store))],
-        "classes": list(store.classes),
-        "skeleton": store.skeleton.to_dict(),
-        "terms": store.terms,
-    }
-    write_whole(Path(path), lambda file: pickle.dump(record, file, protocol=4))
-
-
-def _annotation(clip: PoseSequence) -> dict[str, Any]:
-    values: dict[str, Any] = {
-        "frame_dir": clip.id,
-        "label": clip.label,
-        "total_frames": clip.frames,
-        "keypoint": clip.joints,
-        "keypoint_score": clip.visibility,
-        "fps": clip.fps,
-        "subject": clip.subject,
-        "view": clip.view,
-        "space": clip.space,
-    }
-    if clip.image_size is not None:
-        values["img_shape"] = values["original_shape"] = (clip.image_size[1], clip.image_size[0])
-    if clip.pose_3d is not None:
-        values["pose_3d"] = clip.pose_3d
-    return values
 
 
 def _read(

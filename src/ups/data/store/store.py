@@ -31,11 +31,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from ups.data.datasets.base import PARTS
 from ups.pose import PoseError, PoseSequence, Space
 from ups.skeleton import Skeleton
 
 FORMAT = 1
-PARTS = {"train": 1, "test": 2}
 _COLUMNS = {
     "offset": np.int64,
     "persons": np.int32,

@@ -1,0 +1,83 @@
+"""New models: untrained, from a trained model's weights, or extended by the classes of further data sets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from ups.checkpoint.io import Trained, load, locate
+from ups.checkpoint.open_vocabulary import add_classes
+from ups.config import Config, to_dict
+from ups.data.datasets.registry import DATA_SETS
+from ups.data.store.store import Store
+from ups.model.ups import UPS
+from ups.recipes import RECIPES
+from ups.tasks import TASKS
+from ups.tasks.task import Task
+from ups.tokens.text_encoders import get_text_encoder
+from ups.tokens.vocabulary import Vocabulary, canonical_text, token_features
+
+
+def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] = tuple(TASKS.values())) -> Trained:
+    """An untrained model whose vocabulary holds the classes of the stores and the EOTs of the tasks."""
+    data_sets = {name: (store.classes, store.skeleton) for name, store in stores.items()}
+    classes = tuple(text for names, _ in data_sets.values() for text in names)
+    eots = tuple(dict.fromkeys(task.eot for task in tasks))
+    m = config.model
+    vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
+    features = token_features(vocabulary, get_text_encoder(m.text_encoder))
+    torch.manual_seed(config.train.seed)
+    model = UPS(m, tuple(task.name for task in tasks), torch.from_numpy(features.values))
+    return Trained(model, config, vocabulary, data_sets, features.class_mean, features.class_scale)
+
+
+def started_from(trained: Trained, config: Config, stores: dict[str, Store]) -> Trained:
+    """The weights of a trained model, for another run on all tasks of `config`; classes that it does not know are added.
+
+    Raises:
+        ValueError: the config's model is of other sizes, or trains a task that the model does not know.
+    """
+    have, want = to_dict(trained.config.model), to_dict(config.model)
+    if differ := [f"{key} is {have[key]}, the run's {want[key]}" for key in want if have[key] != want[key]]:
+        raise ValueError(f"the model to start from is of other sizes: {'; '.join(differ)}")
+    for mix in config.train.tasks:
+        trained.model.task_index(mix.task)
+    return with_data_sets(replace(trained, config=config, steps=0), stores)
+
+
+def with_data_sets(trained: Trained, stores: dict[str, Store]) -> Trained:
+    """A model that also knows the skeletons and class names of these stores; its answers about others stay as they are."""
+    known = set(trained.vocabulary.classes)
+    new = tuple(c for store in stores.values() for c in store.classes if canonical_text(c) not in known)
+    if new:
+        trained = add_classes(trained, list(new))
+    data_sets = {name: (store.classes, store.skeleton) for name, store in stores.items()}
+    return replace(trained, data_sets={**trained.data_sets, **data_sets})
+
+
+def load_or_build(what: str) -> Trained:
+    """The model in a checkpoint folder, or an untrained one of the recipe called `what`.
+
+    Raises:
+        ValueError: neither; a damaged checkpoint (`CheckpointError`).
+    """
+    if locate(what).is_dir():
+        return load(what)
+    if what in RECIPES:
+        return untrained(RECIPES[what])
+    raise ValueError(f"{what!r} is neither a checkpoint folder nor a recipe; recipes: {', '.join(RECIPES)}")
+
+
+def untrained(config: Config) -> Trained:
+    """A model of the config's size with the classes of its data sets; it needs no stores, and its texts mean nothing."""
+    names = dict.fromkeys(entry.split(":")[0] for mix in config.train.tasks for entry in mix.data)
+    data_sets = {name: (DATA_SETS[name].classes, DATA_SETS[name].skeleton) for name in names if name in DATA_SETS}
+    eots = tuple(dict.fromkeys(task.eot for task in TASKS.values()))
+    classes = tuple(text for texts, _ in data_sets.values() for text in texts)
+    m = config.model
+    vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
+    width = get_text_encoder(m.text_encoder).encode(["walk"]).shape[1]
+    torch.manual_seed(config.train.seed)  # the routes are those that training starts with
+    model = UPS(m, tuple(TASKS), torch.zeros(vocabulary.size, width)).eval()
+    return Trained(model, config, vocabulary, data_sets)

@@ -1,0 +1,50 @@
+"""What a predictor answers. Needs no PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ups.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An action among the classes that were asked about.
+
+    Attributes:
+        classes: the candidates, most probable first.
+        probabilities: theirs, summing to 1.
+    """
+
+    classes: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+    @property
+    def best(self) -> str:
+        """The most probable action."""
+        return self.classes[0]
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """3D poses behind 2D joints.
+
+    Attributes:
+        joints: (M, N, J, 3) float32 metres, relative to the root, camera frame (x right, y down, z forward), in the
+            input skeleton's joint order.
+        spread: (M, N, J) float32 metres: standard deviation of the decoded distribution, the joint's uncertainty.
+        skeleton: names the J joints: those of the input, without any that the model never met in training.
+    """
+
+    joints: np.ndarray
+    spread: np.ndarray
+    skeleton: Skeleton
+
+
+def ranked(names: tuple[str, ...], log_probabilities: np.ndarray) -> Answer:
+    """The answer that gives each name the probability of its logarithm (classes,)."""
+    probability = np.exp(log_probabilities)
+    order = np.argsort(-probability, kind="stable")
+    return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order))

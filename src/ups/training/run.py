@@ -1,0 +1,163 @@
+"""A training run's state: a step, a checkpoint, a resumption. A step is a function of (config, step number, state)."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+
+from ups.batch import Batch
+from ups.checkpoint.io import CheckpointError, Trained, load, load_training, save
+from ups.config import Config, from_dict
+from ups.runtime.distributed import (
+    average_gradients,
+    clip_gradients,
+    gathered,
+    held_like,
+    is_first,
+    mean,
+    start,
+    whole,
+)
+from ups.training.loss import drop_mask, sequence_loss
+from ups.training.optimizer import Average, learning_rate, parameter_groups, set_routing
+
+
+class TrainingError(RuntimeError):
+    """A run that can't go on; the message names task, step and the last good checkpoint."""
+
+
+class Run:
+    """A training run: model, optimiser, average and step, which together are what a checkpoint holds.
+
+    Raises:
+        ValueError: a step's micro-batches can't be shared by the processes there are.
+    """
+
+    def __init__(self, trained: Trained, output: Path) -> None:
+        self.trained, self.output = trained, Path(output)
+        self.config = trained.config.train
+        self.fabric = start(self.config.precision, self.config.strategy)
+        if self.config.accumulate % self.fabric.world_size:
+            raise ValueError(
+                f"{self.config.accumulate} micro-batches a step can't be shared by {self.fabric.world_size} processes; "
+                f"set train.accumulate to {self.fabric.world_size} or a multiple of it"
+            )
+        self.model = trained.model.to(self.fabric.device)
+        self.wrapped = self.fabric.setup_module(self.model)
+        groups = parameter_groups(self.model, self.config)
+        self.optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, betas=(0.9, 0.98), fused=True)
+        self.wrapped_optimizer: Any = self.fabric.setup_optimizers(self.optimizer)
+        self.average = Average(self.model, self.config.ema)
+        self.step = 0
+
+    @property
+    def total(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.config.cycles * len(self.config.tasks)
+
+    @property
+    def folder(self) -> Path:
+        """Where the checkpoint lies."""
+        return self.output / "checkpoint"
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that answer: the running average where one is kept."""
+        state = dict(self.model.state_dict())
+        if self.config.ema > 0:
+            state.update(self.average.values)
+        return {name: whole(value) for name, value in state.items()}
+
+    def save(self, resumable: bool = True) -> None:
+        """Write the checkpoint atomically; every process must call, the first one writes."""
+        tensors: dict[str, Tensor] = {}
+        names = {p: name for name, p in self.model.named_parameters()}
+        for p, name in names.items():
+            tensors[f"raw.{name}"] = whole(p.detach())
+            tensors[f"average.{name}"] = whole(self.average.values[name])
+            for key, value in self.optimizer.state.get(p, {}).items():
+                tensors[f"optimizer.{key}.{name}"] = whole(value)
+        self.trained.steps = self.step
+        training = {"tensors": tensors, "facts": {"step": self.step}} if resumable else None
+        weights = self.weights()
+        if is_first():
+            save(self.trained, self.folder, weights, training)
+        self.fabric.barrier()
+
+    def resume(self) -> bool:
+        """Continue from the checkpoint in the output folder, if there is one that this config wrote.
+
+        Raises:
+            CheckpointError: it is of another config, or not the same for all processes.
+        """
+        state = load_training(self.folder)
+        steps = gathered(state and state["facts"]["step"])
+        if len(set(steps)) > 1:
+            raise CheckpointError(f"{self.folder}: processes find different steps ({steps}); share one folder")
+        if state is None:
+            return False
+        saved = json.loads((self.folder / "model.json").read_text())["config"]
+        if from_dict(Config, saved) != self.trained.config:
+            raise CheckpointError(
+                f"{self.folder}: holds a run with another configuration; give another output folder, or remove this one"
+            )
+        tensors = state["tensors"]
+        with torch.no_grad():
+            for name, p in self.model.named_parameters():
+                p.copy_(held_like(tensors[f"raw.{name}"], p))
+                self.average.values[name].copy_(held_like(tensors[f"average.{name}"], p))
+                if f"optimizer.step.{name}" in tensors:
+                    self.optimizer.state[p] = {
+                        "step": tensors[f"optimizer.step.{name}"].to(p.device),
+                        "exp_avg": held_like(tensors[f"optimizer.exp_avg.{name}"], p),
+                        "exp_avg_sq": held_like(tensors[f"optimizer.exp_avg_sq.{name}"], p),
+                    }
+        self.step = int(state["facts"]["step"])
+        return True
+
+    def take_step(self, task: str, batches: list[Batch]) -> float:
+        """One optimiser step on this process's micro-batches of one task; returns the loss over those of all."""
+        config = self.config
+        seed = config.seed * 1_000_003 + self.step
+        number = self.fabric.global_rank * len(batches)
+        self.model.router.seed = seed if len(batches) * self.fabric.world_size > 1 else None
+        progress = self.step / self.total
+        set_routing(self.model, config, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, progress) * group["rate"]
+        total = 0.0
+        for i, batch in enumerate((b.to(self.fabric.device) for b in batches), number):
+            torch.manual_seed(seed + i * 2_654_435_761)  # the same wherever micro-batch i is computed
+            drop = drop_mask(batch.layout, batch.tokens) if config.drop_inputs else None
+            choices = self.wrapped(task, batch, drop)
+            loss, likelihood = sequence_loss(choices, batch, self.trained.vocabulary, config)
+            self.fabric.backward(loss / len(batches))
+            total += float(likelihood) / len(batches)
+        average_gradients(self.model)
+        norm = clip_gradients(self.model, config.clip_norm)
+        total = mean(self.fabric, total)
+        if not math.isfinite(total) or not math.isfinite(norm):
+            self.optimizer.zero_grad()
+            raise TrainingError(
+                f"the loss of task {task} became {total}, its gradient's norm {norm}, at step {self.step}; last good "
+                f"checkpoint: {self.folder if self.folder.exists() else 'none yet'}; lower the learning rate or use float32"
+            )
+        self.wrapped_optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update(self.model, self.step)
+        self.step += 1
+        return total
+
+    def finish(self) -> None:
+        """Save, and leave the weights that answer in the model, whole and in evaluation mode."""
+        self.save(resumable=self.step < self.total)
+        if any(isinstance(p, DTensor) for p in self.model.parameters()):
+            self.trained.model = load(self.folder).model.to(self.fabric.device)
+        else:
+            self.model.load_state_dict(self.weights())
+        self.trained.model.eval()
