@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import synthetic_stores
 from hypothesis import settings
-from small import synthetic_stores
 
 from ups.data.store.store import Store
 

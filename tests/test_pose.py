@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import ups
-from ups.pose import PoseError, PoseSequence, pose_sequence
+from ups.errors import DataError
+from ups.pose import PoseSequence, pose_sequence
 from ups.skeleton import COCO_17, KINECT_20
 
 
@@ -41,7 +42,7 @@ def test_values_are_kept_as_float32() -> None:
     ],
 )
 def test_wrong_input_is_named(change: dict, message: str) -> None:
-    with pytest.raises(PoseError, match=message):
+    with pytest.raises(DataError, match=message):
         replace(clip(), **change)
 
 
@@ -50,13 +51,13 @@ def test_values_that_are_not_finite_are_located() -> None:
     joints[0, 2, 5, 1] = np.nan
     joints[0, 3, 0, 0] = np.inf
     with pytest.raises(
-        PoseError, match=r"joints\(0, 2, 5, 1\) is nan \(2 values are not finite\); give missing joints"
+        DataError, match=r"joints\(0, 2, 5, 1\) is nan \(2 values are not finite\); give missing joints"
     ):
         PoseSequence(joints, np.ones((1, 4, 20)), KINECT_20, "kinect", 30.0)
 
 
 def test_2d_joints_need_the_image_size() -> None:
-    with pytest.raises(PoseError, match=r"2D joints need image_size=\(width, height\)"):
+    with pytest.raises(DataError, match=r"2D joints need image_size=\(width, height\)"):
         PoseSequence(np.zeros((1, 4, 17, 2)), np.ones((1, 4, 17)), COCO_17, "image", 30.0)
 
 
@@ -79,9 +80,9 @@ def test_pose_sequence_of_one_person_with_missing_joints() -> None:
 
 
 def test_pose_sequence_refuses_shapes_and_names_it_does_not_know() -> None:
-    with pytest.raises(PoseError, match=r"shape \(17, 2\); \(frames, joints, coordinates\)"):
+    with pytest.raises(DataError, match=r"shape \(17, 2\); \(frames, joints, coordinates\)"):
         pose_sequence(np.zeros((17, 2)), "coco-17", space="image", fps=30, image_size=(9, 9))
-    with pytest.raises(PoseError, match=r"visibility has shape \(1, 4, 16\); \(1, 4, 17\)"):
+    with pytest.raises(DataError, match=r"visibility has shape \(1, 4, 16\); \(1, 4, 17\)"):
         ones = np.ones((4, 16))
         pose_sequence(np.zeros((4, 17, 2)), "coco-17", space="image", fps=30, image_size=(9, 9), visibility=ones)
     with pytest.raises(ValueError, match="unknown skeleton 'coco'; known: kinect-20"):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ups.errors import SettingError
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -56,12 +58,12 @@ def project(points: np.ndarray, focal: tuple[float, float], centre: tuple[float,
     """Camera points (..., 3) m as pixels (..., 2).
 
     Raises:
-        ValueError: a point lies in or behind the camera's plane (z <= 0), where no pixel shows it.
+        SettingError: a point lies in or behind the camera's plane (z <= 0), where no pixel shows it.
     """
     points = np.asarray(points, dtype=np.float64)
     nearest = points[..., 2].min(initial=np.inf)
     if nearest <= 0:
-        raise ValueError(f"a point lies at depth {nearest:.3f} m; only points before the camera (z > 0) have a pixel")
+        raise SettingError(f"a point lies at depth {nearest:.3f} m; only points before the camera (z > 0) have a pixel")
     return points[..., :2] / points[..., 2:] * np.asarray(focal) + np.asarray(centre)
 
 
@@ -79,7 +81,7 @@ def view(points: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """World points (N, J, 3) m as pixels (N, J, 2) and as points in the camera's frame (N, J, 3) m.
 
     Raises:
-        ValueError: a point lies behind the camera.
+        SettingError: a point lies behind the camera.
     """
     in_camera = world_to_camera(points, camera.orientation, camera.translation)
     return project(in_camera, camera.focal, camera.centre), in_camera

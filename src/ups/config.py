@@ -8,6 +8,8 @@ import typing
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ups.errors import SettingError
+
 Decoding = Literal["token", "joint", "level"]
 """How many tokens the decoder writes at a step, see `ups.model.decoder.schedule`."""
 Products = Literal["bf16-mixed", "32-true"]
@@ -156,13 +158,13 @@ def from_dict(kind: type, values: dict):
     """The inverse of `to_dict` for the dataclass `kind`.
 
     Raises:
-        ValueError: a key that `kind` does not have, named together with the known ones.
+        SettingError: a key that `kind` does not have, named together with the known ones.
     """
     hints = typing.get_type_hints(kind)
     known = {f.name for f in dataclasses.fields(kind)}
     unknown = set(values) - known
     if unknown:
-        raise ValueError(f"{kind.__name__} has no field {sorted(unknown)}; it has {sorted(known)}")
+        raise SettingError(f"{kind.__name__} has no field {sorted(unknown)}; it has {sorted(known)}")
     return kind(**{key: _restore(hints[key], value) for key, value in values.items()})
 
 

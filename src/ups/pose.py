@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from ups.errors import DataError
 from ups.skeleton import Skeleton, get_skeleton
 
 Space = Literal["image", "camera", "kinect", "world"]
@@ -21,10 +22,6 @@ kinect: V=3, metres, as a depth sensor records them: x to the sensor's left, y u
         (-x, -y, z) is the camera frame.
 world:  V=3, metres, y up.
 """
-
-
-class PoseError(ValueError):
-    """Poses that can't be read or used; the message names the item, the value, the limit and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class PoseSequence:
             2D `joints`, where known.
 
     Raises:
-        PoseError: wrong shape or dtype, no person, no frame, values that are not finite, unknown space.
+        DataError: wrong shape or dtype, no person, no frame, values that are not finite, unknown space.
     """
 
     joints: np.ndarray
@@ -64,28 +61,28 @@ class PoseSequence:
     def __post_init__(self) -> None:
         name = self.id or "pose sequence"
         if self.space not in get_args(Space):
-            raise PoseError(f"{name}: space {self.space!r} is not one of {', '.join(get_args(Space))}")
+            raise DataError(f"{name}: space {self.space!r} is not one of {', '.join(get_args(Space))}")
         channels = 2 if self.space == "image" else 3
         shape = np.shape(self.joints)
         if len(shape) != 4:
-            raise PoseError(f"{name}: joints have shape {shape}; (persons, frames, joints, coordinates) is needed")
+            raise DataError(f"{name}: joints have shape {shape}; (persons, frames, joints, coordinates) is needed")
         if shape[0] < 1 or shape[1] < 1:
-            raise PoseError(f"{name}: {shape[0]} persons and {shape[1]} frames; at least one of each is needed")
+            raise DataError(f"{name}: {shape[0]} persons and {shape[1]} frames; at least one of each is needed")
         if shape[2] != len(self.skeleton):
-            raise PoseError(
+            raise DataError(
                 f"{name}: {shape[2]} joints, but skeleton {self.skeleton.name!r} has {len(self.skeleton)}; "
                 "name the skeleton the joints were recorded with"
             )
         if shape[3] != channels:
-            raise PoseError(f"{name}: {shape[3]} coordinates a joint; space {self.space!r} has {channels}")
+            raise DataError(f"{name}: {shape[3]} coordinates a joint; space {self.space!r} has {channels}")
         if np.shape(self.visibility) != shape[:3]:
-            raise PoseError(f"{name}: visibility has shape {np.shape(self.visibility)}; {shape[:3]} is needed")
+            raise DataError(f"{name}: visibility has shape {np.shape(self.visibility)}; {shape[:3]} is needed")
         if not np.isfinite(self.fps) or self.fps <= 0:
-            raise PoseError(f"{name}: {self.fps} frames per second; a positive number is needed")
+            raise DataError(f"{name}: {self.fps} frames per second; a positive number is needed")
         if self.space == "image" and self.image_size is None:
-            raise PoseError(f"{name}: 2D joints need image_size=(width, height) in pixels")
+            raise DataError(f"{name}: 2D joints need image_size=(width, height) in pixels")
         if self.pose_3d is not None and np.shape(self.pose_3d) != (*shape[:3], 3):
-            raise PoseError(f"{name}: pose_3d has shape {np.shape(self.pose_3d)}; {(*shape[:3], 3)} is needed")
+            raise DataError(f"{name}: pose_3d has shape {np.shape(self.pose_3d)}; {(*shape[:3], 3)} is needed")
         for key in ("joints", "visibility", "pose_3d"):
             value = getattr(self, key)
             if value is None:
@@ -95,13 +92,13 @@ class PoseSequence:
             finite = np.isfinite(value)
             if not finite.all():
                 bad = np.argwhere(~finite)
-                raise PoseError(
+                raise DataError(
                     f"{name}: {key}{tuple(int(i) for i in bad[0])} is {value[tuple(bad[0])]} ({len(bad)} values are not "
                     "finite); give missing joints visibility 0 and coordinate 0"
                 )
             object.__setattr__(self, key, value)
         if self.visibility.min() < 0 or self.visibility.max() > 1:
-            raise PoseError(f"{name}: visibility lies in 0..1, found {self.visibility.min()}..{self.visibility.max()}")
+            raise DataError(f"{name}: visibility lies in 0..1, found {self.visibility.min()}..{self.visibility.max()}")
 
     @property
     def persons(self) -> int:
@@ -142,21 +139,21 @@ def pose_sequence(
         id: a name for messages.
 
     Raises:
-        PoseError: as `PoseSequence` does.
-        ValueError: an unknown skeleton.
+        DataError: as `PoseSequence` does.
+        SettingError: an unknown skeleton.
     """
     joints = np.asarray(joints, dtype=np.float32)
     if joints.ndim == 3:
         joints = joints[None]
         visibility = None if visibility is None else np.asarray(visibility)[None]
     if joints.ndim != 4:
-        raise PoseError(
+        raise DataError(
             f"{id or 'pose sequence'}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed"
         )
     missing = np.asarray(np.isnan(joints).any(axis=-1))
     seen = np.ones(joints.shape[:3], np.float32) if visibility is None else np.asarray(visibility, np.float32)
     if seen.shape != missing.shape:
-        raise PoseError(f"{id or 'pose sequence'}: visibility has shape {seen.shape}; {missing.shape} is needed")
+        raise DataError(f"{id or 'pose sequence'}: visibility has shape {seen.shape}; {missing.shape} is needed")
     joints = np.where(missing[..., None], np.float32(0), joints)
     named = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
     return PoseSequence(joints, np.where(missing, np.float32(0), seen), named, space, fps, id, image_size=image_size)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ups.config import Config, ModelConfig, TaskMix, TrainConfig
+from ups.errors import SettingError
 
 _SYNTHETIC = (
     TaskMix("estimate_pose", ("synthetic_2d:xsub",), batch=32, frames=16),
@@ -79,16 +80,16 @@ RECIPES: dict[str, Config] = {
 
 
 def get_recipe(name: str) -> Config:
-    """The recipe called `name`; raises ValueError with the known names."""
+    """The recipe called `name`; raises SettingError with the known names."""
     if name not in RECIPES:
-        raise ValueError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+        raise SettingError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
     return RECIPES[name]
 
 
 def shorter(config: Config, share: float) -> Config:
-    """The same with that share of the training cycles, at least one; raises ValueError for a share of 0 or less."""
+    """The same with that share of the training cycles, at least one; raises SettingError for a share of 0 or less."""
     if not share > 0:
-        raise ValueError(f"a share of {share} of the training; above 0 is needed")
+        raise SettingError(f"a share of {share} of the training; above 0 is needed")
     return replace(config, train=replace(config.train, cycles=max(1, round(share * config.train.cycles))))
 
 
@@ -106,11 +107,11 @@ def separate(config: Config, task: str) -> Config:
     """One task alone (the paper's UPS_separate), with as many optimiser steps and samples of it as in the whole mixture.
 
     Raises:
-        ValueError: a task that the mixture lacks.
+        SettingError: a task that the mixture lacks.
     """
     mixes = tuple(mix for mix in config.train.tasks if mix.task == task)
     if not mixes:
-        raise ValueError(
+        raise SettingError(
             f"recipe {config.name} has no task {task!r}; it has {[mix.task for mix in config.train.tasks]}"
         )
     return replace(config, train=replace(config.train, tasks=mixes))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from ups.errors import DataError
+
 _CENTRE = ("pelvis", "spine", "chest", "neck", "head", "head_top", "nose")
 _PAIRED = (
     "eye_inner", "eye", "eye_outer", "ear", "mouth",
@@ -40,7 +42,7 @@ class Skeleton:
         root: the slots whose mean is the body's origin (the pelvis, or both hips where no pelvis is recorded).
 
     Raises:
-        ValueError: unknown or repeated slot, a parent out of range, a cycle, or a root that is not a joint.
+        DataError: unknown or repeated slot, a parent out of range, a cycle, or a root that is not a joint.
     """
 
     name: str
@@ -51,24 +53,24 @@ class Skeleton:
     def __post_init__(self) -> None:
         unknown = [j for j in self.joints if j not in SLOT_INDEX]
         if unknown:
-            raise ValueError(f"skeleton {self.name!r}: unknown joints {unknown}; known names are {', '.join(SLOTS)}")
+            raise DataError(f"skeleton {self.name!r}: unknown joints {unknown}; known names are {', '.join(SLOTS)}")
         if len(set(self.joints)) != len(self.joints):
             repeated = sorted({j for j in self.joints if self.joints.count(j) > 1})
-            raise ValueError(f"skeleton {self.name!r}: joints named twice: {repeated}")
+            raise DataError(f"skeleton {self.name!r}: joints named twice: {repeated}")
         if len(self.parents) != len(self.joints):
-            raise ValueError(f"skeleton {self.name!r}: {len(self.parents)} parents for {len(self.joints)} joints")
+            raise DataError(f"skeleton {self.name!r}: {len(self.parents)} parents for {len(self.joints)} joints")
         for child, parent in enumerate(self.parents):
             if not -1 <= parent < len(self.joints) or parent == child:
-                raise ValueError(f"skeleton {self.name!r}: parent {parent} of joint {child} is not another joint")
+                raise DataError(f"skeleton {self.name!r}: parent {parent} of joint {child} is not another joint")
             seen, up = {child}, parent
             while up != -1:
                 if up in seen:
-                    raise ValueError(f"skeleton {self.name!r}: the bones above joint {self.joints[child]} form a cycle")
+                    raise DataError(f"skeleton {self.name!r}: the bones above joint {self.joints[child]} form a cycle")
                 seen.add(up)
                 up = self.parents[up]
         missing = [j for j in self.root if j not in self.joints]
         if missing or not self.root:
-            raise ValueError(f"skeleton {self.name!r}: root {self.root} must name joints of the skeleton")
+            raise DataError(f"skeleton {self.name!r}: root {self.root} must name joints of the skeleton")
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -257,7 +259,7 @@ SKELETONS: dict[str, Skeleton] = {
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """The skeleton called `name`; raises ValueError with the known names."""
+    """The skeleton called `name`; raises DataError with the known names."""
     if name not in SKELETONS:
-        raise ValueError(f"unknown skeleton {name!r}; known: {', '.join(SKELETONS)}")
+        raise DataError(f"unknown skeleton {name!r}; known: {', '.join(SKELETONS)}")
     return SKELETONS[name]

@@ -8,7 +8,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import SKELETONS, SLOT_INDEX, SLOTS, Skeleton
 
 if sys.version_info >= (3, 11):
@@ -52,14 +53,14 @@ def find_skeleton(name: str) -> Skeleton:
     """The skeleton called `name`, or the one that the TOML file `name` describes.
 
     Raises:
-        PoseError: unknown name (close ones are suggested), or the file is not as `read_skeleton` needs it.
+        DataError: unknown name (close ones are suggested), or the file is not as `read_skeleton` needs it.
         OSError: the file can't be read.
     """
     if name.endswith(".toml"):
         return read_skeleton(Path(name))
     if name not in SKELETONS:
         near = _similar(name, SKELETONS)
-        raise PoseError(f"unknown skeleton {name!r}{near}; known: {', '.join(SKELETONS)}, or a .toml file")
+        raise DataError(f"unknown skeleton {name!r}{near}; known: {', '.join(SKELETONS)}, or a .toml file")
     return SKELETONS[name]
 
 
@@ -71,7 +72,7 @@ def read_skeleton(path: Path) -> Skeleton:
         root = ["pelvis"]                          # may be left out where there is a pelvis, or both hips
 
     Raises:
-        PoseError: not such a file, a joint that is not known (close ones are suggested), a joint with two parents, a
+        DataError: not such a file, a joint that is not known (close ones are suggested), a joint with two parents, a
             cycle; or Python 3.10, which has no TOML reader.
         OSError: the file can't be read.
     """
@@ -79,7 +80,7 @@ def read_skeleton(path: Path) -> Skeleton:
     unknown = sorted(set(values) - {"joints", "bones", "root"})
     if unknown or "joints" not in values:
         wrong = f"unknown {', '.join(unknown)}" if unknown else "joints are missing"
-        raise PoseError(
+        raise DataError(
             f"{path}: {wrong}; joints = [...] is needed, bones = [[child, parent], ...] and root may follow"
         )
     joints = _names(values["joints"], f"{path}: joints")
@@ -91,10 +92,10 @@ def read_skeleton(path: Path) -> Skeleton:
     for item in values["bones"] if isinstance(values["bones"], list) else [values["bones"]]:
         bone = _names(item, f"{path}: a bone")
         if len(bone) != 2 or not set(bone) <= set(joints):
-            raise PoseError(f"{path}: bone {bone}; two of the skeleton's own joints, child and parent, are needed")
+            raise DataError(f"{path}: bone {bone}; two of the skeleton's own joints, child and parent, are needed")
         child, parent = (joints.index(joint) for joint in bone)
         if parents[child] >= 0:
-            raise PoseError(f"{path}: {bone[0]} has two parents, {joints[parents[child]]} and {bone[1]}; keep one")
+            raise DataError(f"{path}: {bone[0]} has two parents, {joints[parents[child]]} and {bone[1]}; keep one")
         parents[child] = parent
     return _build(path.stem, joints, parents, root, str(path))
 
@@ -111,7 +112,7 @@ def skeleton_of(
         root: of a new skeleton; by default the pelvis, or else both hips.
 
     Raises:
-        PoseError: unknown or repeated joints, or neither a pelvis nor both hips.
+        DataError: unknown or repeated joints, or neither a pelvis nor both hips.
     """
     check_joints(joints, where)
     for skeleton in SKELETONS.values():
@@ -122,12 +123,12 @@ def skeleton_of(
 
 
 def pick_joints(clip: PoseSequence, skeleton: Skeleton, where: str) -> PoseSequence:
-    """The clip with the joints of `skeleton`, picked by name; raises PoseError, naming them, if it lacks some."""
+    """The clip with the joints of `skeleton`, picked by name; raises DataError, naming them, if it lacks some."""
     if clip.skeleton == skeleton:
         return clip
     missing = [joint for joint in skeleton.joints if joint not in clip.skeleton.joints]
     if missing:
-        raise PoseError(
+        raise DataError(
             f"{where}: its skeleton {clip.skeleton.name!r} lacks {', '.join(missing)} of skeleton {skeleton.name!r}"
         )
     order = [clip.skeleton.joints.index(joint) for joint in skeleton.joints]
@@ -137,23 +138,23 @@ def pick_joints(clip: PoseSequence, skeleton: Skeleton, where: str) -> PoseSeque
 
 
 def check_joints(joints: Iterable[str], where: str) -> None:
-    """Raises PoseError for a name that is no slot, with the nearest names."""
+    """Raises DataError for a name that is no slot, with the nearest names."""
     for joint in joints:
         if joint not in SLOT_INDEX:
-            raise PoseError(f"{where}: {joint!r} is no known joint{_similar(joint, SLOTS)}; known: {', '.join(SLOTS)}")
+            raise DataError(f"{where}: {joint!r} is no known joint{_similar(joint, SLOTS)}; known: {', '.join(SLOTS)}")
 
 
 def _build(name: str, joints: Sequence[str], parents: list[int], root: Sequence[str] | None, where: str) -> Skeleton:
     if root is None:
         root = ("pelvis",) if "pelvis" in joints else ("left_hip", "right_hip")
         if not set(root) <= set(joints):
-            raise PoseError(
+            raise DataError(
                 f"{where}: neither a pelvis nor both hips; say with root = [...] where the body's origin is"
             )
     try:
         return Skeleton(name, tuple(joints), tuple(parents), tuple(root))
     except ValueError as error:
-        raise PoseError(f"{where}: {error}") from error
+        raise DataError(f"{where}: {error}") from error
 
 
 def _above(joint: str) -> list[str]:
@@ -171,7 +172,7 @@ def _similar(name: str, known: Iterable[str]) -> str:
 
 def _names(value: object, where: str) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-        raise PoseError(f"{where}: {value!r}; a list of joint names is needed")
+        raise DataError(f"{where}: {value!r}; a list of joint names is needed")
     return [str(v) for v in value]
 
 
@@ -179,4 +180,4 @@ def _load_toml(path: Path) -> dict:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PoseError(f"{path}: not a TOML file ({error})") from error
+        raise DataError(f"{path}: not a TOML file ({error})") from error

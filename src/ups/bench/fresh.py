@@ -15,6 +15,7 @@ from ups.bench.timing import peak_memory, synchronise
 from ups.bench.workload import BATCH, training_batches
 from ups.checkpoint.io import load
 from ups.config import TaskMix
+from ups.errors import IncompleteError
 from ups.inference.base import Answerer
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
@@ -124,7 +125,7 @@ def _new_process(work: Callable[[Job], dict[str, float]], job: Job) -> dict[str,
         found = receiver.recv()
     except EOFError:
         child.join()
-        raise RuntimeError(
+        raise IncompleteError(
             f"the process that measures {job.mix.task} ended with exit code {child.exitcode}; its message is above"
         ) from None
     total = perf_counter() - start

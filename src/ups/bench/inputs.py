@@ -8,6 +8,7 @@ import numpy as np
 
 from ups.checkpoint.io import Trained
 from ups.config import TaskMix
+from ups.errors import SettingError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 
@@ -35,10 +36,10 @@ def random_clip(
 
 
 def mix_of(trained: Trained, task: str) -> TaskMix:
-    """How `task` was trained; raises ValueError with the known ones where it was not."""
+    """How `task` was trained; raises SettingError with the known ones where it was not."""
     mixes = {mix.task: mix for mix in trained.config.train.tasks}
     if task not in mixes:
-        raise ValueError(f"the model was not trained on {task!r}; it knows {', '.join(mixes)}")
+        raise SettingError(f"the model was not trained on {task!r}; it knows {', '.join(mixes)}")
     return mixes[task]
 
 
@@ -46,7 +47,7 @@ def shape_of(trained: Trained, task: str) -> tuple[TaskMix, Skeleton, tuple[str,
     """How `task` was trained, and the skeleton and classes of its first data set that is known.
 
     Raises:
-        ValueError: the model was not trained on the task, or none of its data sets is known.
+        SettingError: the model was not trained on the task, or none of its data sets is known.
     """
     mix = mix_of(trained, task)
     for entry in mix.data:
@@ -54,7 +55,7 @@ def shape_of(trained: Trained, task: str) -> tuple[TaskMix, Skeleton, tuple[str,
         if name in trained.data_sets:
             classes, skeleton = trained.data_sets[name]
             return mix, skeleton, classes
-    raise ValueError(f"task {task!r}: none of its data sets ({', '.join(mix.data)}) is known here")
+    raise SettingError(f"task {task!r}: none of its data sets ({', '.join(mix.data)}) is known here")
 
 
 def at_shape(

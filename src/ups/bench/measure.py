@@ -26,6 +26,7 @@ from ups.bench.workload import BATCH, Workload, training_batches, workload
 from ups.checkpoint.cost import count_flops
 from ups.checkpoint.io import Trained, load, save
 from ups.config import Products
+from ups.errors import SettingError
 from ups.inference.predictor import Predictor
 from ups.model.decoding import decode
 from ups.runtime.precision import settled
@@ -66,14 +67,14 @@ def measure(trained: Trained, settings: Settings) -> dict[str, Any]:
         "tasks" its "input", "training", "assembly", "inference", "latency", "decoding", "first_answer", "onnx" if asked for.
 
     Raises:
-        ValueError: a task that the model was not trained on, a batch or number of rounds below 1.
+        SettingError: a task that the model was not trained on, a batch or number of rounds below 1.
         RuntimeError: a process that measures failed.
     """
     train = trained.config.train
     if settings.rounds < 1:
-        raise ValueError(f"{settings.rounds} rounds; at least 1 is needed")
+        raise SettingError(f"{settings.rounds} rounds; at least 1 is needed")
     if settings.batch is not None and settings.batch < train.accumulate:
-        raise ValueError(f"a batch of {settings.batch}; at least {train.accumulate} is needed")
+        raise SettingError(f"a batch of {settings.batch}; at least {train.accumulate} is needed")
     mixes = tuple(replace(mix, batch=settings.batch or mix.batch) for mix in train.tasks)
     trained = in_precision(trained, settings.precision or Predictor(trained).precision)
     trained = replace(trained, config=replace(trained.config, train=replace(trained.config.train, tasks=mixes)))

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from ups import __version__
+from ups.errors import SettingError
 
 WARM_UP = 2
 """Untimed calls at the start: the first ones allocate, choose kernels, and compile."""
@@ -89,10 +90,10 @@ def interleaved(
         device: where the calls compute; it is synchronised before each reading of the clock.
 
     Raises:
-        ValueError: no round.
+        SettingError: no round.
     """
     if rounds < 1:
-        raise ValueError(f"{rounds} rounds; at least 1 is needed")
+        raise SettingError(f"{rounds} rounds; at least 1 is needed")
     for call in calls.values():
         for _ in range(WARM_UP):
             call()
@@ -136,14 +137,14 @@ def growth_exponent(sizes: ArrayLike, costs: ArrayLike) -> float:
         costs: (P,) above 0.
 
     Raises:
-        ValueError: values that are not above 0, other shapes, or fewer than two sizes in the upper half.
+        SettingError: values that are not above 0, other shapes, or fewer than two sizes in the upper half.
     """
     x, y = np.asarray(sizes, np.float64), np.asarray(costs, np.float64)
     if x.ndim != 1 or x.shape != y.shape or not (x > 0).all() or not (y > 0).all():
-        raise ValueError(f"sizes {x} and costs {y}: two rows of the same length, all above 0, are needed")
+        raise SettingError(f"sizes {x} and costs {y}: two rows of the same length, all above 0, are needed")
     upper = x >= math.sqrt(x.min() * x.max()) * (1 - 1e-9)
     if len(np.unique(x[upper])) < 2:
-        raise ValueError(f"sizes {x}: at least two of them must lie in the upper half of their range")
+        raise SettingError(f"sizes {x}: at least two of them must lie in the upper half of their range")
     return float(np.polyfit(np.log(x[upper]), np.log(y[upper]), 1)[0])
 
 

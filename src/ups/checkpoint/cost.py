@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ups.batch import CONTEXT, Poses
 from ups.checkpoint.io import Trained
+from ups.errors import SettingError
 from ups.model.decoding import decode
 from ups.skeleton import Skeleton
 from ups.tasks import get_task
@@ -45,10 +46,10 @@ def cost(trained: Trained, task: str, frames: int, skeleton: Skeleton) -> Cost:
     """FLOPs of one answer of `task` for one person in `frames` frames; see `Cost`.
 
     Raises:
-        ValueError: a task that the model does not know, or no frame.
+        SettingError: a task that the model does not know, or no frame.
     """
     if frames < 1:
-        raise ValueError(f"{frames} frames; at least 1 is needed")
+        raise SettingError(f"{frames} frames; at least 1 is needed")
     model, skeleton = trained.model, skeleton.sorted_by_slot()
     poses = Poses(
         torch.zeros(1, frames, len(skeleton), 3),

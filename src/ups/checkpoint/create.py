@@ -11,6 +11,7 @@ from ups.checkpoint.open_vocabulary import add_classes
 from ups.config import Config, to_dict
 from ups.data.datasets.registry import DATA_SETS
 from ups.data.store.store import Store
+from ups.errors import SettingError
 from ups.model.ups import UPS
 from ups.recipes import RECIPES
 from ups.tasks import TASKS
@@ -36,11 +37,11 @@ def started_from(trained: Trained, config: Config, stores: dict[str, Store]) -> 
     """The weights of a trained model, for another run on all tasks of `config`; classes that it does not know are added.
 
     Raises:
-        ValueError: the config's model is of other sizes, or trains a task that the model does not know.
+        SettingError: the config's model is of other sizes, or trains a task that the model does not know.
     """
     have, want = to_dict(trained.config.model), to_dict(config.model)
     if differ := [f"{key} is {have[key]}, the run's {want[key]}" for key in want if have[key] != want[key]]:
-        raise ValueError(f"the model to start from is of other sizes: {'; '.join(differ)}")
+        raise SettingError(f"the model to start from is of other sizes: {'; '.join(differ)}")
     for mix in config.train.tasks:
         trained.model.task_index(mix.task)
     return with_data_sets(replace(trained, config=config, steps=0), stores)
@@ -60,13 +61,13 @@ def load_or_build(what: str) -> Trained:
     """The model in a checkpoint folder, or an untrained one of the recipe called `what`.
 
     Raises:
-        ValueError: neither; a damaged checkpoint (`CheckpointError`).
+        SettingError: neither; a damaged checkpoint (`CheckpointError`).
     """
     if locate(what).is_dir():
         return load(what)
     if what in RECIPES:
         return untrained(RECIPES[what])
-    raise ValueError(f"{what!r} is neither a checkpoint folder nor a recipe; recipes: {', '.join(RECIPES)}")
+    raise SettingError(f"{what!r} is neither a checkpoint folder nor a recipe; recipes: {', '.join(RECIPES)}")
 
 
 def untrained(config: Config) -> Trained:

@@ -9,6 +9,7 @@ from rich.text import Text
 from ups.checkpoint.cost import _count, cost
 from ups.checkpoint.io import Trained
 from ups.config import TaskMix
+from ups.errors import SettingError
 from ups.model.ups import UPS
 from ups.skeleton import Skeleton, get_skeleton
 
@@ -77,5 +78,5 @@ def _skeleton_of(trained: Trained, mix: TaskMix | None) -> Skeleton:
     names = [entry.split(":")[0] for entry in mix.data] if mix else []
     known = [trained.data_sets[name][1] for name in (*names, *trained.data_sets) if name in trained.data_sets]
     if not known:
-        raise ValueError("the model's data sets are not known here; name a skeleton")
+        raise SettingError("the model's data sets are not known here; name a skeleton")
     return known[0]

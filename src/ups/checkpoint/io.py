@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ups.config import Config, from_dict, to_dict
+from ups.errors import CheckpointError, SettingError
 from ups.model.ups import UPS
 from ups.skeleton import SLOTS, Skeleton
 from ups.tokens.vocabulary import Vocabulary
@@ -30,10 +31,6 @@ from ups.tokens.vocabulary import Vocabulary
 FORMAT = 1
 PRETRAINED = {"ups-small": Path(__file__).parents[1] / "pretrained" / "ups-small"}
 """Models that come with the package, by name; each folder holds a model card."""
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, incomplete or of another version; names the file and the remedy."""
 
 
 @dataclass
@@ -58,9 +55,9 @@ class Trained:
     steps: int = 0
 
     def classes_of(self, data_set: str) -> tuple[str, ...]:
-        """Class names of a data set it was trained on; ValueError names the known ones."""
+        """Class names of a data set it was trained on; SettingError names the known ones."""
         if data_set not in self.data_sets:
-            raise ValueError(f"the model was not trained on {data_set!r}; it knows {', '.join(self.data_sets)}")
+            raise SettingError(f"the model was not trained on {data_set!r}; it knows {', '.join(self.data_sets)}")
         return self.data_sets[data_set][0]
 
 
@@ -137,11 +134,11 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
 
     Raises:
         CheckpointError: no model there.
-        ValueError: no model given, or models of other sizes, tokens or routes than the last one's.
+        SettingError: no model given, or models of other sizes, tokens or routes than the last one's.
         OSError: the copy can't be written.
     """
     if not models:
-        raise ValueError("no model to pack; give one, or several for the mean of their weights")
+        raise SettingError("no model to pack; give one, or several for the mean of their weights")
     trained = load(models[-1])
     total = {name: value.clone() for name, value in trained.model.state_dict().items()}
     for path in models[:-1]:
@@ -152,7 +149,7 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
             "routes": other.model.routes() == trained.model.routes(),
         }
         if differ := [what for what, equal in same.items() if not equal]:
-            raise ValueError(
+            raise SettingError(
                 f"{path} and {models[-1]} have other {', '.join(differ)}; the mean of their weights means nothing"
             )
         for name, value in other.model.state_dict().items():
@@ -185,7 +182,7 @@ def load(folder: Path | str) -> Trained:
 
 def _build(facts: dict, names: list[str], read: Callable[[str], torch.Tensor]) -> Trained:
     if tuple(facts["slots"]) != SLOTS[: len(facts["slots"])]:
-        raise ValueError("its joint slots differ from this version's")
+        raise SettingError("its joint slots differ from this version's")
     class_mean = read("class_mean").numpy().copy()
     config = from_dict(Config, facts["config"])
     vocabulary = Vocabulary.from_dict(facts["vocabulary"])
@@ -193,11 +190,11 @@ def _build(facts: dict, names: list[str], read: Callable[[str], torch.Tensor]) -
     weights = model.state_dict()
     strange = sorted(set(weights) ^ (set(names) - {"class_mean"}))
     if strange:
-        raise ValueError(f"the model or the file lacks {', '.join(strange[:3])}{', ...' if len(strange) > 3 else ''}")
+        raise SettingError(f"the model or the file lacks {', '.join(strange[:3])}{', ...' if len(strange) > 3 else ''}")
     for name, weight in weights.items():
         value = read(name)
         if value.shape != weight.shape:
-            raise ValueError(f"{name} is {tuple(value.shape)} in the file, {tuple(weight.shape)} in the model")
+            raise SettingError(f"{name} is {tuple(value.shape)} in the file, {tuple(weight.shape)} in the model")
         weight.copy_(value)
     data_sets = {
         name: (tuple(d["classes"]), Skeleton.from_dict(d["skeleton"])) for name, d in facts["data_sets"].items()

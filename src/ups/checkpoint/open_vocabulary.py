@@ -30,7 +30,7 @@ def add_classes(trained: Trained, texts: list[str], encoder: TextEncoder | None 
         encoder: the text encoder that the model was trained with; the one its config names where None.
 
     Raises:
-        ValueError: an empty name, an encoder of another feature width, or one whose package is missing.
+        SettingError: an empty name, an encoder of another feature width, or one whose package is missing.
     """
     vocabulary = trained.vocabulary.with_classes(texts)
     new = vocabulary.classes[len(trained.vocabulary.classes) :]

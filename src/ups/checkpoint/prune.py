@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from ups.checkpoint.io import Trained
+from ups.errors import SettingError
 from ups.model.ups import UPS
 
 _BLOCK = re.compile(r"encoder\.layers\.(\d+)\.(\d+)\.(.+)")
@@ -17,12 +18,12 @@ def cut_to_route(trained: Trained, task: str) -> Trained:
     It can be saved, asked and trained further like any other. The vocabulary stays whole.
 
     Raises:
-        ValueError: a task that the model was not trained on, or a model that mixes all blocks (`routing` "dense").
+        SettingError: a task that the model was not trained on, or a model that mixes all blocks (`routing` "dense").
     """
     model, config = trained.model, trained.config
     row = model.task_index(task)
     if config.model.routing == "dense":
-        raise ValueError('the model mixes all blocks of every layer (routing "dense"): it has no route to be cut to')
+        raise SettingError('the model mixes all blocks of every layer (routing "dense"): it has no route to be cut to')
     route = model.router.route(row)
     state = {}
     for name, weight in model.state_dict().items():

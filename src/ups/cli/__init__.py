@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -20,9 +21,14 @@ from ups.cli.predict import Predict, Quickstart
 from ups.cli.report import Report
 from ups.cli.stream import Stream
 from ups.cli.train import Describe, Evaluate, FineTune, Pack, Train
+from ups.errors import UpsError
 
-BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
-"""Exit codes: something the user can put right, a run that failed, Ctrl-C."""
+BAD_INPUT, FAILED, BUG, INTERRUPTED = 2, 1, 70, 130
+"""Exit codes: something the user can put right, a run that failed, an error of ours, Ctrl-C."""
+_BUG = (
+    f"this is a bug in ups {__version__}, not in your input; please open an issue with the command and the lines above "
+    "(CONTRIBUTING.md says what else helps)"
+)
 
 Command = (
     Annotated[Data, subcommand("data")]
@@ -41,7 +47,8 @@ Command = (
 )
 _DESCRIPTION = (
     f"One model for skeleton action recognition, early action prediction and 3D pose estimation (version {__version__}). "
-    "Exit codes: 0 done, 1 the run failed, 2 something about the input is wrong, 130 interrupted. With the environment "
+    "Exit codes: 0 done, 1 the run failed, 2 something about the input is wrong, 70 a bug "
+    "in ups, 130 interrupted. With the environment "
     "variable UPS_TRACEBACK=1, errors come with their traceback."
 )
 
@@ -63,10 +70,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `ups ... | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (ValueError, OSError, RuntimeError) as error:
+    except (UpsError, OSError) as error:
         if os.environ.get("UPS_TRACEBACK"):
             raise
         print(f"ups: {error}", file=sys.stderr)
         return FAILED if isinstance(error, RuntimeError) else BAD_INPUT
+    except Exception:
+        traceback.print_exc()
+        print(f"ups: {_BUG}", file=sys.stderr)
+        return BUG
     finally:
         log.removeHandler(messages)

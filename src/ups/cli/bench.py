@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from ups.cli.show import show
 from ups.config import Products
+from ups.errors import SettingError
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Bench:
         keep_freed_memory()
         if self.threads is not None:
             if self.threads < 1:
-                raise ValueError(f"--threads {self.threads}; at least 1 is needed")
+                raise SettingError(f"--threads {self.threads}; at least 1 is needed")
             torch.set_num_threads(self.threads)
         settings = Settings(self.tasks, self.batch, self.precision, self.repeats, self.seconds, self.onnx)
         record = measure(load_or_build(self.what), settings)

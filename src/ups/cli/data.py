@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from ups.cli.show import show
+from ups.errors import IncompleteError, SettingError
 
 if TYPE_CHECKING:
     from ups.data.datasets.base import DataSet
@@ -47,10 +48,10 @@ class Prepare:
 
         source = self.source or os.environ.get("UPS_DATA")
         if source is None and not self.name.startswith("synthetic_"):
-            raise ValueError(f"where are the files of {self.name}? Give --source FOLDER, or set UPS_DATA")
+            raise SettingError(f"where are the files of {self.name}? Give --source FOLDER, or set UPS_DATA")
         number, _, total = self.shard.partition("/")
         if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
-            raise ValueError(f"--shard {self.shard}: I/N is needed, I one of 1..N, as in 2/4")
+            raise SettingError(f"--shard {self.shard}: I/N is needed, I one of 1..N, as in 2/4")
         shard = int(number), int(total)
         folder = self.name if shard[1] == 1 else f"{self.name}-{shard[0]}-of-{shard[1]}"
         if self.name in DATA_SETS or source is None:
@@ -71,7 +72,7 @@ class Prepare:
             return pyskl_data_set(source, self.name, tuple(filter(None, classes)) if classes else None, skeleton)
         if (source / "clips.csv").exists():
             return custom_data_set(source, self.name, skeleton)
-        raise ValueError(
+        raise SettingError(
             f"unknown data set {self.name!r}; known: {', '.join(DATA_SETS)}. Your own recordings need a table "
             f"{source / 'clips.csv'}, see docs/own_data.md"
         )
@@ -131,7 +132,7 @@ class Check:
             print(f"picture: {self.plot}", file=sys.stderr)
         errors = sum(finding.severity == "error" for finding in findings)
         if errors:
-            raise ValueError(f"{self.path}: {errors} errors")
+            raise SettingError(f"{self.path}: {errors} errors")
 
 
 @dataclass
@@ -216,4 +217,4 @@ def _tell(report: Report) -> None:
     made = "unchanged, " if report.unchanged else ""
     print(f"{report.folder}: {made}{report.clips} clips, {len(report.problems)} recordings could not be used")
     if report.problems:
-        raise RuntimeError(f"{len(report.problems)} recordings could not be used; all others are in {report.folder}")
+        raise IncompleteError(f"{len(report.problems)} recordings could not be used; all others are in {report.folder}")

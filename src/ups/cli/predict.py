@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from ups.errors import SettingError
+
 if TYPE_CHECKING:
     from ups.inference.predictor import Predictor
     from ups.pose import PoseSequence
@@ -46,9 +48,9 @@ class Predict:
         from ups.inference.predictor import Predictor
 
         if self.classes and self.data_set:
-            raise ValueError("give either --classes or --data-set")
+            raise SettingError("give either --classes or --data-set")
         if self.top < 1:
-            raise ValueError(f"--top {self.top}; at least 1 is needed")
+            raise SettingError(f"--top {self.top}; at least 1 is needed")
         clip = read_file(self.file, self.skeleton, self.fps, self.image_size)
         predictor = Predictor.from_pretrained(self.model)
         facts: dict[str, Any] = {

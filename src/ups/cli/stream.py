@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from ups.errors import SettingError
+
 if TYPE_CHECKING:
     from ups.inference.onnx import OnnxPredictor
     from ups.inference.predictor import Predictor
@@ -64,7 +66,7 @@ class Stream:
 
         for name, value in (("--top", self.top), ("--every", self.every), ("--threads", self.threads)):
             if value is not None and value < 1:
-                raise ValueError(f"{name} {value}; at least 1 is needed")
+                raise SettingError(f"{name} {value}; at least 1 is needed")
         online = OnlinePredictor(
             self._model(self.model), find_skeleton(self.skeleton), space=self.space, fps=self.fps,
             image_size=self.image_size, persons=self.persons, question=self.task,
@@ -116,13 +118,13 @@ def _frame(line: str, number: int) -> tuple[Any, Any]:
         given = values if isinstance(values, dict) else {"joints": values}
         unknown = sorted(set(given) - {"joints", "visibility"})
         if unknown or "joints" not in given:
-            raise ValueError(f"unknown {', '.join(unknown)}" if unknown else "no joints")
+            raise SettingError(f"unknown {', '.join(unknown)}" if unknown else "no joints")
         arrays = [None if given.get(k) is None else np.array(given[k], np.float32) for k in ("joints", "visibility")]
     except (ValueError, TypeError) as error:
-        raise ValueError(
+        raise SettingError(
             f"line {number} of the input: {error}; a list of joints is needed, each a list of its coordinates, or an object "
             'with "joints" and "visibility"'
         ) from error
     if arrays[0] is None:
-        raise ValueError(f"line {number} of the input: joints are null; give null for each coordinate instead")
+        raise SettingError(f"line {number} of the input: joints are null; give null for each coordinate instead")
     return arrays[0], arrays[1]

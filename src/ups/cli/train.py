@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg
 
 from ups.cli.show import show
 from ups.config import Config, Precision, Products
+from ups.errors import SettingError
 from ups.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -144,9 +145,9 @@ class Evaluate:
         train = predictor.config.train
         known = [mix.task for mix in train.tasks]
         if wrong := [task for task in self.tasks if task not in known]:
-            raise ValueError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
+            raise SettingError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
         if self.part == "validation" and not train.hold_out:
-            raise ValueError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
+            raise SettingError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
         results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy, self.data)
         if not is_first():
             return
@@ -205,7 +206,7 @@ def _check_unfinished(output: Path) -> None:
     """A finished model is not trained over again by mistake."""
     folder = output / "checkpoint"
     if (folder / "model.json").exists() and not (folder / "training.json").exists():
-        raise ValueError(f"{folder} holds a model whose training is finished; give another --output, or remove it")
+        raise SettingError(f"{folder} holds a model whose training is finished; give another --output, or remove it")
 
 
 def _finish(trained: Trained, output: Path) -> None:

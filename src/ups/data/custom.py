@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ups.data.datasets.base import PARTS, Clip, DataSet
 from ups.data.open_file import read_file
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 
 TABLE = "clips.csv"
@@ -72,7 +73,7 @@ def custom_data_set(folder: Path | str, name: str, skeleton: Skeleton | None = N
             and the first one that can be read decides.
 
     Raises:
-        PoseError: clips.csv is not as described above, or not one recording can be read.
+        DataError: clips.csv is not as described above, or not one recording can be read.
         FileNotFoundError: no clips.csv.
     """
     folder = Path(folder)
@@ -92,7 +93,7 @@ def custom_data_set(folder: Path | str, name: str, skeleton: Skeleton | None = N
 
 
 def read_clip(folder: Path, row: Row, skeleton: Skeleton | None = None) -> PoseSequence:
-    """The recording of one row, with the row's id; label, subject and view are not set. Raises PoseError or OSError."""
+    """The recording of one row, with the row's id; label, subject and view are not set. Raises DataError or OSError."""
     clip = read_file(folder / row.file, skeleton, row.fps, row.image_size)
     return replace(clip, id=row.id, label=-1, subject=-1, view=-1)
 
@@ -101,7 +102,7 @@ def read_table(folder: Path) -> ClipTable:
     """clips.csv of `folder`.
 
     Raises:
-        PoseError: no rows, no column `file`, a file twice, a path that leaves the folder, a part of a protocol that is
+        DataError: no rows, no column `file`, a file twice, a path that leaves the folder, a part of a protocol that is
             neither train nor test, or fps, width, height that are no numbers; names the line.
         FileNotFoundError: there is no clips.csv.
     """
@@ -114,10 +115,10 @@ def read_table(folder: Path) -> ClipTable:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise PoseError(f"{path}: not a table ({error}); save it as CSV in UTF-8, with commas") from error
+        raise DataError(f"{path}: not a table ({error}); save it as CSV in UTF-8, with commas") from error
     head = lines[0] if lines else []
     if "file" not in head or len(set(head)) < len(head) or "" in head:
-        raise PoseError(
+        raise DataError(
             f"{path}: columns {', '.join(head) or 'missing'}; different names, one of them file, are needed"
         )
     protocols = tuple(name for name in head if name not in _COLUMNS)
@@ -126,13 +127,13 @@ def read_table(folder: Path) -> ClipTable:
         if not any(line):
             continue
         if len(line) != len(head):
-            raise PoseError(f"{path}: line {number} has {len(line)} cells, the column names {len(head)}")
+            raise DataError(f"{path}: line {number} has {len(line)} cells, the column names {len(head)}")
         row = _row(dict(zip(head, line, strict=True)), protocols, f"{path}: line {number}")
         if row.id in rows:
-            raise PoseError(f"{path}: line {number}: a second {row.id}; names without their ending must be unique")
+            raise DataError(f"{path}: line {number}: a second {row.id}; names without their ending must be unique")
         rows[row.id] = row
     if not rows:
-        raise PoseError(f"{path}: no recording is listed")
+        raise DataError(f"{path}: no recording is listed")
     labels = {row.label for row in rows.values()} - {""}
     return ClipTable(tuple(rows[i] for i in sorted(rows)), tuple(sorted(labels)), protocols)
 
@@ -140,45 +141,45 @@ def read_table(folder: Path) -> ClipTable:
 def _row(cells: dict[str, str], protocols: tuple[str, ...], where: str) -> Row:
     file = Path(cells["file"].replace("\\", "/"))
     if not cells["file"] or file.is_absolute() or ".." in file.parts:
-        raise PoseError(f"{where}: file {cells['file']!r}; a path below the folder is needed")
+        raise DataError(f"{where}: file {cells['file']!r}; a path below the folder is needed")
     splits = {protocol: cells[protocol] for protocol in protocols if cells[protocol]}
     for protocol, part in splits.items():
         if part not in PARTS:
             hint = f"; {protocol} is taken for a protocol, for it is none of {', '.join(_COLUMNS)}"
-            raise PoseError(f"{where}: {part!r} in column {protocol}; {' or '.join(PARTS)} or nothing is needed{hint}")
+            raise DataError(f"{where}: {part!r} in column {protocol}; {' or '.join(PARTS)} or nothing is needed{hint}")
     try:
         fps = float(cells["fps"]) if cells.get("fps") else None
         width, height = (int(cells[key]) if cells.get(key) else 0 for key in ("width", "height"))
     except ValueError as error:
-        raise PoseError(f"{where}: fps, width and height are numbers ({error})") from error
+        raise DataError(f"{where}: fps, width and height are numbers ({error})") from error
     size = (width, height) if width and height else None
     texts = (cells.get(key, "") for key in ("label", "subject", "view"))
     return Row(file.as_posix(), *texts, fps=fps, image_size=size, splits=splits)
 
 
 def first_clip(folder: Path, table: ClipTable, skeleton: Skeleton | None) -> PoseSequence:
-    """The first recording of a table that can be read, as `read_clip` reads it; PoseError if none can."""
+    """The first recording of a table that can be read, as `read_clip` reads it; DataError if none can."""
     problems: list[str] = []
     for row in table.rows:
         try:
             return read_clip(folder, row, skeleton)
-        except (PoseError, OSError) as problem:
+        except (DataError, OSError) as problem:
             problems.append(str(problem))
-    raise PoseError(f"{folder}: none of {len(problems)} recordings can be read; the first: {problems[0]}")
+    raise DataError(f"{folder}: none of {len(problems)} recordings can be read; the first: {problems[0]}")
 
 
-def _read(table: ClipTable, skeleton: Skeleton, folder: Path) -> Iterator[Clip | PoseError]:
+def _read(table: ClipTable, skeleton: Skeleton, folder: Path) -> Iterator[Clip | DataError]:
     label = {name: i for i, name in enumerate(table.classes)}
     subjects = _numbers([row.subject for row in table.rows])
     views = _numbers([row.view for row in table.rows])
     for row in table.rows:
         try:
             clip = read_clip(folder, row, skeleton)
-        except PoseError as problem:
+        except DataError as problem:
             yield problem
             continue
         except OSError as problem:
-            yield PoseError(str(problem))
+            yield DataError(str(problem))
             continue
         known = {"label": label.get(row.label, -1), "subject": subjects[row.subject], "view": views[row.view]}
         yield replace(clip, **known), row.splits

@@ -13,7 +13,8 @@ import numpy as np
 from ups.batch import Batch
 from ups.cameras import Camera, fixed_camera, random_camera, view
 from ups.data.store.store import Store
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 
 MakeBatch = Callable[[list[PoseSequence], tuple[str, ...], np.random.Generator], Batch]
 """(clips, class names of their data set, random generator) -> batch; a task's side of the loader."""
@@ -61,7 +62,7 @@ class Stream:
         film: True = clips of a 3D world are seen through a random camera first (for pose estimation).
 
     Raises:
-        PoseError: a data set without clips to draw from.
+        DataError: a data set without clips to draw from.
     """
 
     def __init__(
@@ -76,10 +77,10 @@ class Stream:
         shares: tuple[float, ...] = (),
     ) -> None:
         if shares and (len(shares) != len(stores) or not all(0 < share < math.inf for share in shares)):
-            raise ValueError(f"shares {shares} of {len(stores)} data sets; one positive number for each is needed")
+            raise DataError(f"shares {shares} of {len(stores)} data sets; one positive number for each is needed")
         for store, indices in stores:
             if len(indices) == 0:
-                raise PoseError(f"data set {store.name!r} has no clip to train on; choose another protocol")
+                raise DataError(f"data set {store.name!r} has no clip to train on; choose another protocol")
         self.stores, self.batch, self.make, self.seed, self.film = stores, batch, make, seed, film
         sizes = np.array(shares or [len(indices) ** (1 / temperature) for _, indices in stores], float)
         self.schedule = np.random.default_rng([seed, 1]).choice(len(stores), size=batches, p=sizes / sizes.sum())

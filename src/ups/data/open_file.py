@@ -16,7 +16,8 @@ from ups.data.formats.bvh import read_bvh
 from ups.data.formats.keypoints import read_coco, read_openpose
 from ups.data.formats.matlab import load_mat
 from ups.data.formats.native import FPS, read_own
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import BANDAI_21, Skeleton
 from ups.skeletons import find_skeleton, pick_joints, skeleton_of
 
@@ -57,7 +58,7 @@ def read_file(
         image_size: (width, height) in pixels, for 2D files that don't tell: OpenPose's above all.
 
     Raises:
-        PoseError: nothing known, several recordings in one file, or a file that is not as its kind needs it.
+        DataError: nothing known, several recordings in one file, or a file that is not as its kind needs it.
         OSError: the file can't be read.
     """
     path = Path(path)
@@ -69,18 +70,18 @@ def read_file(
         raise _unknown(path, f"{path.suffix or 'no ending'} is no kind of recording")
     try:
         clip = reader(path, wish)
-    except PoseError as error:
-        raise error if path.name in str(error) else PoseError(f"{path}: {error}") from error
+    except DataError as error:
+        raise error if path.name in str(error) else DataError(f"{path}: {error}") from error
     return clip if wish.skeleton is None else pick_joints(clip, wish.skeleton, str(path))
 
 
 def _read_folder(path: Path, wish: _Wish) -> PoseSequence:
     if (path / "store.json").is_file():
-        raise PoseError(f"{path}: a store of many recordings; give one file, or evaluate on the store")
+        raise DataError(f"{path}: a store of many recordings; give one file, or evaluate on the store")
     if not any(path.glob("*.json")):
         raise _unknown(path, "a folder without OpenPose's *_keypoints.json")
     if wish.image_size is None:
-        raise PoseError(
+        raise DataError(
             f"{path}: OpenPose's files don't tell how large the image is; give image_size, width and height"
         )
     return read_openpose(path, wish.fps or FPS, wish.image_size)
@@ -91,7 +92,7 @@ def _read_json(path: Path, wish: _Wish) -> PoseSequence:
     try:
         record: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise PoseError(f"{path}: not a readable JSON file ({error})") from error
+        raise DataError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(record, dict | list):
         raise _unknown(path, f"JSON with nothing but {record!r:.40}")
     if isinstance(record, list) or "annotations" in record:
@@ -103,13 +104,13 @@ def _read_json(path: Path, wish: _Wish) -> PoseSequence:
     if {"data", "label_index"} <= set(record):
         return kinetics.read_clip(f"{path.resolve().parent.name}/{path.name}", content)
     if "people" in record:
-        raise PoseError(f"{path}: one frame of OpenPose; give the folder that holds them all")
+        raise DataError(f"{path}: one frame of OpenPose; give the folder that holds them all")
     raise _unknown(path, f"JSON with {', '.join(map(str, list(record)[:8])) or 'nothing'} in it")
 
 
 def _read_npz(path: Path, wish: _Wish) -> PoseSequence:
     if path.name == bandai_namco.ARCHIVE or re.match(r"data_[23]d_", path.name):
-        raise PoseError(f"{path}: many recordings in one file; make a store of them with `ups data prepare`")
+        raise DataError(f"{path}: many recordings in one file; make a store of them with `ups data prepare`")
     return read_own(path, wish.skeleton, wish.fps, wish.image_size)
 
 
@@ -134,7 +135,7 @@ def _read_txt(path: Path, _: _Wish) -> PoseSequence:
         for place in places:
             if place.is_file():
                 return kard.read_clip_2d(path.name, path.read_bytes(), place.read_bytes())
-        raise PoseError(
+        raise DataError(
             f"{path}: {name}, which tells the joints that were seen, is neither beside it nor at {places[1]}"
         )
     raise _unknown(path, "a .txt file with another name")
@@ -149,7 +150,7 @@ def _read_csv(path: Path, wish: _Wish) -> PoseSequence:
 
 
 def _read_pickle(path: Path, _: _Wish) -> PoseSequence:
-    raise PoseError(f"{path}: a pickle of PYSKL holds many recordings; make a store of them with `ups data prepare`")
+    raise DataError(f"{path}: a pickle of PYSKL holds many recordings; make a store of them with `ups data prepare`")
 
 
 def _read_bvh(path: Path, _: _Wish) -> PoseSequence:
@@ -159,7 +160,7 @@ def _read_bvh(path: Path, _: _Wish) -> PoseSequence:
         return bandai_namco.bandai_sequence(bvh, path.stem)
     places = _bvh_slots(bvh.joint_names)
     if not {"left_hip", "right_hip", "left_knee", "right_knee"} <= set(places):
-        raise PoseError(
+        raise DataError(
             f"{path}: hips and knees are not among its joints by any known name: {', '.join(bvh.joint_names)}"
         )
     slots = [slot for slot in BANDAI_21.joints if slot in places]
@@ -224,7 +225,7 @@ def _bvh_scale(positions: np.ndarray, places: dict[str, int], path: Path) -> flo
     lengths = {factor: thigh * factor for factor in _BVH_UNITS.values()}
     factor = min(lengths, key=lambda f: abs(np.log(max(lengths[f], 1e-9) / _THIGH)))
     if not 0.2 <= lengths[factor] <= 0.8:
-        raise PoseError(f"{path}: thighs {thigh:g} long; in none of {', '.join(_BVH_UNITS)} is that a human's")
+        raise DataError(f"{path}: thighs {thigh:g} long; in none of {', '.join(_BVH_UNITS)} is that a human's")
     return factor
 
 
@@ -241,5 +242,5 @@ _READERS: dict[str, Callable[[Path, _Wish], PoseSequence]] = {
 }
 
 
-def _unknown(path: Path, found: str) -> PoseError:
-    return PoseError(f"{path}: {found}; understood are:\n  " + "\n  ".join(KINDS))
+def _unknown(path: Path, found: str) -> DataError:
+    return DataError(f"{path}: {found}; understood are:\n  " + "\n  ".join(KINDS))

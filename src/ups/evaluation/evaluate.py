@@ -13,6 +13,7 @@ import numpy as np
 from ups.config import TaskMix
 from ups.data.loader import fixed_view, split_of
 from ups.data.store.store import Store
+from ups.errors import SettingError
 from ups.evaluation.metrics import (
     area_under_curve,
     expected_calibration_error,
@@ -50,8 +51,8 @@ def evaluate(
     instead of expectations.
 
     Raises:
-        ValueError: a part without clips.
-        PoseError: no store, or an unknown protocol.
+        SettingError: a part without clips.
+        DataError: no store, or an unknown protocol.
     """
     results = {}
     train = predictor.config.train
@@ -61,14 +62,14 @@ def evaluate(
         task, _, entry = key.partition("/")
         name, _, protocol = entry.partition(":")
         if not protocol:
-            raise ValueError(f"{key!r}: TASK/STORE:PROTOCOL is needed, as in recognize_3d/nw_ucla:xview")
+            raise SettingError(f"{key!r}: TASK/STORE:PROTOCOL is needed, as in recognize_3d/nw_ucla:xview")
         predictor.frames_of(task)
         if tasks is not None and task not in tasks:
             continue
         store = Store.open(Path(stores) / name)
         indices = split_of(store, protocol, part, train.hold_out, train.seed)
         if len(indices) == 0:
-            raise ValueError(f"{entry}: no clip in part {part!r}; a run validates on what its `hold_out` kept apart")
+            raise SettingError(f"{entry}: no clip in part {part!r}; a run validates on what its `hold_out` kept apart")
         results[key] = evaluate_task(predictor, task, store, indices, flip, greedy)
     return results
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ups.errors import DataError
+
 
 def top_k(scores: ArrayLike, labels: ArrayLike, k: int) -> float:
     """Share of the clips whose true class is among the k best.
@@ -24,22 +26,22 @@ def top_k(scores: ArrayLike, labels: ArrayLike, k: int) -> float:
         A fraction in 0..1.
 
     Raises:
-        ValueError: no clips, shapes that disagree, scores that are not numbers, a label that is not a class, a bad k.
+        DataError: no clips, shapes that disagree, scores that are not numbers, a label that is not a class, a bad k.
     """
     table, truth = np.asarray(scores), np.asarray(labels)
     if table.ndim != 2 or truth.shape != table.shape[:1] or not table.size:
-        raise ValueError(f"scores {table.shape} and labels {truth.shape}; (clips, classes) and (clips,) are needed")
+        raise DataError(f"scores {table.shape} and labels {truth.shape}; (clips, classes) and (clips,) are needed")
     if k < 1:
-        raise ValueError(f"top-{k}: k is at least 1")
+        raise DataError(f"top-{k}: k is at least 1")
     if np.issubdtype(table.dtype, np.integer):
         if k > table.shape[1]:
-            raise ValueError(f"top-{k} of a ranking that holds {table.shape[1]} classes; rank at least {k}")
+            raise DataError(f"top-{k} of a ranking that holds {table.shape[1]} classes; rank at least {k}")
         ranking = table
     else:
         if np.isnan(table).any():
-            raise ValueError(f"{int(np.isnan(table).sum())} of the scores are NaN; the model has diverged")
+            raise DataError(f"{int(np.isnan(table).sum())} of the scores are NaN; the model has diverged")
         if truth.min() < 0 or truth.max() >= table.shape[1]:
-            raise ValueError(f"labels {truth.min()}..{truth.max()}, but there are scores for {table.shape[1]} classes")
+            raise DataError(f"labels {truth.min()}..{truth.max()}, but there are scores for {table.shape[1]} classes")
         ranking = np.argsort(-table, axis=1, kind="stable")
     return float((ranking[:, :k] == truth[:, None]).any(1).mean())
 
@@ -55,7 +57,7 @@ def mpjpe(predicted: ArrayLike, truth: ArrayLike) -> np.ndarray:
         (...,) float64, one error per frame in the unit given.
 
     Raises:
-        ValueError: shapes that differ, positions that are not finite.
+        DataError: shapes that differ, positions that are not finite.
     """
     p, t = _paired_poses(predicted, truth)
     return np.linalg.norm(p - t, axis=-1).mean(-1)
@@ -83,7 +85,7 @@ def procrustes_align(predicted: ArrayLike, truth: ArrayLike) -> np.ndarray:
         (..., J, 3) float64 in the truth's unit and frame.
 
     Raises:
-        ValueError: shapes that differ, positions that are not finite.
+        DataError: shapes that differ, positions that are not finite.
     """
     p, t = _paired_poses(predicted, truth)
     centre = t.mean(-2, keepdims=True)
@@ -108,11 +110,11 @@ def mean_per_action(errors: ArrayLike, actions: Sequence[str] | np.ndarray) -> t
         Action -> its mean, in alphabetical order; and the mean of these means.
 
     Raises:
-        ValueError: no frames, or lengths that differ.
+        DataError: no frames, or lengths that differ.
     """
     values, names = np.asarray(errors, dtype=np.float64), np.asarray(actions)
     if values.ndim != 1 or names.shape != values.shape or not len(values):
-        raise ValueError(f"errors {values.shape} and actions {names.shape}; one of each per frame is needed")
+        raise DataError(f"errors {values.shape} and actions {names.shape}; one of each per frame is needed")
     unique, index = np.unique(names, return_inverse=True)
     means = np.bincount(index, weights=values) / np.bincount(index)
     return {str(name): float(mean) for name, mean in zip(unique, means, strict=True)}, float(means.mean())
@@ -129,13 +131,13 @@ def area_under_curve(ratios: ArrayLike, accuracies: ArrayLike) -> float:
         accuracies: (R,).
 
     Raises:
-        ValueError: fewer than two points, lengths that differ, ratios that don't rise.
+        DataError: fewer than two points, lengths that differ, ratios that don't rise.
     """
     x, y = np.asarray(ratios, dtype=np.float64), np.asarray(accuracies, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
-        raise ValueError(f"ratios {x.shape} and accuracies {y.shape}; at least two of each are needed")
+        raise DataError(f"ratios {x.shape} and accuracies {y.shape}; at least two of each are needed")
     if (np.diff(x) <= 0).any():
-        raise ValueError(f"ratios {x.tolist()} don't rise; sort them and drop repeated ones")
+        raise DataError(f"ratios {x.tolist()} don't rise; sort them and drop repeated ones")
     return float(((y[1:] + y[:-1]) / 2 * np.diff(x)).sum() / (x[-1] - x[0]))
 
 
@@ -151,7 +153,7 @@ def expected_calibration_error(probabilities: ArrayLike, correct: ArrayLike, bin
         A fraction in 0..1; 0 = of the answers given with probability p, a share p is right.
 
     Raises:
-        ValueError: no answers, lengths that differ, a probability outside 0..1, no bins.
+        DataError: no answers, lengths that differ, a probability outside 0..1, no bins.
     """
     p, right, index = _binned(probabilities, correct, bins)
     gaps = np.bincount(index, weights=right - p, minlength=bins)
@@ -178,11 +180,11 @@ def _binned(probabilities: ArrayLike, correct: ArrayLike, bins: int) -> tuple[np
     """Probabilities and whether each was right as floats, and each one's bin."""
     p, right = np.asarray(probabilities, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     if p.ndim != 1 or p.shape != right.shape or not len(p):
-        raise ValueError(f"probabilities {p.shape} and correct {right.shape}; one of each per answer is needed")
+        raise DataError(f"probabilities {p.shape} and correct {right.shape}; one of each per answer is needed")
     if not (p.min() >= 0 and p.max() <= 1):
-        raise ValueError(f"probabilities lie in 0..1, found {p.min()}..{p.max()}")
+        raise DataError(f"probabilities lie in 0..1, found {p.min()}..{p.max()}")
     if bins < 1:
-        raise ValueError(f"{bins} bins; at least 1 is needed")
+        raise DataError(f"{bins} bins; at least 1 is needed")
     return p, right, np.clip(np.ceil(p * bins).astype(int) - 1, 0, bins - 1)
 
 
@@ -197,13 +199,13 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
         -1..1; NaN where a or b is constant, for which no correlation is defined.
 
     Raises:
-        ValueError: fewer than two values, lengths that differ, values that are NaN.
+        DataError: fewer than two values, lengths that differ, values that are NaN.
     """
     x, y = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
-        raise ValueError(f"values {x.shape} and {y.shape}; at least two of each are needed")
+        raise DataError(f"values {x.shape} and {y.shape}; at least two of each are needed")
     if np.isnan(x).any() or np.isnan(y).any():
-        raise ValueError("values to correlate are NaN; drop these pairs first")
+        raise DataError("values to correlate are NaN; drop these pairs first")
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     from scipy.stats import rankdata
@@ -215,8 +217,8 @@ def _paired_poses(predicted: ArrayLike, truth: ArrayLike) -> tuple[np.ndarray, n
     """Both as float64, checked."""
     p, t = np.asarray(predicted, dtype=np.float64), np.asarray(truth, dtype=np.float64)
     if p.shape != t.shape or p.ndim < 2 or p.shape[-1] != 3 or not p.shape[-2]:
-        raise ValueError(f"predicted {p.shape} and truth {t.shape}; both must be (..., joints, 3)")
+        raise DataError(f"predicted {p.shape} and truth {t.shape}; both must be (..., joints, 3)")
     for name, value in (("predicted", p), ("true", t)):
         if not np.isfinite(value).all():
-            raise ValueError(f"{int((~np.isfinite(value)).sum())} of the {name} coordinates are not finite")
+            raise DataError(f"{int((~np.isfinite(value)).sum())} of the {name} coordinates are not finite")
     return p, t

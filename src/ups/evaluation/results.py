@@ -25,6 +25,7 @@ from rich.text import Text
 from ups import __version__
 from ups.config import to_dict
 from ups.data.datasets.h36m import H36M_ACTIONS
+from ups.errors import SettingError
 from ups.reporting.html import write_whole
 
 if TYPE_CHECKING:
@@ -101,17 +102,17 @@ def read_record(path: Path) -> Record:
 
     Raises:
         OSError: the file can't be read.
-        ValueError: it holds something else.
+        SettingError: it holds something else.
     """
     try:
         record = json.loads(Path(path).read_bytes())
     except ValueError as error:
-        raise ValueError(f"{path}: is not JSON ({error}); `ups evaluate` writes such files") from error
+        raise SettingError(f"{path}: is not JSON ({error}); `ups evaluate` writes such files") from error
     results = record.get("results") if isinstance(record, dict) else None
     if not isinstance(results, dict) or not all(isinstance(metrics, dict) for metrics in results.values()):
-        raise ValueError(f"{path}: holds no results of an evaluation; `ups evaluate` writes such files")
+        raise SettingError(f"{path}: holds no results of an evaluation; `ups evaluate` writes such files")
     if missing := [key for key in ("checkpoint", "recipe", "steps") if key not in record]:
-        raise ValueError(f"{path}: lacks {', '.join(missing)}; evaluate the model again")
+        raise SettingError(f"{path}: lacks {', '.join(missing)}; evaluate the model again")
     return record
 
 
@@ -120,14 +121,14 @@ def read_records(paths: Iterable[Path]) -> list[Record]:
 
     Raises:
         OSError: no such file or folder.
-        ValueError: a folder without records, or a file that is none.
+        SettingError: a folder without records, or a file that is none.
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
         if path.is_dir():
             below = sorted(path.rglob(METRICS))
             if not below:
-                raise ValueError(f"{path}: no {METRICS} in or below it; `ups evaluate` makes one")
+                raise SettingError(f"{path}: no {METRICS} in or below it; `ups evaluate` makes one")
             found.update(dict.fromkeys(below))
         else:
             found[path] = None

@@ -24,10 +24,11 @@ from ups.data.formats.native import write_file
 from ups.data.open_file import read_file
 from ups.data.store.prepare import write_store
 from ups.data.store.store import Store
+from ups.errors import DataError
 from ups.evaluation.evaluate import RATIOS, evaluate
 from ups.evaluation.results import headline
 from ups.inference.predictor import Predictor
-from ups.pose import PoseError, PoseSequence
+from ups.pose import PoseSequence
 from ups.recipes import get_recipe
 from ups.reporting.charts import line_chart, route_diagram
 from ups.reporting.html import figure, html_table, write_page
@@ -300,7 +301,7 @@ def _test_clips(data_set: DataSet, folder: Path, most: int = 3) -> list[PoseSequ
     found: dict[int, PoseSequence] = {}
     try:
         for item in data_set.read(folder):
-            if not isinstance(item, PoseError) and item[1].get(protocol) == "test":
+            if not isinstance(item, DataError) and item[1].get(protocol) == "test":
                 found.setdefault(item[0].label, item[0])
             if len(found) == most:
                 break

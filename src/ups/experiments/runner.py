@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ups import recipes
 from ups.config import Config, from_dict
+from ups.errors import IncompleteError, SettingError, TrainingError
 from ups.evaluation.results import METRICS, Record, Variant, measures, new_record, read_record, variants, write_record
 from ups.recipes import seeded, separate, without_routing
 
@@ -119,12 +120,12 @@ def experiments(name: str, base: Config, seeds: Sequence[int] = (0,), fine_tune:
         fine_tune: optimiser steps of fine-tuning on each task, as a share of the config's cycles; 0 = none.
 
     Raises:
-        ValueError: an unknown set, no seed, a share below 0.
+        SettingError: an unknown set, no seed, a share below 0.
     """
     if name not in SETS:
-        raise ValueError(f"unknown set of experiments {name!r}; known: {', '.join(SETS)}")
+        raise SettingError(f"unknown set of experiments {name!r}; known: {', '.join(SETS)}")
     if not seeds or fine_tune < 0:
-        raise ValueError(f"{len(seeds)} seeds, a share of {fine_tune} for fine-tuning; at least 1 and 0 are needed")
+        raise SettingError(f"{len(seeds)} seeds, a share of {fine_tune} for fine-tuning; at least 1 and 0 are needed")
     names: dict[Config, str] = {without_routing(base): "without_routing", base: "unified"}
     for variant, config in SETS[name](base).items():
         names.setdefault(config, variant)
@@ -134,7 +135,7 @@ def experiments(name: str, base: Config, seeds: Sequence[int] = (0,), fine_tune:
 
 
 def state(experiment: Experiment, output: Path) -> State:
-    """How far an experiment in OUTPUT is; ValueError where its folder holds a run of another configuration."""
+    """How far an experiment in OUTPUT is; SettingError where its folder holds a run of another configuration."""
     step = _steps(experiment, output)
     if step < experiment.total:
         return State(step, (), False)
@@ -152,13 +153,12 @@ def run(chosen: Sequence[Experiment], stores: Path, output: Path) -> None:
         output: folder of all runs.
 
     Raises:
-        ValueError, OSError: a folder that holds a run of another configuration; a store that is missing.
+        SettingError, OSError: a folder that holds a run of another configuration; a store that is missing.
         RuntimeError: some experiments failed, or their text encoder is not to be had; all others are done.
         KeyboardInterrupt: after the checkpoint was saved; the same call goes on from it.
     """
     from ups.tokens.text_encoders import get_text_encoder
     from ups.training.batches import open_stores
-    from ups.training.run import TrainingError
 
     states = [state(experiment, output) for experiment in chosen]  # another configuration shows before anything runs
     failed = []
@@ -178,7 +178,7 @@ def run(chosen: Sequence[Experiment], stores: Path, output: Path) -> None:
         except TrainingError as error:
             failed.append(f"{experiment.title}: {error}")
     if failed:
-        raise RuntimeError(f"{len(failed)} of {len(chosen)} experiments could not be run: " + "; ".join(failed))
+        raise IncompleteError(f"{len(failed)} of {len(chosen)} experiments could not be run: " + "; ".join(failed))
 
 
 def listing(chosen: Sequence[Experiment], output: Path) -> Table:
@@ -290,14 +290,14 @@ def _evaluate(experiment: Experiment, trained: Trained, stores: Path, output: Pa
 
 
 def _steps(experiment: Experiment, output: Path, tuned_on: str = "") -> int:
-    """Optimiser steps that a run has behind it; ValueError where it is one of another configuration."""
+    """Optimiser steps that a run has behind it; SettingError where it is one of another configuration."""
     folder = experiment.folder(output, tuned_on)
     path = folder / "checkpoint" / "model.json"
     if not path.exists():
         return 0
     facts = json.loads(path.read_text())
     if not _same(experiment, from_dict(Config, facts["config"]), tuned_on):
-        raise ValueError(
+        raise SettingError(
             f"{folder}: holds a run of {experiment.title} with another configuration (recipe, share, "
             "held-out subjects, fine-tuning or version); give another --output, or remove that folder"
         )

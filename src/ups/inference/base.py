@@ -8,8 +8,9 @@ import numpy as np
 
 from ups.checkpoint.known_actions import taught_actions
 from ups.config import Config
+from ups.errors import DataError, SettingError
 from ups.inference.predictions import Answer, Lifted, ranked
-from ups.pose import PoseError, PoseSequence
+from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.skeletons import pick_joints, skeleton_of
 from ups.tasks import get_task
@@ -57,13 +58,13 @@ class Answerer(ABC):
             if mix.task == task:
                 return mix.frames
         known = ", ".join(mix.task for mix in self.config.train.tasks)
-        raise ValueError(f"the model was not trained on {task!r}; it knows {known}")
+        raise SettingError(f"the model was not trained on {task!r}; it knows {known}")
 
     def familiar(self, task: str, clip: PoseSequence) -> PoseSequence:
         """The clip without joints that no training data of the task had: the weights of their slots were never trained.
 
         Raises:
-            PoseError: neither a pelvis nor both hips are left.
+            DataError: neither a pelvis nor both hips are left.
         """
         entries = [entry for mix in self.config.train.tasks if mix.task == task for entry in mix.data]
         names = [entry.partition(":")[0] for entry in entries]
@@ -118,7 +119,7 @@ class Answerer(ABC):
         """Log-probability of each class for each clip: (clips, classes) float32. The clips share one skeleton."""
         question = get_task(task)
         if not isinstance(question, ActionTask):
-            raise ValueError(f"task {task!r} does not answer with an action")
+            raise SettingError(f"task {task!r} does not answer with an action")
         frames, skeleton = self.frames_of(task), clips[0].skeleton.sorted_by_slot()
         scores = []
         for start in range(0, len(clips), batch):
@@ -143,16 +144,16 @@ class Answerer(ABC):
         """How `lift` cuts windows: their length, the frame of a window decoded first, and how many are decoded.
 
         Raises:
-            PoseError: no frame is decoded, or the decoded ones don't fit into a window.
-            ValueError: the model does not estimate poses.
+            DataError: no frame is decoded, or the decoded ones don't fit into a window.
+            SettingError: the model does not estimate poses.
         """
         frames = self.frames_of("estimate_pose")
         stride = min(default_stride(frames) if stride is None else stride, frames)
         if stride < 1:
-            raise PoseError(f"stride {stride}: at least 1 frame is decoded from each window")
+            raise DataError(f"stride {stride}: at least 1 frame is decoded from each window")
         first = (frames - stride) // 2 if delay is None else frames - 1 - delay
         if not 0 <= first <= frames - stride:
-            raise PoseError(
+            raise DataError(
                 f"a delay of {delay} frames; windows have {frames} frames of which {stride} are decoded, so that it is "
                 f"{stride - 1} to {frames - 1}"
             )

@@ -29,6 +29,7 @@ from ups.batch import CONTEXT, Poses
 from ups.checkpoint.io import Trained, replaced
 from ups.checkpoint.prune import cut_to_route
 from ups.config import to_dict
+from ups.errors import SettingError
 from ups.inference.onnx import FORMAT, runtime
 from ups.model.decoder import Cache, DecoderBlock
 from ups.model.ups import UPS
@@ -193,8 +194,8 @@ def export(trained: Trained, task: str, output: Path, skeleton: Skeleton | None 
         The skeleton, as exported.
 
     Raises:
-        ValueError: a task that the model was not trained on, routing "dense", packages that are missing.
-        PoseError: neither a pelvis nor both hips among the joints that the model knows.
+        SettingError: a task that the model was not trained on, routing "dense", packages that are missing.
+        DataError: neither a pelvis nor both hips among the joints that the model knows.
         OSError: the folder can't be written.
     """
     runtime()
@@ -214,7 +215,7 @@ def export(trained: Trained, task: str, output: Path, skeleton: Skeleton | None 
 
 def _first_skeleton(cut: Trained, task: str) -> Skeleton:
     if not cut.data_sets:
-        raise ValueError(f"task {task!r}: the model knows none of its data sets; say which --skeleton the clips have")
+        raise SettingError(f"task {task!r}: the model knows none of its data sets; say which --skeleton the clips have")
     return next(iter(cut.data_sets.values()))[1]
 
 
@@ -336,12 +337,12 @@ def _steps(model: UPS, layout: Layout) -> list[dict[str, Any]]:
 
 
 def _onnx() -> None:
-    """Raises ValueError with the remedy where a package that writes ONNX is missing."""
+    """Raises SettingError with the remedy where a package that writes ONNX is missing."""
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise ValueError(
+        raise SettingError(
             f"writing ONNX needs packages ({error}): pip install 'unified-pose-sequence[export]'"
         ) from error
 

@@ -15,6 +15,8 @@ from torch import Tensor, fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from ups.errors import SettingError
+
 Call = Callable[..., tuple[Tensor, ...]]
 
 _CHANGING = ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__")
@@ -31,7 +33,7 @@ def record(call: Call, inputs: Sequence[Tensor]) -> Call:
     function returns may be overwritten by its next call. It is not for several threads at once.
 
     Raises:
-        ValueError: control flow that depends on the inputs.
+        SettingError: control flow that depends on the inputs.
     """
     inputs = [x.clone() for x in inputs]
     recorder = _Recorder(inputs)
@@ -84,7 +86,7 @@ class _Recorder(TorchFunctionMode):
         if not matters:
             return result
         if func in _TO_PYTHON:
-            raise ValueError("a computation whose course depends on its input can't be recorded")
+            raise SettingError("a computation whose course depends on its input can't be recorded")
         made = [x for x in tree_leaves(result) if isinstance(x, Tensor)]
         if not changes and (not made or result is args[0]):
             return result

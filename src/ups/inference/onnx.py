@@ -16,8 +16,9 @@ import numpy as np
 
 from ups.batch import PERSONS
 from ups.config import Config, from_dict
+from ups.errors import DataError, SettingError
 from ups.inference.base import Answerer
-from ups.pose import PoseError, PoseSequence
+from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.skeletons import pick_joints
 from ups.tasks.action import ActionTask
@@ -30,11 +31,11 @@ FORMAT = 1
 
 
 def runtime() -> ModuleType:
-    """ONNX Runtime; raises ValueError with the remedy where it is not installed."""
+    """ONNX Runtime; raises SettingError with the remedy where it is not installed."""
     try:
         import onnxruntime
     except ImportError as error:
-        raise ValueError(
+        raise SettingError(
             f"ONNX Runtime is needed ({error}): pip install 'unified-pose-sequence[export]', or onnxruntime alone"
         ) from error
     return onnxruntime
@@ -76,7 +77,7 @@ class OnnxPredictor(Answerer):
         threads: that compute; ONNX Runtime's choice where None.
 
     Raises:
-        ValueError: no export there, one of another version, or ONNX Runtime is not installed.
+        SettingError: no export there, one of another version, or ONNX Runtime is not installed.
     """
 
     def __init__(self, folder: Path | str, threads: int | None = None) -> None:
@@ -99,11 +100,11 @@ class OnnxPredictor(Answerer):
                 for name in ("encoder", "step")
             )
         except Exception as error:  # ONNX Runtime's own classes of error have no common ancestor of theirs
-            raise ValueError(f"{folder}: can't be run ({error}); is the copy complete? Export again if so") from error
+            raise SettingError(f"{folder}: can't be run ({error}); is the copy complete? Export again if so") from error
         self.steps = [Step.from_dict(step) for step in facts.get("schedule", ())]
 
     def familiar(self, task: str, clip: PoseSequence) -> PoseSequence:
-        """The clip with the joints that the model was exported for; PoseError names those that it lacks."""
+        """The clip with the joints that the model was exported for; DataError names those that it lacks."""
         return pick_joints(clip, self.skeleton, clip.id or "clip")
 
     def action_scores(
@@ -113,7 +114,7 @@ class OnnxPredictor(Answerer):
         self._check(skeleton)
         persons = [persons_of(e) for e in examples]
         if (most := max(map(len, persons))) > PERSONS:
-            raise PoseError(f"a clip has {most} persons; at most {PERSONS} can be read: keep those that matter")
+            raise DataError(f"a clip has {most} persons; at most {PERSONS} can be read: keep those that matter")
         clip = np.array([i for i, seen in enumerate(persons) for _ in seen])
         number = np.array([k for seen in persons for k in range(len(seen))], np.int64)
         tokens, real = self.encoder.run(None, {**self._inputs(examples, persons), "person": number})
@@ -167,7 +168,7 @@ class OnnxPredictor(Answerer):
 
     def _check(self, skeleton: Skeleton) -> None:
         if skeleton.joints != self.skeleton.sorted_by_slot().joints:
-            raise PoseError(
+            raise DataError(
                 f"clips of skeleton {skeleton.name!r}; the model was exported for the joints of {self.skeleton.name!r}: "
                 "export it again with --skeleton"
             )
@@ -193,9 +194,11 @@ def _facts(folder: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{folder}: no exported model there ({error}); `ups export` writes one") from error
+        raise SettingError(f"{folder}: no exported model there ({error}); `ups export` writes one") from error
     if not isinstance(facts, dict) or "export_format" not in facts:
-        raise ValueError(f"{folder}: a checkpoint, not an exported model; `ups export` makes one of it")
+        raise SettingError(f"{folder}: a checkpoint, not an exported model; `ups export` makes one of it")
     if facts["export_format"] != FORMAT:
-        raise ValueError(f"{folder}: export format {facts['export_format']}, this version reads {FORMAT}; export again")
+        raise SettingError(
+            f"{folder}: export format {facts['export_format']}, this version reads {FORMAT}; export again"
+        )
     return facts

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ups.errors import DataError
 from ups.inference.base import Answerer, one_person
 from ups.inference.onnx import OnnxPredictor
 from ups.inference.predictions import Answer, ranked
-from ups.pose import PoseError, PoseSequence, Space, pose_sequence
+from ups.pose import PoseSequence, Space, pose_sequence
 from ups.skeleton import Skeleton, get_skeleton
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask
@@ -77,8 +78,8 @@ class OnlinePredictor:
         lifter: who lifts, where that isn't `predictor`: exported models answer one task each.
 
     Raises:
-        PoseError: a setting of poses that can't be (see `PoseSequence`, `Predictor.windows`), or no horizon.
-        ValueError: an unknown skeleton, or a class that the model does not know.
+        DataError: a setting of poses that can't be (see `PoseSequence`, `Predictor.windows`), or no horizon.
+        SettingError: an unknown skeleton, or a class that the model does not know.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class OnlinePredictor:
         lifter: Predictor | OnnxPredictor | None = None,
     ) -> None:
         if horizon < 1:
-            raise PoseError(f"a horizon of {horizon} frames; at least 1 is needed")
+            raise DataError(f"a horizon of {horizon} frames; at least 1 is needed")
         self.predictor, self._namer = _for_one(predictor)
         self.lifter, self._lifter = (self.predictor, self._namer) if lifter is None else _for_one(lifter)
         self.skeleton = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
@@ -125,8 +126,8 @@ class OnlinePredictor:
         """Frames between the last one pushed and the one whose 3D pose is told.
 
         Raises:
-            PoseError: the frames are not 2D.
-            ValueError: the model does not estimate poses.
+            DataError: the frames are not 2D.
+            SettingError: the model does not estimate poses.
         """
         self._check_lifting()
         length, first, _ = self._window
@@ -140,18 +141,18 @@ class OnlinePredictor:
             visibility: (J) or (M, J) in 0..1; every joint that is not NaN counts as seen where None.
 
         Raises:
-            PoseError: another shape, a value that is infinite; the stream is as before.
+            DataError: another shape, a value that is infinite; the stream is as before.
         """
         m, _, j, v = self._joints.shape
         joints = np.asarray(joints, np.float32)
         if joints.shape not in ([(m, j, v), (j, v)] if m == 1 else [(m, j, v)]):
-            raise PoseError(
+            raise DataError(
                 f"frame {self.frames}: joints have shape {joints.shape}; ({m}, {j}, {v}) is needed: persons, joints of "
                 f"{self.skeleton.name!r}, coordinates of space {self.space!r}"
             )
         seen = None if visibility is None else np.asarray(visibility, np.float32)
         if seen is not None and seen.shape != joints.shape[:-1]:
-            raise PoseError(f"frame {self.frames}: visibility has shape {seen.shape}; {joints.shape[:-1]} is needed")
+            raise DataError(f"frame {self.frames}: visibility has shape {seen.shape}; {joints.shape[:-1]} is needed")
         frame = pose_sequence(
             joints.reshape(m, 1, j, v), self.skeleton, space=self.space, fps=self.fps, image_size=self.image_size,
             visibility=None if seen is None else seen.reshape(m, 1, j), id=f"frame {self.frames}",
@@ -168,8 +169,8 @@ class OnlinePredictor:
         """The action so far: that of `predictor.anticipate` (or `recognize`) for the last `horizon` frames.
 
         Raises:
-            PoseError: no frame yet.
-            ValueError: the model was not trained on the question.
+            DataError: no frame yet.
+            SettingError: the model was not trained on the question.
         """
         task = get_task(self._task)
         assert isinstance(task, ActionTask)
@@ -185,8 +186,8 @@ class OnlinePredictor:
         frames so far. Every `stride`-th frame they are computed for `stride` frames at once.
 
         Raises:
-            PoseError: the frames are not 2D.
-            ValueError: the model does not estimate poses.
+            DataError: the frames are not 2D.
+            SettingError: the model does not estimate poses.
         """
         frame = self.frames - 1 - self.delay
         if frame < 0:
@@ -199,9 +200,9 @@ class OnlinePredictor:
         return OnlinePose(frame, joints[:, place], spread[:, place], skeleton)
 
     def seen(self, frames: int) -> PoseSequence:
-        """The last frames, at most that many and at most those that are kept; raises PoseError where there is none."""
+        """The last frames, at most that many and at most those that are kept; raises DataError where there is none."""
         if self.frames == 0:
-            raise PoseError("the stream has no frame yet; push one first")
+            raise DataError("the stream has no frame yet; push one first")
         part = slice(max(0, self._end - min(frames, self._capacity)), self._end)
         joints, visibility = self._joints[:, part].copy(), self._visibility[:, part].copy()
         return PoseSequence(
@@ -229,7 +230,7 @@ class OnlinePredictor:
 
     def _check_lifting(self) -> None:
         if self.space != "image":
-            raise PoseError(f"3D poses are told of 2D joints; this stream's space is {self.space!r}")
+            raise DataError(f"3D poses are told of 2D joints; this stream's space is {self.space!r}")
         self.lifter.frames_of(LIFTING)
 
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ups.config import Decoding, ModelConfig
+from ups.errors import SettingError
 from ups.model.attention import attend
 from ups.model.layers import channel_dropout, normalise
 from ups.tokens.layout import POSITIONS, Layout
@@ -58,7 +59,7 @@ def schedule(layout: Layout, decoding: Decoding) -> Schedule:
     the joint before. level: all joints of one depth in the skeleton's tree at once, fed by x, y, z of their parents.
 
     Raises:
-        ValueError: several tokens are to be written at a step, and the layout's coordinates do not come first, x, y, z
+        SettingError: several tokens are to be written at a step, and the layout's coordinates do not come first, x, y, z
             of a joint at a time; or a level is to be, and the tokens are not sorted by depth.
     """
     count, anchors = len(layout.positions), layout.anchors
@@ -67,14 +68,14 @@ def schedule(layout: Layout, decoding: Decoding) -> Schedule:
     tokens = tuple(zip(first, [*first[1:], count], strict=True))
     sizes = [b - a for a, b in tokens]
     if together and sizes != [3] * sizes.count(3) + [1] * sizes.count(1):
-        raise ValueError(
+        raise SettingError(
             f"decoding {decoding!r} writes x, y, z of a joint at once, then other tokens one by one; this layout's runs "
             f"are {sizes}: order it so, or use decoding 'token'"
         )
     unsorted = "the layout's tokens are not sorted by depth: put parents before children"
     if decoding == "level":
         if any(p >= a for a, b in tokens for p in layout.parents[a:b]):
-            raise ValueError(unsorted)
+            raise SettingError(unsorted)
         feeds = tuple(tuple(sorted({p for p in layout.parents[a:b] if p >= 0})) for a, b in tokens)
         depth: list[int] = []
         for a, _ in tokens:
@@ -85,7 +86,7 @@ def schedule(layout: Layout, decoding: Decoding) -> Schedule:
         feeds = ((), *(tuple(range(a, b)) for a, b in tokens[:-1]))
         steps = tuple(range(len(tokens)))
     if any(b < a for a, b in zip(steps, steps[1:], strict=False)):
-        raise ValueError(unsorted)
+        raise SettingError(unsorted)
     spans = tuple((steps.index(s), len(steps) - steps[::-1].index(s)) for s in range(steps[-1] + 1))
     return Schedule(tokens, feeds, steps, spans)
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ups.batch import PERSONS, Batch, Poses
 from ups.config import ModelConfig
+from ups.errors import SettingError
 from ups.model.decoder import Cache, Decoder, Schedule, schedule
 from ups.model.encoder import Encoder, SlotLinear
 from ups.model.layers import normalise
@@ -116,9 +117,9 @@ class UPS(nn.Module):
         nn.init.normal_(self.vocabulary.project.weight)  # unit weights: its step must stay small beside AdamW's rate
 
     def task_index(self, task: str) -> int:
-        """Row of the task's embedding; ValueError names the tasks that the model knows."""
+        """Row of the task's embedding; SettingError names the tasks that the model knows."""
         if task not in self.tasks:
-            raise ValueError(f"the model was not trained on task {task!r}; it knows {', '.join(self.tasks)}")
+            raise SettingError(f"the model was not trained on task {task!r}; it knows {', '.join(self.tasks)}")
         return self.tasks.index(task)
 
     def routes(self) -> dict[str, list[int]]:
@@ -177,7 +178,7 @@ class UPS(nn.Module):
         if not layout.per_frame:
             return self.clip_memory(encoded, poses)
         if target_frames is None:
-            raise ValueError(f"task {task!r} decodes a pose for each target frame: give target_frames (P, T)")
+            raise SettingError(f"task {task!r} decodes a pose for each target frame: give target_frames (P, T)")
         return self.frame_memories(encoded, poses, target_frames), None
 
     def start(self, task: str, sequences: int) -> Tensor:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ups.errors import SettingError
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -49,18 +51,18 @@ def line_chart(
         log_y: a logarithmic y axis.
 
     Raises:
-        ValueError: no series, or an x and y of different shapes.
+        SettingError: no series, or an x and y of different shapes.
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
     if not series:
-        raise ValueError(f"chart {title!r} has no series")
+        raise SettingError(f"chart {title!r} has no series")
 
     def draw(axes: Axes) -> None:
         for i, (name, (x, y)) in enumerate(series.items()):
             x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
             if x.ndim != 1 or x.shape != y.shape:
-                raise ValueError(f"chart {title!r}: series {name!r} has x {x.shape} and y {y.shape}")
+                raise SettingError(f"chart {title!r}: series {name!r} has x {x.shape} and y {y.shape}")
             y = np.where(np.isfinite(y) & ((y > 0) | (not log_y)), y, np.nan)
             marker = "o" if len(x) <= 12 else ""
             line = ("-", "--", ":", "-.")[i // len(SERIES) % 4] + marker
@@ -88,10 +90,10 @@ def bar_chart(series: Mapping[str, Mapping[str, float]], x_label: str, title: st
         title: plain text above.
 
     Raises:
-        ValueError: no series, or one without values.
+        SettingError: no series, or one without values.
     """
     if not series or not all(series.values()):
-        raise ValueError(f"chart {title!r} has a series without values")
+        raise SettingError(f"chart {title!r} has a series without values")
     names = list(dict.fromkeys(name for values in series.values() for name in values))
     thick = 0.8 / len(series)
 
@@ -121,13 +123,13 @@ def confusion_chart(counts: ArrayLike, classes: Sequence[str], title: str) -> st
         title: plain text above.
 
     Raises:
-        ValueError: counts of another shape, or no class.
+        SettingError: counts of another shape, or no class.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
     table, k = np.asarray(counts), len(classes)
     if table.shape != (k, k) or not k:
-        raise ValueError(f"chart {title!r}: counts {table.shape} for {k} classes; (classes, classes) is needed")
+        raise SettingError(f"chart {title!r}: counts {table.shape} for {k} classes; (classes, classes) is needed")
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
     colours = LinearSegmentedColormap.from_list("shares", [SERIES[0] + "00", SERIES[0]])
 
@@ -173,7 +175,7 @@ def route_diagram(routes: Mapping[str, Sequence[int]], blocks: int) -> str:
         blocks: H, blocks in each layer.
 
     Raises:
-        ValueError: no routes, routes of different lengths, or a block that doesn't exist.
+        SettingError: no routes, routes of different lengths, or a block that doesn't exist.
     """
     layers, lane = _depth_of(routes, blocks), 16
     labels = 24 + 7 * max(map(len, routes))
@@ -257,13 +259,13 @@ def _block(x: float, y: float, side: float, label: str, colour: str, chosen: boo
 
 
 def _depth_of(routes: Mapping[str, Sequence[int]], blocks: int) -> int:
-    """Layers of the routes; ValueError where they don't fit each other or the blocks."""
+    """Layers of the routes; SettingError where they don't fit each other or the blocks."""
     depth = {len(route) for route in routes.values()}
     if len(depth) != 1 or 0 in depth:
-        raise ValueError(f"routes of {sorted(depth)} layers; every task needs one block in each layer")
+        raise SettingError(f"routes of {sorted(depth)} layers; every task needs one block in each layer")
     for task, route in routes.items():
         if not all(0 <= block < blocks for block in route):
-            raise ValueError(f"route {list(route)} of task {task!r} leaves the blocks 0..{blocks - 1}")
+            raise SettingError(f"route {list(route)} of task {task!r} leaves the blocks 0..{blocks - 1}")
     return depth.pop()
 
 

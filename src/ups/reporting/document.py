@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from ups.errors import SettingError
 from ups.reporting.html import figure, html_table, markdown_table, write_page, write_whole
 
 
@@ -67,12 +68,12 @@ def write_document(folder: Path, title: str, sections: Sequence[Section]) -> Pat
 
     Raises:
         OSError: a file can't be written; none is left half-written.
-        ValueError: two charts of one name, or a table with rows of another length than its header.
+        SettingError: two charts of one name, or a table with rows of another length than its header.
     """
     charts = [block for _, blocks in sections for block in blocks if isinstance(block, Chart)]
     names = [chart.name for chart in charts]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"several charts are called {', '.join(twice)}; each needs a name of its own")
+        raise SettingError(f"several charts are called {', '.join(twice)}; each needs a name of its own")
     text = f"# {title}\n\n" + "\n".join(_markdown(heading, blocks) for heading, blocks in sections)
     html = [(heading, "".join(map(_html, blocks))) for heading, blocks in sections]
     for chart in charts:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from ups.errors import SettingError
+
 _NUMBER = re.compile(r"[+\-−]?[\d.,]+(e[+-]?\d+)?( ?± ?[\d.,]+)?( ?[%×]| [a-zA-Zµ]{1,4}(/s)?)?|[–-]?")
 
 
@@ -15,7 +17,7 @@ def markdown_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -
     """A Markdown table; numeric columns are right-aligned, None is shown as "–".
 
     Raises:
-        ValueError: a row with another number of cells than the header.
+        SettingError: a row with another number of cells than the header.
     """
     cells = _cells(header, rows)
 
@@ -32,7 +34,7 @@ def html_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> st
     More than ten columns are set closer together.
 
     Raises:
-        ValueError: a row with another number of cells than the header.
+        SettingError: a row with another number of cells than the header.
     """
     cells = _cells(header, rows)
     classes = [' class="number"' if numeric else "" for numeric in _numeric_columns(cells)]
@@ -102,7 +104,7 @@ def _cells(header: Sequence[object], rows: Sequence[Sequence[object]]) -> list[l
     """Header and rows as texts."""
     for i, row in enumerate(rows):
         if len(row) != len(header):
-            raise ValueError(f"row {i} of the table has {len(row)} cells, its header {len(header)}: {list(row)}")
+            raise SettingError(f"row {i} of the table has {len(row)} cells, its header {len(header)}: {list(row)}")
     return [["–" if value is None else str(value) for value in row] for row in (header, *rows)]
 
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ups.pose import PoseError, PoseSequence, Space
+from ups.errors import DataError, SettingError
+from ups.pose import PoseSequence, Space
 from ups.reporting.charts import SERIES
 from ups.reporting.html import write_whole
 from ups.skeleton import Skeleton
@@ -45,7 +46,7 @@ def save_picture(
         answers: (class name, probability in 0..1), best first, for a bar chart at the right.
 
     Raises:
-        PoseError: no joint is visible in any frame.
+        DataError: no joint is visible in any frame.
         OSError: the file can't be written.
     """
     from matplotlib.figure import Figure
@@ -85,15 +86,15 @@ def save_lift_picture(
         person: which of the sequence's persons was lifted.
 
     Raises:
-        PoseError: the person is not visible in any frame.
-        ValueError: a sequence that is not 2D, lifted poses of another shape or not finite.
+        DataError: the person is not visible in any frame.
+        SettingError: a sequence that is not 2D, lifted poses of another shape or not finite.
         OSError: the file can't be written.
     """
     from matplotlib.figure import Figure
 
     skeleton = sequence.skeleton
     if sequence.space != "image":
-        raise ValueError(
+        raise SettingError(
             f"lifting starts from 2D poses, but {sequence.id or 'the sequence'} is in space {sequence.space!r}"
         )
     poses = {"lifted": _checked(lifted, (sequence.frames, len(skeleton), 3), "lifted")}
@@ -142,17 +143,17 @@ def skeleton_animation(
         element_id: id of the fragment's element, unique in the page: a letter, then letters, digits, "-" or "_".
 
     Raises:
-        ValueError: no poses, shapes that differ, values that are not finite, a bad fps or id.
+        SettingError: no poses, shapes that differ, values that are not finite, a bad fps or id.
     """
     if not re.fullmatch(r"[A-Za-z][\w-]*", element_id, re.ASCII):
-        raise ValueError(f'element_id {element_id!r}: a letter, then letters, digits, "-" or "_" are needed')
+        raise SettingError(f'element_id {element_id!r}: a letter, then letters, digits, "-" or "_" are needed')
     if not np.isfinite(fps) or fps <= 0:
-        raise ValueError(f"{fps} frames per second; a positive number is needed")
+        raise SettingError(f"{fps} frames per second; a positive number is needed")
     if not poses:
-        raise ValueError("an animation needs at least one sequence of poses")
+        raise SettingError("an animation needs at least one sequence of poses")
     shape = (np.shape(next(iter(poses.values())))[0], len(skeleton), 3)
     if not shape[0]:
-        raise ValueError("an animation needs at least one frame")
+        raise SettingError("an animation needs at least one frame")
     axes = (1, 1, 1) if y_up else (1, -1, -1)
     upright = {name: _checked(pose, shape, name) * axes for name, pose in poses.items()}
     data = {
@@ -181,9 +182,9 @@ def _checked(pose: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:
     """The pose as float64 of this shape, all finite."""
     values = np.asarray(pose, dtype=np.float64)
     if values.shape != shape:
-        raise ValueError(f"poses {name!r} have shape {values.shape}; {shape} is needed")
+        raise SettingError(f"poses {name!r} have shape {values.shape}; {shape} is needed")
     if not np.isfinite(values).all():
-        raise ValueError(f"poses {name!r}: {int((~np.isfinite(values)).sum())} values are not finite")
+        raise SettingError(f"poses {name!r}: {int((~np.isfinite(values)).sum())} values are not finite")
     return values
 
 
@@ -249,7 +250,7 @@ def _frame(axes: Axes, points: np.ndarray, seen: np.ndarray) -> None:
     """Bare axes, the same for every frame: they hold all points (..., 2) that are seen."""
     shown = points[seen]
     if not len(shown):
-        raise PoseError("no joint is visible in any of the frames to be drawn; give seen joints a visibility above 0")
+        raise DataError("no joint is visible in any of the frames to be drawn; give seen joints a visibility above 0")
     axes.update_datalim([shown.min(0), shown.max(0)])
     axes.margins(0.06)
     axes.set(xticks=[], yticks=[])

@@ -29,6 +29,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from ups.config import Precision
+from ups.errors import SettingError
 from ups.model.encoder import Block, Encoder
 from ups.runtime.precision import computes_bfloat16, settled
 
@@ -41,7 +42,7 @@ def start(precision: Precision = "32-true", strategy: Literal["ddp", "fsdp"] = "
     """Join the processes that this one was started with; a Fabric of one process and one device where there are none.
 
     Raises:
-        ValueError: nodes with different numbers of processes.
+        SettingError: nodes with different numbers of processes.
     """
     e = os.environ
     environment: ClusterEnvironment
@@ -62,7 +63,7 @@ def start(precision: Precision = "32-true", strategy: Literal["ddp", "fsdp"] = "
     if processes == 1:
         return Fabric(accelerator="auto", devices=1, precision=precision, plugins=[LightningEnvironment()])
     if processes % each:
-        raise ValueError(f"{processes} processes, {each} on a node; start the same number on each node")
+        raise SettingError(f"{processes} processes, {each} on a node; start the same number on each node")
     place = _share_blocks if strategy == "fsdp" else _leave
     fabric = Fabric(
         accelerator="auto", devices=each, num_nodes=processes // each, precision=precision, plugins=[environment],

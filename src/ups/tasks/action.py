@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ups.batch import CONTEXT
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import bent, drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
 from ups.tasks.task import Example
@@ -94,7 +95,7 @@ class ActionTask:
         """See `Task`; `targets` does not apply."""
         del targets
         if clip.label < 0:
-            raise PoseError(f"{clip.id}: has no action to learn; leave it out of the training split")
+            raise DataError(f"{clip.id}: has no action to learn; leave it out of the training split")
         a = self.planar if clip.space == "image" else self.augmentation
         if clip.persons > 1:  # who is listed first says nothing about what they do
             order = rng.permutation(clip.persons)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ups.batch import CONTEXT
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import drop_joints, in_slot_order, root_of
 from ups.tasks.task import Example, persons_of
@@ -33,7 +34,7 @@ class PoseTask:
         the body stood, and how long the window lasts, is the context. `target_frames` count from the window's start.
         """
         if clip.space != "image" or clip.image_size is None:
-            raise PoseError(
+            raise DataError(
                 f"{clip.id or 'clip'}: pose estimation reads 2D joints, this clip's space is {clip.space!r}"
             )
         number = np.clip(np.arange(start, start + frames), 0, clip.frames - 1)
@@ -52,7 +53,7 @@ class PoseTask:
         """See `Task`: a random window and `targets` random frames of it."""
         del classes
         if clip.pose_3d is None:
-            raise PoseError(f"{clip.id}: no 3D poses to learn from; prepare a data set that pairs 2D with 3D")
+            raise DataError(f"{clip.id}: no 3D poses to learn from; prepare a data set that pairs 2D with 3D")
         wanted = rng.integers(0, frames, targets)
         start = int(rng.integers(-(frames // 2), max(clip.frames - frames // 2, -(frames // 2) + 1)))
         plain = self.example(clip, start, frames, wanted)

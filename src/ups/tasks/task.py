@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ups.batch import PERSONS, Batch, Poses
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tokens.layout import Layout
 from ups.tokens.vocabulary import Vocabulary
@@ -101,7 +102,7 @@ def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, t
         real = np.ones(e.joints.shape[1], bool) if e.valid is None else e.valid
         persons = persons_of(e)
         if len(persons) > PERSONS:
-            raise PoseError(f"a clip has {len(persons)} persons; at most {PERSONS} can be read: keep those that matter")
+            raise DataError(f"a clip has {len(persons)} persons; at most {PERSONS} can be read: keep those that matter")
         for m in persons:
             joints.append(_padded(e.joints[m], pad))
             visible.append(_padded(e.visible[m], pad))

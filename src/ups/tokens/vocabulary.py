@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ups.errors import SettingError
+
 if TYPE_CHECKING:
     from ups.tokens.text_encoders import TextEncoder
 
@@ -47,7 +49,7 @@ class Vocabulary:
         classes: class names; kept in canonical spelling, names with the same spelling are one token.
 
     Raises:
-        ValueError: no bin, an empty or infinite range, no, empty or repeated task names, an empty class name.
+        SettingError: no bin, an empty or infinite range, no, empty or repeated task names, an empty class name.
     """
 
     bins: int = 512
@@ -58,14 +60,14 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         if self.bins < 1:
-            raise ValueError(f"a vocabulary of {self.bins} bins an axis; at least 1 is needed")
+            raise SettingError(f"a vocabulary of {self.bins} bins an axis; at least 1 is needed")
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"bins range from {self.low} to {self.high} m; finite metres with low < high are needed")
+            raise SettingError(f"bins range from {self.low} to {self.high} m; finite metres with low < high are needed")
         if not self.eots or not all(self.eots) or len(set(self.eots)) != len(self.eots):
-            raise ValueError(f"end-of-task names {self.eots}; at least one is needed, none empty, none twice")
+            raise SettingError(f"end-of-task names {self.eots}; at least one is needed, none empty, none twice")
         classes = tuple(dict.fromkeys(canonical_text(text) for text in self.classes))
         if "" in classes:
-            raise ValueError(f"a class name is empty among {self.classes[:5]}...; every class needs a text")
+            raise SettingError(f"a class name is empty among {self.classes[:5]}...; every class needs a text")
         object.__setattr__(self, "eots", tuple(self.eots))
         object.__setattr__(self, "classes", classes)
 
@@ -114,23 +116,23 @@ class Vocabulary:
     def axis_tokens(self, axis: int) -> range:
         """Tokens of axis 0 (x), 1 (y) or 2 (z), from the lowest bin to the highest."""
         if axis not in (0, 1, 2):
-            raise ValueError(f"axis {axis}; 0 (x), 1 (y) or 2 (z) is needed")
+            raise SettingError(f"axis {axis}; 0 (x), 1 (y) or 2 (z) is needed")
         return range(axis * self.bins, (axis + 1) * self.bins)
 
     def eot_token(self, name: str) -> int:
-        """The token that ends task `name`'s output; raises ValueError with the known names."""
+        """The token that ends task `name`'s output; raises SettingError with the known names."""
         if name not in self.eots:
-            raise ValueError(f"no end-of-task token {name!r}; known: {', '.join(self.eots)}")
+            raise SettingError(f"no end-of-task token {name!r}; known: {', '.join(self.eots)}")
         return 3 * self.bins + self.eots.index(name)
 
     def class_token(self, text: str) -> int:
-        """The token of a class name in any spelling; raises ValueError with the closest known names."""
+        """The token of a class name in any spelling; raises SettingError with the closest known names."""
         known = self._class_ids
         canonical = canonical_text(text)
         if canonical not in known:
             close = difflib.get_close_matches(canonical, known, n=3)
             hint = f"did you mean {', '.join(map(repr, close))}?" if close else "add it with `with_classes`"
-            raise ValueError(f"no class {text!r} among the vocabulary's {len(known)}; {hint}")
+            raise SettingError(f"no class {text!r} among the vocabulary's {len(known)}; {hint}")
         return known[canonical]
 
     def class_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -142,9 +144,9 @@ class Vocabulary:
         return Vocabulary(self.bins, self.low, self.high, self.eots, (*self.classes, *texts))
 
     def text_of(self, token: int) -> str:
-        """The text that describes a token; raises ValueError for an id that is no token."""
+        """The text that describes a token; raises SettingError for an id that is no token."""
         if not 0 <= token < self.size:
-            raise ValueError(f"token {token} lies outside 0..{self.size - 1}")
+            raise SettingError(f"token {token} lies outside 0..{self.size - 1}")
         axis, k = divmod(int(token), self.bins)
         if axis < 3:
             ordinal = _ORDINALS[k] if k < len(_ORDINALS) else f"{k + 1}-th"
@@ -163,11 +165,11 @@ class Vocabulary:
         """Coordinates (..., 3) in metres -> int64 tokens (..., 3); values outside the range take the nearest bin.
 
         Raises:
-            ValueError: the last axis isn't 3, or a value is NaN.
+            SettingError: the last axis isn't 3, or a value is NaN.
         """
         values = _triples(coordinates).astype(np.float64)
         if np.isnan(values).any():
-            raise ValueError(f"{int(np.isnan(values).sum())} coordinates are NaN; leave out joints that weren't seen")
+            raise SettingError(f"{int(np.isnan(values).sum())} coordinates are NaN; leave out joints that weren't seen")
         return self.bin_numbers(values) + self._axis_starts
 
     def bin_numbers(self, values: np.ndarray) -> np.ndarray:
@@ -179,11 +181,11 @@ class Vocabulary:
         """Coordinate tokens (..., 3) -> float32 centres of their bins (..., 3), metres.
 
         Raises:
-            ValueError: the last axis isn't 3, or a token isn't a bin of its axis.
+            SettingError: the last axis isn't 3, or a token isn't a bin of its axis.
         """
         bins = _triples(tokens).astype(np.int64) - self._axis_starts
         if bins.size and (bins.min() < 0 or bins.max() >= self.bins):
-            raise ValueError(
+            raise SettingError(
                 f"tokens {np.asarray(tokens)[((bins < 0) | (bins >= self.bins)).any(-1)][0]} aren't an x, y and z "
                 f"coordinate; their ranges are {self.ranges()[:3]}"
             )
@@ -219,7 +221,7 @@ class Vocabulary:
 def _triples(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values)
     if values.ndim == 0 or values.shape[-1] != 3:
-        raise ValueError(f"values have shape {values.shape}; (..., 3) is needed: x, y, z")
+        raise SettingError(f"values have shape {values.shape}; (..., 3) is needed: x, y, z")
     return values
 
 
@@ -273,13 +275,13 @@ def class_features(
     """Features (T, F) float32 of class names that are added to a vocabulary whose `features` exist.
 
     Raises:
-        ValueError: the encoder's features have another width than `features`.
+        SettingError: the encoder's features have another width than `features`.
     """
     from ups.tokens.text_encoders import encode_cached
 
     raw = encode_cached(encoder, [canonical_text(text) for text in texts], cache)
     if raw.shape[1] != features.values.shape[1]:
-        raise ValueError(
+        raise SettingError(
             f"text encoder {encoder.name} gives {raw.shape[1]} features, "
             f"the vocabulary has {features.values.shape[1]}; use the text encoder the model was trained with"
         )

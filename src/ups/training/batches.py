@@ -12,7 +12,8 @@ from ups.checkpoint.io import Trained
 from ups.config import TaskMix, TrainConfig
 from ups.data.loader import Stream, balanced, split_of
 from ups.data.store.store import Store
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError, SettingError
+from ups.pose import PoseSequence
 from ups.tasks.task import Task, collate
 from ups.tokens.vocabulary import Vocabulary
 
@@ -37,15 +38,17 @@ def streams_of(trained: Trained, stores: dict[str, Store], tasks: dict[str, Task
     c = trained.config.train
     streams = []
     if not c.tasks:
-        raise ValueError("the configuration names no task to train on")
+        raise SettingError("the configuration names no task to train on")
     for i, mix in enumerate(c.tasks):
         if mix.batch < c.accumulate:
-            raise ValueError(f"task {mix.task}: a batch of {mix.batch} can't be cut into {c.accumulate} micro-batches")
+            raise SettingError(
+                f"task {mix.task}: a batch of {mix.batch} can't be cut into {c.accumulate} micro-batches"
+            )
         pools = []
         for entry in mix.data:
             name, _, protocol = entry.partition(":")
             if not protocol:
-                raise PoseError(f"task {mix.task}: data {entry!r} names no protocol; write STORE:PROTOCOL")
+                raise DataError(f"task {mix.task}: data {entry!r} names no protocol; write STORE:PROTOCOL")
             indices = split_of(stores[name], protocol, "train", c.hold_out, c.seed)
             pools.append((stores[name], balanced(indices, stores[name].labels[indices], mix.balance)))
         task = tasks[mix.task]

@@ -19,6 +19,7 @@ from ups.checkpoint.create import with_data_sets
 from ups.checkpoint.io import Trained
 from ups.data.loader import Stream, prefetch
 from ups.data.store.store import Store
+from ups.errors import SettingError
 from ups.runtime.distributed import (
     Interrupt,
     any_of,
@@ -115,12 +116,12 @@ def fine_tune(
     to its vocabulary by their text.
 
     Raises:
-        ValueError: a task that the model was not trained on.
-        PoseError: clips that the task can't learn from.
+        SettingError: a task that the model was not trained on.
+        DataError: clips that the task can't learn from.
     """
     mixes = [mix for mix in trained.config.train.tasks if mix.task == get_task(task).name]
     if not mixes:
-        raise ValueError(f"the model was not trained on task {task!r}, so there is nothing to fine-tune")
+        raise SettingError(f"the model was not trained on task {task!r}, so there is nothing to fine-tune")
     if data:
         mixes = [replace(mixes[0], data=data, shares=())]
         names = dict.fromkeys(entry.partition(":")[0] for entry in data)

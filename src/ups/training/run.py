@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from ups.batch import Batch
-from ups.checkpoint.io import CheckpointError, Trained, load, load_training, save
+from ups.checkpoint.io import Trained, load, load_training, save
 from ups.config import Config, from_dict
+from ups.errors import CheckpointError, SettingError, TrainingError
 from ups.runtime.distributed import (
     average_gradients,
     clip_gradients,
@@ -28,15 +29,11 @@ from ups.training.loss import drop_mask, sequence_loss
 from ups.training.optimizer import Average, learning_rate, parameter_groups, set_routing
 
 
-class TrainingError(RuntimeError):
-    """A run that can't go on; the message names task, step and the last good checkpoint."""
-
-
 class Run:
     """A training run: model, optimiser, average and step, which together are what a checkpoint holds.
 
     Raises:
-        ValueError: a step's micro-batches can't be shared by the processes there are.
+        SettingError: a step's micro-batches can't be shared by the processes there are.
     """
 
     def __init__(self, trained: Trained, output: Path) -> None:
@@ -44,7 +41,7 @@ class Run:
         self.config = trained.config.train
         self.fabric = start(self.config.precision, self.config.strategy)
         if self.config.accumulate % self.fabric.world_size:
-            raise ValueError(
+            raise SettingError(
                 f"{self.config.accumulate} micro-batches a step can't be shared by {self.fabric.world_size} processes; "
                 f"set train.accumulate to {self.fabric.world_size} or a multiple of it"
             )

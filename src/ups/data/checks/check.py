@@ -18,7 +18,8 @@ from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
 from ups.data.duplicates import copies
 from ups.data.formats.native import FPS, read_fields
 from ups.data.open_file import read_file
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.skeletons import find_skeleton
 
@@ -67,18 +68,18 @@ def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, 
         image_size: (width, height) in pixels of a single 2D recording that doesn't tell; in a folder clips.csv tells it.
 
     Raises:
-        PoseError: unknown skeleton, or a clips.csv that can't be read.
+        DataError: unknown skeleton, or a clips.csv that can't be read.
         OSError: `path` does not exist.
     """
     path = Path(path)
     found = find_skeleton(skeleton) if skeleton else None
     if path.is_dir() and not (path / TABLE).is_file() and not any(path.glob("*_keypoints.json")):
-        raise PoseError(f"{path}: no {TABLE} in it; a table with the columns file, label, split is needed")
+        raise DataError(f"{path}: no {TABLE} in it; a table with the columns file, label, split is needed")
     if path.is_dir() and (path / TABLE).is_file():
         return _check_folder(path, found)
     try:
         clip = read_file(path, found, image_size=image_size)
-    except PoseError as error:
+    except DataError as error:
         return [Finding("error", path.name, str(error), "mend the file; docs/own_data.md describes what is needed")]
     problems = [*check_clip(clip), *_untold_fps(path, None)]
     return [Finding(severity, path.name, _with(what, detail), remedy) for severity, what, remedy, detail in problems]
@@ -262,7 +263,7 @@ def _check_folder(folder: Path, skeleton: Skeleton | None) -> list[Finding]:
             remedy = f"put it there or take it out of {TABLE}"
             groups["error", f"listed in {TABLE}, but there is no such file", remedy].append(row.file)
             continue
-        except (PoseError, OSError) as error:
+        except (DataError, OSError) as error:
             remedy = "mend the file; docs/own_data.md describes what is needed"
             findings.append(Finding("error", row.file, str(error), remedy))
             continue
@@ -352,7 +353,7 @@ def _untold_fps(path: Path, fps: float | None) -> Iterator[_Problem]:
     if fps is None and path.suffix in (".npz", ".csv", ".json"):
         try:
             fields = read_fields(path)
-        except PoseError:  # another kind of file: a list of COCO's results
+        except DataError:  # another kind of file: a list of COCO's results
             fields = {}
         if "joints" in fields and "fps" not in fields:
             yield "warning", f"frames per second not told; {FPS:g} are assumed", "write fps into the file", ""

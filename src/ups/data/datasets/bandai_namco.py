@@ -16,7 +16,8 @@ import numpy as np
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.bvh import Bvh, read_bvh
 from ups.data.formats.safe_pickle import load_npz
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import BANDAI_21
 
 ARCHIVE = "bandai_namco_15fps.npz"
@@ -47,14 +48,14 @@ def read_clip(name: str, positions: np.ndarray, joint_names: tuple[str, ...], fp
         positions: (N, joints, 3) metres, y up, in the order of `joint_names`; ground point and end sites are left out.
 
     Raises:
-        PoseError: another kind of name, an unknown content, or a joint missing.
+        DataError: another kind of name, an unknown content, or a joint missing.
     """
     parts = name.split("_")
     if len(parts) != 4 or parts[0] not in HELD_OUT_STYLES or parts[1] not in CONTENTS:
-        raise PoseError(f"{name}: not named dataset-N_CONTENT_STYLE_NUMBER with a content of {', '.join(CONTENTS)}")
+        raise DataError(f"{name}: not named dataset-N_CONTENT_STYLE_NUMBER with a content of {', '.join(CONTENTS)}")
     missing = [wanted for wanted in _SOURCE_NAME.values() if wanted not in joint_names]
     if missing:
-        raise PoseError(f"{name}: no joints {', '.join(missing)}; it has {', '.join(joint_names)}")
+        raise DataError(f"{name}: no joints {', '.join(missing)}; it has {', '.join(joint_names)}")
     joints = positions[:, [joint_names.index(_SOURCE_NAME[slot]) for slot in BANDAI_21.joints]]
     return PoseSequence(
         joints=joints[None],
@@ -78,17 +79,17 @@ def split(name: str) -> dict[str, str]:
     return {"held_out_styles": "test" if style in HELD_OUT_STYLES[data_set] else "train"}
 
 
-def read(source: Path) -> Iterator[Clip | PoseError]:
+def read(source: Path) -> Iterator[Clip | DataError]:
     """Every clip at 15 Hz, sorted by id.
 
     Args:
         source: folder with `bandai_namco_15fps.npz`, or else with `dataset-*.bvh` files at any depth.
 
     Yields:
-        Clips; in place of one that can't be read, the PoseError that names it.
+        Clips; in place of one that can't be read, the DataError that names it.
 
     Raises:
-        PoseError: the .npz is damaged. FileNotFoundError: neither is there.
+        DataError: the .npz is damaged. FileNotFoundError: neither is there.
     """
     if (source / ARCHIVE).is_file():
         clips = _npz_clips(source / ARCHIVE)
@@ -98,33 +99,33 @@ def read(source: Path) -> Iterator[Clip | PoseError]:
             raise FileNotFoundError(f"{source} holds neither {ARCHIVE} nor dataset-*.bvh files")
         clips = map(_bvh_clip, files)
     for clip in clips:
-        yield clip if isinstance(clip, PoseError) else (clip, split(clip.id))
+        yield clip if isinstance(clip, DataError) else (clip, split(clip.id))
 
 
-def _bvh_clip(path: Path) -> PoseSequence | PoseError:
+def _bvh_clip(path: Path) -> PoseSequence | DataError:
     try:
         return bandai_sequence(read_bvh(path.read_text(encoding="utf-8", errors="replace"), str(path)), path.stem, 2)
-    except PoseError as error:
+    except DataError as error:
         return error
 
 
-def _npz_clips(path: Path) -> Iterator[PoseSequence | PoseError]:
+def _npz_clips(path: Path) -> Iterator[PoseSequence | DataError]:
     try:
         arrays = load_npz(path)
         positions, offsets, ids = arrays["positions"], arrays["offsets"].astype(np.int64), arrays["ids"].ravel()
         joint_names, fps = tuple(str(n) for n in arrays["joint_names"]), float(arrays["fps"])
     except (ValueError, KeyError, TypeError) as error:
-        raise PoseError(
+        raise DataError(
             f"{path}: not a readable .npz file of positions, offsets, ids, joint_names, fps ({error})"
         ) from error
     rows = (offsets[-1], len(joint_names), 3) if offsets.shape == (len(ids) + 1,) else ()
     if positions.shape != rows or positions.dtype.kind not in "fiu":
-        raise PoseError(f"{path}: {len(ids)} ids, offsets {offsets.shape} and positions {positions.shape} do not agree")
+        raise DataError(f"{path}: {len(ids)} ids, offsets {offsets.shape} and positions {positions.shape} do not agree")
     for i in np.argsort(ids):
         try:
             yield read_clip(str(ids[i]), positions[offsets[i] : offsets[i + 1]], joint_names, fps)
-        except PoseError as error:
-            yield PoseError(f"{path}: {error}")
+        except DataError as error:
+            yield DataError(f"{path}: {error}")
 
 
 DATA_SET = DataSet(

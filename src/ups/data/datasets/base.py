@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ups.pose import PoseError, PoseSequence, Space
+from ups.errors import DataError
+from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
 
 Clip = tuple[PoseSequence, dict[str, str]]
@@ -46,7 +47,7 @@ class DataSet:
         protocols: names of the ways to split it; the first is the usual one.
         terms: what is known of its licence, in one sentence.
         read: the folder that holds the official files (or their archive) -> clips sorted by id. A file that can't be
-            used comes out as a PoseError that names it, in place of its clip, and reading goes on. Raises
+            used comes out as a DataError that names it, in place of its clip, and reading goes on. Raises
             FileNotFoundError, naming what was looked for, where the folder holds nothing of this data set.
         summary: one line for a listing.
         paired: clips have 2D joints and the 3D pose behind them.
@@ -63,12 +64,12 @@ class DataSet:
     classes: tuple[str, ...]
     protocols: tuple[str, ...]
     terms: str
-    read: Callable[[Path], Iterator[Clip | PoseError]]
+    read: Callable[[Path], Iterator[Clip | DataError]]
     summary: str
     paired: bool = False
     files: tuple[str, ...] | None = None
     list_sources: Callable[[Path], list[Source]] | None = None
-    read_sources: Callable[[Sequence[Source]], Iterator[Clip | PoseError]] | None = None
+    read_sources: Callable[[Sequence[Source]], Iterator[Clip | DataError]] | None = None
 
 
 PARTS = {"train": 1, "test": 2}

@@ -26,7 +26,8 @@ import numpy as np
 from ups.cameras import world_to_camera
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.safe_pickle import load_object_npz
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import H36M_17, Skeleton
 
 Extrinsics = tuple[np.ndarray, np.ndarray]
@@ -67,7 +68,7 @@ class Layout:
         root_relative: the 3D joints are given relative to the skeleton's root, whose own row is its path.
 
     Raises:
-        PoseError: joints are relative to a root that is not one joint.
+        DataError: joints are relative to a root that is not one joint.
     """
 
     skeleton: Skeleton
@@ -79,7 +80,7 @@ class Layout:
 
     def __post_init__(self) -> None:
         if self.root_relative and len(self.skeleton.root) != 1:
-            raise PoseError(
+            raise DataError(
                 f"root_relative: skeleton {self.skeleton.name!r} has no root joint, but {self.skeleton.root}"
             )
 
@@ -97,16 +98,16 @@ def load_extrinsics(file: str) -> dict[str, list[Extrinsics]]:
     }
 
 
-def read_videopose3d(poses_3d: Path, poses_2d: Path, layout: Layout) -> Iterator[Recording | PoseError]:
+def read_videopose3d(poses_3d: Path, poses_2d: Path, layout: Layout) -> Iterator[Recording | DataError]:
     """Every recording seen by every camera, sorted by id: subject, action and camera, joined by "_".
 
     Yields:
         2D joints in px with `pose_3d` in the camera's frame, cut to the shorter of both; joints that are not finite in
         2D or 3D are invisible. A clip's subject is the number its name ends in. In place of a recording that can't be
-        used, the PoseError that names it.
+        used, the DataError that names it.
 
     Raises:
-        PoseError: a file is damaged, or its left and right joints are not the skeleton's.
+        DataError: a file is damaged, or its left and right joints are not the skeleton's.
         FileNotFoundError: a file is missing.
     """
     world, _ = _load(poses_3d, "positions_3d")
@@ -115,19 +116,19 @@ def read_videopose3d(poses_3d: Path, poses_2d: Path, layout: Layout) -> Iterator
     seen: list[tuple[str, str, int, object]] = []
     for subject, action in ((subject, action) for subject, actions in world.items() for action in actions):
         if subject not in layout.views:
-            yield PoseError(f"{poses_3d}: unknown subject {subject!r}; known are {', '.join(layout.views)}")
+            yield DataError(f"{poses_3d}: unknown subject {subject!r}; known are {', '.join(layout.views)}")
             continue
         cameras, images = len(layout.views[subject]), _listed(pixels.get(subject, {}).get(action))
         if len(images) == cameras:
             seen += [(subject, action, number, image) for number, image in enumerate(images)]
         else:
-            yield PoseError(f"{poses_2d}: {subject}, {action!r} has {len(images)} cameras; {cameras} are needed")
+            yield DataError(f"{poses_2d}: {subject}, {action!r} has {len(images)} cameras; {cameras} are needed")
     for subject, action, number, image in sorted(seen, key=lambda s: _id(s[0], s[1], layout.views[s[0]][s[2]].name)):
         views = layout.views[subject]
         try:
             target = _seen_by(world[subject][action], number, views, f"{poses_3d}: {subject}, {action!r}")
             clip = _clip(subject, action, views[number], target, image, layout)
-        except PoseError as error:
+        except DataError as error:
             yield error
             continue
         yield subject, action, clip
@@ -136,7 +137,7 @@ def read_videopose3d(poses_3d: Path, poses_2d: Path, layout: Layout) -> Iterator
 def _clip(subject: str, action: str, view: View, world: object, image: object, layout: Layout) -> PoseSequence:
     name, skeleton, word = _id(subject, action, view.name), layout.skeleton, action.split(" ")[0]
     if layout.labels is not None and word not in layout.labels:
-        raise PoseError(f"{name}: unknown action {word!r}; known are {', '.join(layout.labels)}")
+        raise DataError(f"{name}: unknown action {word!r}; known are {', '.join(layout.labels)}")
     points, pixels = _paired(name, world, image, layout)
     visible = np.all(np.isfinite(np.concatenate([points, pixels], axis=-1)), axis=-1)  # (N, J)
     seen = np.expand_dims(visible, -1)
@@ -166,7 +167,7 @@ def _paired(name: str, world: object, image: object, layout: Layout) -> tuple[np
     fits = points.ndim == 3 and (points.shape[1] == least or (keep is not None and points.shape[1] > least))
     if not fits or points.shape[2] != 3 or pixels.shape[1:] != (joints, 2):
         needed = f"(frames, {least}{'' if keep is None else ' or more'}, 3) and (frames, {joints}, 2) needed"
-        raise PoseError(f"{name}: 3D {points.shape} and 2D {pixels.shape}; {needed}")
+        raise DataError(f"{name}: 3D {points.shape} and 2D {pixels.shape}; {needed}")
     if keep is not None:
         points = points[:, list(keep)]
     if layout.root_relative:
@@ -183,10 +184,10 @@ def _seen_by(poses: object, number: int, views: Sequence[View], name: str) -> ob
         return poses
     if not isinstance(poses, list | tuple):
         if len(views) > 1:
-            raise PoseError(f"{name}: 3D poses in one camera's frame, but {len(views)} cameras; give extrinsics")
+            raise DataError(f"{name}: 3D poses in one camera's frame, but {len(views)} cameras; give extrinsics")
         return poses
     if len(poses) != len(views):
-        raise PoseError(f"{name}: 3D poses for {len(poses)} cameras; {len(views)} are needed")
+        raise DataError(f"{name}: 3D poses for {len(poses)} cameras; {len(views)} are needed")
     return poses[number]
 
 
@@ -204,9 +205,9 @@ def _numbers(value: object, name: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError as error:  # rows of different lengths
-        raise PoseError(f"{name}: not an array of numbers ({error})") from error
+        raise DataError(f"{name}: not an array of numbers ({error})") from error
     if array.dtype.kind not in "fiu":
-        raise PoseError(f"{name}: an array of numbers is needed, not of {array.dtype}")
+        raise DataError(f"{name}: an array of numbers is needed, not of {array.dtype}")
     with np.errstate(over="ignore"):
         return array.astype(np.float32)
 
@@ -216,9 +217,9 @@ def _load(path: Path, key: str) -> tuple[dict[str, dict], dict]:
     members = load_object_npz(path)
     table, metadata = members.get(key), members.get("metadata")
     if not isinstance(table, dict) or not all(isinstance(v, dict) for v in table.values()):
-        raise PoseError(f"{path}: no member {key!r} that maps subjects to actions; found {', '.join(members)}")
+        raise DataError(f"{path}: no member {key!r} that maps subjects to actions; found {', '.join(members)}")
     if not all(isinstance(name, str) for names in (table, *table.values()) for name in names):
-        raise PoseError(f"{path}: {key}: the names of subjects and actions must be text")
+        raise DataError(f"{path}: {key}: the names of subjects and actions must be text")
     return table, metadata if isinstance(metadata, dict) else {}
 
 
@@ -230,9 +231,9 @@ def _check_symmetry(path: Path, metadata: dict, skeleton: Skeleton) -> None:
     try:
         found = [sorted(int(joint) for joint in side) for side in metadata["keypoints_symmetry"]]
     except (TypeError, ValueError, OverflowError) as error:
-        raise PoseError(f"{path}: metadata: keypoints_symmetry is not two lists of joints ({error})") from error
+        raise DataError(f"{path}: metadata: keypoints_symmetry is not two lists of joints ({error})") from error
     if found != sides:
-        raise PoseError(f"{path}: left and right joints are {found}; those of skeleton {skeleton.name!r} are {sides}")
+        raise DataError(f"{path}: left and right joints are {found}; those of skeleton {skeleton.name!r} are {sides}")
 
 
 POSES_3D = "data_3d_h36m.npz"
@@ -267,7 +268,7 @@ _DAMAGED = ("S11", "Directions")
 """Its first take's video does not match the motion capture; "Directions 1" is sound."""
 
 
-def read(source: Path, detections: str) -> Iterator[Clip | PoseError]:
+def read(source: Path, detections: str) -> Iterator[Clip | DataError]:
     """Every take seen by every camera, sorted by id ("S9_Directions_1_cam0"; cameras count from 0, as do views).
 
     Protocol "official" trains on S1, S5, S6, S7, S8 and tests on S9 and S11; S11's damaged "Directions" is left out.
@@ -277,11 +278,11 @@ def read(source: Path, detections: str) -> Iterator[Clip | PoseError]:
         detections: key of POSES_2D.
 
     Yields:
-        2D joints in px with `pose_3d` in the camera's frame; in place of a take that can't be used, the PoseError that
+        2D joints in px with `pose_3d` in the camera's frame; in place of a take that can't be used, the DataError that
         names it.
 
     Raises:
-        PoseError: a file is damaged. FileNotFoundError: a file is missing.
+        DataError: a file is damaged. FileNotFoundError: a file is missing.
     """
     views = {
         subject: [
@@ -293,7 +294,7 @@ def read(source: Path, detections: str) -> Iterator[Clip | PoseError]:
     labels = {name: CLASSES.index(_RENAMED.get(name, name)) for name in (*CLASSES, *_RENAMED)}
     layout = Layout(H36M_17, views, FPS, labels, KEPT)
     for item in read_videopose3d(Path(source) / POSES_3D, Path(source) / POSES_2D[detections], layout):
-        if isinstance(item, PoseError):
+        if isinstance(item, DataError):
             yield item
             continue
         subject, action, clip = item

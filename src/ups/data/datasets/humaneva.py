@@ -13,7 +13,7 @@ from pathlib import Path
 from ups.data.datasets import h36m
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.datasets.h36m import Extrinsics, Layout, View, read_videopose3d
-from ups.pose import PoseError
+from ups.errors import DataError
 from ups.skeleton import HUMANEVA_15
 
 POSES_3D, POSES_2D = "data_3d_humaneva15.npz", "data_2d_humaneva15_gt.npz"
@@ -29,7 +29,7 @@ def load_extrinsics() -> dict[str, list[Extrinsics]]:
     return h36m.load_extrinsics("humaneva_cameras.json")
 
 
-def read(source: Path) -> Iterator[Clip | PoseError]:
+def read(source: Path) -> Iterator[Clip | DataError]:
     """Every chunk seen by every camera, sorted by id ("Train_S1_Walking_1_chunk0_C1").
 
     Protocol "official" trains on Train/* and tests on Validate/*.
@@ -39,10 +39,10 @@ def read(source: Path) -> Iterator[Clip | PoseError]:
 
     Yields:
         2D joints in px with `pose_3d` in the camera's frame; joints that are not finite in 2D or 3D are invisible. In
-        place of a chunk without its three 2D views, or that can't be read, the PoseError that names it.
+        place of a chunk without its three 2D views, or that can't be read, the DataError that names it.
 
     Raises:
-        PoseError: a file is damaged. FileNotFoundError: a file is missing.
+        DataError: a file is damaged. FileNotFoundError: a file is missing.
     """
     views = {
         f"{part}/{subject}": [View(f"C{i}", i, IMAGE_SIZE, camera) for i, camera in enumerate(cameras, start=1)]
@@ -52,7 +52,7 @@ def read(source: Path) -> Iterator[Clip | PoseError]:
     labels = {action: CLASSES.index(name) for action, name in _CLASS_OF.items()}
     layout = Layout(HUMANEVA_15, views, FPS, labels)
     for item in read_videopose3d(Path(source) / POSES_3D, Path(source) / POSES_2D, layout):
-        if isinstance(item, PoseError):
+        if isinstance(item, DataError):
             yield item
         else:
             subject, _, clip = item

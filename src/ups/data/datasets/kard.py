@@ -14,7 +14,8 @@ import numpy as np
 
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.archive import members
-from ups.pose import PoseError, PoseSequence, Space
+from ups.errors import DataError
+from ups.pose import PoseSequence, Space
 from ups.skeleton import KARD_15
 
 CLASSES = (
@@ -43,13 +44,13 @@ _FIRST_TEST_SUBJECT = 8
 
 
 def read_rows(name: str, content: bytes) -> np.ndarray:
-    """One text file -> (1, N, 15, 3) float64 as recorded; raises PoseError unless it is 15 lines of 3 numbers a frame."""
+    """One text file -> (1, N, 15, 3) float64 as recorded; raises DataError unless it is 15 lines of 3 numbers a frame."""
     try:
         values = np.array([line.split() for line in content.decode("ascii").splitlines() if line.strip()], np.float64)
     except ValueError as error:
-        raise PoseError(f"{name}: not lines of three numbers ({error})") from error
+        raise DataError(f"{name}: not lines of three numbers ({error})") from error
     if values.ndim != 2 or values.shape[1] != 3 or len(values) % len(KARD_15):
-        raise PoseError(f"{name}: {values.shape} numbers; 15 lines of 3 a frame are needed; fetch it again")
+        raise DataError(f"{name}: {values.shape} numbers; 15 lines of 3 a frame are needed; fetch it again")
     return values.reshape(1, -1, len(KARD_15), 3)
 
 
@@ -60,7 +61,7 @@ def read_clip_3d(name: str, content: bytes) -> PoseSequence:
     right-handed, and a body in the file's left-handed frame would be its mirror image.
 
     Raises:
-        PoseError: the name, the class or the joints are not as described.
+        DataError: the name, the class or the joints are not as described.
     """
     metres = read_rows(name, content) / 1000
     return _clip(name, "kinect", metres * (-1, 1, 1), (metres != 0).any(-1))
@@ -70,11 +71,11 @@ def read_clip_2d(name: str, screen: bytes, realworld: bytes) -> PoseSequence:
     """A screen file and its realworld file -> a clip in space "image", pixels, 30 fps, with pose_3d.
 
     Raises:
-        PoseError: the name, the class or the joints are not as described, or the two files differ in length.
+        DataError: the name, the class or the joints are not as described, or the two files differ in length.
     """
     pixels, metres = read_rows(name, screen), read_rows(name.replace("screen", "realworld"), realworld) / 1000
     if pixels.shape != metres.shape:
-        raise PoseError(f"{name}: {pixels.shape[1]} frames, but {metres.shape[1]} in its realworld file")
+        raise DataError(f"{name}: {pixels.shape[1]} frames, but {metres.shape[1]} in its realworld file")
     return _clip(name, "image", pixels[..., :2], (metres != 0).any(-1), metres * (1, -1, 1))
 
 
@@ -83,10 +84,10 @@ def _clip(
 ) -> PoseSequence:
     match = _NAME.fullmatch(name)
     if not match:
-        raise PoseError(f"{name}: not a name of the form aAA_sSS_eEE_realworld.txt or aAA_sSS_eEE_screen.txt")
+        raise DataError(f"{name}: not a name of the form aAA_sSS_eEE_realworld.txt or aAA_sSS_eEE_screen.txt")
     action, subject = int(match[2]), int(match[3])
     if not 1 <= action <= len(CLASSES):
-        raise PoseError(f"{name}: action {action} is not one of 1..{len(CLASSES)}")
+        raise DataError(f"{name}: action {action} is not one of 1..{len(CLASSES)}")
     return PoseSequence(
         joints=np.where(visible[..., None], joints, 0),
         visibility=visible,
@@ -105,27 +106,27 @@ def _split(clip: PoseSequence) -> dict[str, str]:
     return {"held_out_subjects": "test" if clip.subject >= _FIRST_TEST_SUBJECT else "train"}
 
 
-def read_3d(source: Path) -> Iterator[Clip | PoseError]:
+def read_3d(source: Path) -> Iterator[Clip | DataError]:
     """Every clip of `kard_realworld/`, or `kard.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
     for name, content in members(source, "kard_realworld", "kard", ".txt"):
         try:
             clip = read_clip_3d(name, content)
-        except PoseError as error:
+        except DataError as error:
             yield error
             continue
         yield clip, _split(clip)
 
 
-def read_2d(source: Path) -> Iterator[Clip | PoseError]:
+def read_2d(source: Path) -> Iterator[Clip | DataError]:
     """Every clip of `kard_screen/` with its 3D in `kard_realworld/`, or `kard.tar.xz`, below `source`."""
     realworld = dict(members(source, "kard_realworld", "kard", ".txt"))  # 30 MB
     for name, content in members(source, "kard_screen", "kard", ".txt"):
         try:
             partner = name.replace("screen", "realworld")
             if partner not in realworld:
-                raise PoseError(f"{name}: its 3D poses, {partner}, are missing")
+                raise DataError(f"{name}: its 3D poses, {partner}, are missing")
             clip = read_clip_2d(name, content, realworld[partner])
-        except PoseError as error:
+        except DataError as error:
             yield error
             continue
         yield clip, _split(clip)

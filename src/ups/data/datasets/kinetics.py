@@ -20,7 +20,8 @@ import numpy as np
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.archive import members
 from ups.data.formats.tracking import Track, into_slots, link
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import OPENPOSE_18
 
 FOLDER = "kinetics-skeleton"
@@ -57,7 +58,7 @@ def read_clip(name: str, content: bytes, per_frame: bool = False) -> PoseSequenc
             scores, the largest first, whoever they are.
 
     Raises:
-        PoseError: the JSON, the label, a frame number, a pose or a score is not as described, or nobody is in it.
+        DataError: the JSON, the label, a frame number, a pose or a score is not as described, or nobody is in it.
     """
     label, joints, scores = _parse(name, content)
     if per_frame:
@@ -67,7 +68,7 @@ def read_clip(name: str, content: bytes, per_frame: bool = False) -> PoseSequenc
         weights = [float(sum(scores[f][p].sum() for f, p in track)) for track in tracks]
         slots = [[step for track in slot for step in track] for slot in into_slots(tracks, weights, PERSONS)]
     if not slots:
-        raise PoseError(f"{name}: no person in any of its {len(joints)} frames")
+        raise DataError(f"{name}: no person in any of its {len(joints)} frames")
     pixels = np.zeros((len(slots), len(joints), 18, 2), np.float32)
     visibility = np.zeros(pixels.shape[:3], np.float32)
     for slot, track in enumerate(slots):
@@ -105,23 +106,23 @@ def _parse(name: str, content: bytes) -> tuple[int, list[np.ndarray], list[np.nd
         poses = np.array([person["pose"] for person in people], np.float64)
         scores = np.array([person["score"] for person in people], np.float64)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise PoseError(f"{name}: not a readable recording ({error!r}); fetch it again") from error
+        raise DataError(f"{name}: not a readable recording ({error!r}); fetch it again") from error
     if type(label) is not int or not 0 <= label < len(CLASSES):
-        raise PoseError(f"{name}: label_index {label!r}; the {len(CLASSES)} classes count from 0")
+        raise DataError(f"{name}: label_index {label!r}; the {len(CLASSES)} classes count from 0")
     if text != CLASSES[label]:
-        raise PoseError(f"{name}: label {text!r} with label_index {label}, which is {CLASSES[label]!r}")
+        raise DataError(f"{name}: label {text!r} with label_index {label}, which is {CLASSES[label]!r}")
     numbers = [number for number, _ in found]
     if any(type(n) is not int or not 0 <= n <= LONGEST for n in numbers) or len(set(numbers)) < len(numbers):
-        raise PoseError(f"{name}: frames {_some(numbers)}; whole numbers in 1..{LONGEST}, each once, are needed")
+        raise DataError(f"{name}: frames {_some(numbers)}; whole numbers in 1..{LONGEST}, each once, are needed")
     if people and (poses.shape != (len(people), 36) or scores.shape != (len(people), 18)):
         shapes = f"{poses.shape[1:]} pose values and {scores.shape[1:]} scores"
-        raise PoseError(f"{name}: {shapes} a person; (36,) and (18,) are needed")
+        raise DataError(f"{name}: {shapes} a person; (36,) and (18,) are needed")
     poses, scores = poses.reshape(-1, 18, 2), scores.reshape(-1, 18)
     if not np.isfinite(poses).all() or not np.isfinite(scores).all():
-        raise PoseError(f"{name}: a coordinate or score is not finite; give missing joints score 0")
+        raise DataError(f"{name}: a coordinate or score is not finite; give missing joints score 0")
     poses[scores <= 0] = 0
     if (np.abs(poses - 0.5) > 1.5).any():
-        raise PoseError(
+        raise DataError(
             f"{name}: coordinates in {poses.min():g}..{poses.max():g}; shares of the image, 0..1, are needed"
         )
     pixels = (poses * IMAGE_SIZE).astype(np.float32)
@@ -144,7 +145,7 @@ def _by_frame(
     return joints, marks
 
 
-def read(source: Path, per_frame: bool = False) -> Iterator[Clip | PoseError]:
+def read(source: Path, per_frame: bool = False) -> Iterator[Clip | DataError]:
     """Every recording with a skeleton, file by file; protocol "official" trains on train/ and tests on val/.
 
     Args:
@@ -153,10 +154,10 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | PoseError]:
         per_frame: see `read_clip`.
 
     Yields:
-        Clips sorted by id; in place of a recording that can't be read, the PoseError that names it.
+        Clips sorted by id; in place of a recording that can't be read, the DataError that names it.
 
     Raises:
-        PoseError: a label file or the archive is damaged. FileNotFoundError: there is no label file.
+        DataError: a label file or the archive is damaged. FileNotFoundError: there is no label file.
     """
     source = Path(source).resolve()
     here = any((source / f"{part}_label.json").is_file() for part in _PARTS)
@@ -178,11 +179,11 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | PoseError]:
             continue
         try:
             if name not in with_skeleton:
-                raise PoseError(
+                raise DataError(
                     f"{name}: not in {part}_label.json" + ("" if part in labelled else ", which is missing")
                 )
             item = read_clip(name, content, per_frame), {"official": _PARTS[part]}
-        except PoseError as error:
+        except DataError as error:
             item = error
         yield item
     for part in sorted(labelled):
@@ -190,7 +191,7 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | PoseError]:
             n for n, value in with_skeleton.items() if value and n.startswith(f"{part}/") and n not in seen
         )
         if missing:
-            yield PoseError(
+            yield DataError(
                 f"{part}: {len(missing)} recordings that its label file lists are missing: {_some(missing)}"
             )
 
@@ -200,7 +201,7 @@ def _label_file(name: str, content: bytes) -> dict[str, bool]:
     try:
         return {key: bool(value["has_skeleton"]) for key, value in json.loads(content).items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise PoseError(f"{name}: not a readable label file ({error!r}); fetch it again") from error
+        raise DataError(f"{name}: not a readable label file ({error!r}); fetch it again") from error
 
 
 def _some(values: list, most: int = 3) -> str:

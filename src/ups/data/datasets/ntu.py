@@ -24,7 +24,8 @@ import numpy as np
 
 from ups.data.datasets.base import Clip, DataSet, Source
 from ups.data.datasets.ntu_denoise import Body, assign_slots, compose, denoise, normalize_view
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import NTU_25
 
 CLASSES = tuple(Path(__file__).with_name("ntu_classes.txt").read_text(encoding="utf-8").splitlines())
@@ -70,14 +71,14 @@ def name_parts(name: str) -> tuple[int, int, int, int, int]:
     """S001C002P003R002A013 -> (setup, camera, performer, repetition, action) = (1, 2, 3, 2, 13).
 
     Raises:
-        PoseError: not such a name, or no action of 1..120.
+        DataError: not such a name, or no action of 1..120.
     """
     match = _NAME.fullmatch(name)
     if not match:
-        raise PoseError(f"{name}: not a name of the form SsssCcccPpppRrrrAaaa")
+        raise DataError(f"{name}: not a name of the form SsssCcccPpppRrrrAaaa")
     setup, camera, performer, repetition, action = map(int, match.groups())
     if not 1 <= action <= len(CLASSES):
-        raise PoseError(f"{name}: action A{action:03} is not one of A001..A{len(CLASSES)}")
+        raise DataError(f"{name}: action A{action:03} is not one of A001..A{len(CLASSES)}")
     return setup, camera, performer, repetition, action
 
 
@@ -103,7 +104,7 @@ def parse(name: str, content: bytes) -> Recording:
     12 values of a joint only x, y, z and the state have to be sound; pixels and orientations are not read.
 
     Raises:
-        PoseError: with the number of the line and the reason, where the file is damaged.
+        DataError: with the number of the line and the reason, where the file is damaged.
     """
     rows = _parse_fast(content) or _parse_lines(name, content)
     visibility = rows.state / np.float32(2)
@@ -115,7 +116,7 @@ def parse(name: str, content: bytes) -> Recording:
         twice = np.diff(body.frames) == 0
         if twice.any():
             frame = body.frames[twice.argmax()]
-            raise PoseError(f"{name}: body {number} is twice in frame {frame}; fetch the file again")
+            raise DataError(f"{name}: body {number} is twice in frame {frame}; fetch the file again")
         bodies.append(body)
     return Recording(rows.frames, tuple(bodies))
 
@@ -126,16 +127,16 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     Noise is removed as `ups.data.datasets.ntu_denoise` says.
 
     Raises:
-        PoseError: the name or the content is not as described, or nobody is seen.
+        DataError: the name or the content is not as described, or nobody is seen.
     """
     _, camera, performer, _, action = name_parts(name)
     recording = parse(name, content)
     if not recording.bodies:
-        raise PoseError(f"{name}: nobody is seen in any of its {recording.frames} frames")
+        raise DataError(f"{name}: nobody is seen in any of its {recording.frames} frames")
     try:
         joints, visibility = compose(assign_slots(denoise(recording.bodies)), recording.frames)
-    except PoseError as error:
-        raise PoseError(f"{name}: {error}") from error
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
     return PoseSequence(
         joints=joints,
         visibility=visibility,
@@ -158,13 +159,13 @@ def list_sources(source: Path, actions: int) -> list[Source]:
 
     Raises:
         FileNotFoundError: no recording is there.
-        PoseError: an archive is damaged.
+        DataError: an archive is damaged.
     """
     found, listed, known = _find(Path(source)), [], False
     for name in sorted(found):
         try:
             wanted = in_ntu60(name) or actions == 120
-        except PoseError:  # reading it will say so
+        except DataError:  # reading it will say so
             listed.append(found[name])
             continue
         if wanted:
@@ -175,7 +176,7 @@ def list_sources(source: Path, actions: int) -> list[Source]:
     return listed
 
 
-def read_sources(sources: Sequence[Source], actions: int, processes: int | None = None) -> Iterator[Clip | PoseError]:
+def read_sources(sources: Sequence[Source], actions: int, processes: int | None = None) -> Iterator[Clip | DataError]:
     """The recordings in these files, in this order, with their parts in the protocols of NTU 60 or 120.
 
     Files are parsed by `processes` processes (default: one a core, or none where there are few files), a few batches
@@ -186,7 +187,7 @@ def read_sources(sources: Sequence[Source], actions: int, processes: int | None 
     try:
         for results in map(_read_batch, batches) if count <= 1 else _read_ahead(batches, count):
             for item in results:
-                if isinstance(item, PoseError):
+                if isinstance(item, DataError):
                     yield item
                 else:
                     parts = splits_of(item.id)
@@ -195,7 +196,7 @@ def read_sources(sources: Sequence[Source], actions: int, processes: int | None 
         _archive.cache_clear()
 
 
-def read(source: Path, actions: int, processes: int | None = None) -> Iterator[Clip | PoseError]:
+def read(source: Path, actions: int, processes: int | None = None) -> Iterator[Clip | DataError]:
     """Every recording that `list_sources` lists, as `read_sources` reads it; see `ups.data.datasets.base.DataSet.read`."""
     yield from read_sources(list_sources(source, actions), actions, processes)
 
@@ -209,7 +210,7 @@ def _find(source: Path) -> dict[str, Source]:
             with zipfile.ZipFile(archive) as bundle:
                 members = bundle.infolist()
         except (zipfile.BadZipFile, EOFError) as error:
-            raise PoseError(f"{archive}: the archive is damaged ({error}); fetch it again") from error
+            raise DataError(f"{archive}: the archive is damaged ({error}); fetch it again") from error
         found += [Source(Path(m.filename).stem, str(archive), m.filename, (m.file_size, m.CRC)) for m in members]
     for path in source.rglob("*.skeleton"):
         if path.is_file():
@@ -238,16 +239,16 @@ def _read_ahead(batches: list[Sequence[Source]], processes: int) -> Iterator[lis
                 future.cancel()
 
 
-def _read_batch(batch: Sequence[Source]) -> list[PoseSequence | PoseError]:
-    results: list[PoseSequence | PoseError] = []
+def _read_batch(batch: Sequence[Source]) -> list[PoseSequence | DataError]:
+    results: list[PoseSequence | DataError] = []
     for file in batch:
         try:
             content = _archive(file.path).read(file.member) if file.member else Path(file.path).read_bytes()
             results.append(read_clip(file.name, content))
-        except PoseError as error:
+        except DataError as error:
             results.append(error)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            results.append(PoseError(f"{file.name}: can't be read from {file.path} ({error}); fetch it again"))
+            results.append(DataError(f"{file.name}: can't be read from {file.path} ({error}); fetch it again"))
     return results
 
 
@@ -261,20 +262,20 @@ def _parse_lines(name: str, content: bytes) -> _Rows:
     """A file in any white space, line by line; what is wrong is found here."""
     if b"\0" in content:
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
-        raise PoseError(f"{name}:{line}: NUL bytes; the file was not copied completely, fetch it again")
+        raise DataError(f"{name}:{line}: NUL bytes; the file was not copied completely, fetch it again")
     lines = content.rstrip().splitlines()
     if not lines:
-        raise PoseError(f"{name}: the file is empty; fetch it again")
+        raise DataError(f"{name}: the file is empty; fetch it again")
     at = 0
 
     def take(what: str, fields: int) -> list[bytes]:
         nonlocal at
         if at == len(lines):
-            raise PoseError(f"{name}:{at}: the file ends before {what}; fetch it again")
+            raise DataError(f"{name}:{at}: the file ends before {what}; fetch it again")
         at += 1
         words = lines[at - 1].split()
         if len(words) != fields:
-            raise PoseError(f"{name}:{at}: {len(words)} values, but {what} has {fields}; fetch the file again")
+            raise DataError(f"{name}:{at}: {len(words)} values, but {what} has {fields}; fetch the file again")
         return words
 
     def number(word: bytes, what: str, kind: type[int] | type[float], least: float, most: float) -> float:
@@ -283,7 +284,7 @@ def _parse_lines(name: str, content: bytes) -> _Rows:
         except ValueError:
             value = float("nan")
         if b"_" in word or not least <= value <= most:
-            raise PoseError(
+            raise DataError(
                 f"{name}:{at}: {word[:40].decode(errors='replace')!r} is not {what}, a number of {least:g} to {most:g}; "
                 "fetch the file again"
             )
@@ -305,7 +306,7 @@ def _parse_lines(name: str, content: bytes) -> _Rows:
                 )
                 states.append(number(words[-1], "a tracking state", int, 0, 2))
     if at != len(lines):
-        raise PoseError(f"{name}:{at + 1}: more lines than {frames} frames need; fetch the file again")
+        raise DataError(f"{name}:{at + 1}: more lines than {frames} frames need; fetch the file again")
     return _Rows(
         frames,
         np.array(ids, np.int64),
@@ -456,15 +457,15 @@ def one_side(clip: PoseSequence) -> PoseSequence:
     return replace(clip, joints=upright, space="world")
 
 
-def _from_one_side(items: Iterator[Clip | PoseError]) -> Iterator[Clip | PoseError]:
+def _from_one_side(items: Iterator[Clip | DataError]) -> Iterator[Clip | DataError]:
     for item in items:
-        if isinstance(item, PoseError):
+        if isinstance(item, DataError):
             yield item
             continue
         try:
             yield one_side(item[0]), item[1]
-        except PoseError as error:
-            yield PoseError(f"{item[0].id}: {error}")
+        except DataError as error:
+            yield DataError(f"{item[0].id}: {error}")
 
 
 def _view_normalized(plain: DataSet, actions: int) -> DataSet:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ups.pose import PoseError
+from ups.errors import DataError
 from ups.skeleton import NTU_25
 
 SHORTEST = 11
@@ -116,7 +116,7 @@ def compose(slots: Sequence[Sequence[Body]], frames: int) -> tuple[np.ndarray, n
     scripts remove them, which makes movements jump). Invisible joints are 0.
 
     Raises:
-        PoseError: no joint is visible in any frame.
+        DataError: no joint is visible in any frame.
     """
     joints = np.zeros((len(slots), frames, len(NTU_25), 3), np.float32)
     visibility = np.zeros(joints.shape[:3], np.float32)
@@ -126,7 +126,7 @@ def compose(slots: Sequence[Sequence[Body]], frames: int) -> tuple[np.ndarray, n
             visibility[person, body.frames] = body.visibility
     seen = np.flatnonzero(visibility.any((0, 2)))
     if not len(seen):
-        raise PoseError("no joint is visible in any frame")
+        raise DataError("no joint is visible in any frame")
     present = visibility.any((1, 2))
     whole = slice(seen[0], seen[-1] + 1)
     joints, visibility = joints[present, whole], visibility[present, whole]
@@ -150,12 +150,12 @@ def normalize_view(joints: np.ndarray, visibility: np.ndarray) -> np.ndarray:
         (M, N, 25, 3) float32 metres, x to the performer's right, z up; 0 where invisible.
 
     Raises:
-        PoseError: no frame shows the first performer's pelvis, spine and shoulders.
+        DataError: no frame shows the first performer's pelvis, spine and shoulders.
     """
     needed = [_PELVIS, _SPINE, _LEFT, _RIGHT]
     frames = np.flatnonzero((visibility[0][:, needed] > 0).all(-1))
     if not len(frames):
-        raise PoseError("no frame shows the first performer's pelvis, spine and shoulders, which fix the view")
+        raise DataError("no frame shows the first performer's pelvis, spine and shoulders, which fix the view")
     pelvis, spine, left, right = joints[0, frames[0]][needed].astype(np.float64)
     upright = _rotation(spine - pelvis, np.array([0.0, 0.0, 1.0]))
     facing = _rotation(upright @ (right - left), np.array([1.0, 0.0, 0.0]))

@@ -16,7 +16,8 @@ import numpy as np
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.duplicates import copies
 from ups.data.formats.archive import members
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import KINECT_20
 
 CLASSES = (
@@ -42,19 +43,19 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     Joints at (0, 0, 0), where the sensor itself is, were not tracked and become invisible.
 
     Raises:
-        PoseError: the name, the JSON, the label or the joints are not as described.
+        DataError: the name, the JSON, the label or the joints are not as described.
     """
     match = _NAME.fullmatch(name)
     if not match:
-        raise PoseError(f"{name}: not a name of the form aAA_sSS_eEE_vVV.json")
+        raise DataError(f"{name}: not a name of the form aAA_sSS_eEE_vVV.json")
     action, subject, _, view = map(int, match.groups())
     try:
         record = json.loads(content)
         label, joints = int(record["label"]), np.array(record["skeletons"], dtype=np.float64)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise PoseError(f"{name}: not a readable recording ({error!r}); fetch it again") from error
+        raise DataError(f"{name}: not a readable recording ({error!r}); fetch it again") from error
     if label != _LABEL_OF_ACTION.get(action):
-        raise PoseError(f"{name}: label {label} is not the label of action a{action:02}")
+        raise DataError(f"{name}: label {label} is not the label of action a{action:02}")
     return PoseSequence(
         joints=joints[None],
         visibility=(joints[None] != 0).any(-1),
@@ -68,13 +69,13 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     )
 
 
-def read(source: Path) -> Iterator[Clip | PoseError]:
+def read(source: Path) -> Iterator[Clip | DataError]:
     """Every recording of `all_sqe/`, or `nw_ucla.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
     clips: list[PoseSequence] = []
     for name, content in members(source, "all_sqe", "nw_ucla", ".json"):
         try:
             clips.append(read_clip(name, content))
-        except PoseError as error:
+        except DataError as error:
             yield error
     test = [i for i, clip in enumerate(clips) if clip.view == _TEST_VIEW]
     train = [i for i, clip in enumerate(clips) if clip.view != _TEST_VIEW]

@@ -10,7 +10,8 @@ import numpy as np
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.archive import members
 from ups.data.formats.matlab import load_mat
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import PENN_13
 
 CLASSES = (
@@ -41,7 +42,7 @@ def read_clip(name: str, content: bytes) -> Clip:
     nothing is visible are kept. Coordinates of joints marked invisible, often (1, 1), become 0.
 
     Raises:
-        PoseError: the file, the class or the joints are not as described.
+        DataError: the file, the class or the joints are not as described.
     """
     record = load_mat(name, content)
     try:
@@ -52,11 +53,11 @@ def read_clip(name: str, content: bytes) -> Clip:
         action, viewpoint = str(record["action"][0]).replace("_", " "), str(record["pose"][0])
         part = _PARTS[int(record["train"].flat[0])]
     except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
-        raise PoseError(f"{name}: not a Penn Action label file ({error!r})") from error
+        raise DataError(f"{name}: not a Penn Action label file ({error!r})") from error
     if action not in CLASSES:
-        raise PoseError(f"{name}: unknown action {action!r}; known: {', '.join(CLASSES)}")
+        raise DataError(f"{name}: unknown action {action!r}; known: {', '.join(CLASSES)}")
     if joints.shape[:-1] != visible.shape or joints.shape[1] != frames:
-        raise PoseError(f"{name}: x, y {joints.shape[1:3]}, visibility {visible.shape[1:]}, {frames} frames disagree")
+        raise DataError(f"{name}: x, y {joints.shape[1:3]}, visibility {visible.shape[1:]}, {frames} frames disagree")
     clip = PoseSequence(
         joints=np.where(visible[..., None], joints, 0),
         visibility=visible,
@@ -71,12 +72,12 @@ def read_clip(name: str, content: bytes) -> Clip:
     return clip, {"official": part}
 
 
-def read(source: Path) -> Iterator[Clip | PoseError]:
+def read(source: Path) -> Iterator[Clip | DataError]:
     """Every recording of `labels/`, or `penn_action.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
     for name, content in members(source, "labels", "penn_action", ".mat"):
         try:
             item = read_clip(name, content)
-        except PoseError as error:
+        except DataError as error:
             yield error
             continue
         yield item

@@ -18,7 +18,8 @@ import numpy as np
 
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.safe_pickle import restricted_loads
-from ups.pose import PoseError, PoseSequence, Space
+from ups.errors import DataError
+from ups.pose import PoseSequence, Space
 from ups.skeleton import COCO_17, KINECT_20, NTU_25, OPENPOSE_18, Skeleton
 
 FPS = 30.0
@@ -45,20 +46,20 @@ def pyskl_data_set(
             in 3D, COCO's 17 and OpenPose's 18 in 2D.
 
     Raises:
-        PoseError: damaged, a pickle of anything but plain data (nothing in it is run), or not one usable recording.
+        DataError: damaged, a pickle of anything but plain data (nothing in it is run), or not one usable recording.
         OSError: the file can't be read.
     """
     path = Path(path)
     record = restricted_loads(path.read_bytes(), str(path))
     if not isinstance(record, dict) or not isinstance(record.get("annotations"), list):
-        raise PoseError(f"{path}: not a file of PYSKL; a dict of 'split' and 'annotations' is needed")
+        raise DataError(f"{path}: not a file of PYSKL; a dict of 'split' and 'annotations' is needed")
     annotations: list[Any] = record["annotations"]
     protocols, splits = _splits(record.get("split"), path)
     found = skeleton or (_described(record["skeleton"], path) if "skeleton" in record else None)
     items = (read_clip(a, f"{path}: annotation {i}", found) for i, a in enumerate(annotations))
-    first = next((item for item in items if not isinstance(item, PoseError)), None)
+    first = next((item for item in items if not isinstance(item, DataError)), None)
     if first is None:
-        raise PoseError(f"{path}: none of {len(annotations)} annotations has poses that can be used")
+        raise DataError(f"{path}: none of {len(annotations)} annotations has poses that can be used")
     return DataSet(
         name=name,
         skeleton=first.skeleton,
@@ -72,23 +73,23 @@ def pyskl_data_set(
     )
 
 
-def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> PoseSequence | PoseError:
-    """One annotation as a clip; if it has no poses or can't be used, the PoseError that says why.
+def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> PoseSequence | DataError:
+    """One annotation as a clip; if it has no poses or can't be used, the DataError that says why.
 
     2D joints are pixels in space "image"; 3D joints metres in space "kinect" unless the annotation tells. Without
     scores a joint is visible unless it lies at 0. Values that are not finite become invisible.
     """
     if not isinstance(annotation, dict) or annotation.get("keypoint") is None:
         name = annotation.get("frame_dir", "") if isinstance(annotation, dict) else annotation
-        return PoseError(f"{where} ({name}): no keypoints in it")
+        return DataError(f"{where} ({name}): no keypoints in it")
     where = f"{where} ({annotation.get('frame_dir', 'no frame_dir')})"
     try:
         joints = np.asarray(annotation["keypoint"], dtype=np.float32)
         if joints.ndim != 4:
-            raise PoseError(f"keypoint has shape {joints.shape}; (persons, frames, joints, coordinates) is needed")
+            raise DataError(f"keypoint has shape {joints.shape}; (persons, frames, joints, coordinates) is needed")
         found = skeleton or _SKELETONS.get(joints.shape[2:])
         if found is None:
-            raise PoseError(f"{joints.shape[2]} joints of {joints.shape[3]} coordinates; name their skeleton")
+            raise DataError(f"{joints.shape[2]} joints of {joints.shape[3]} coordinates; name their skeleton")
         finite = np.all(np.isfinite(joints), axis=-1, keepdims=True)
         joints = np.where(finite, joints, 0)
         score = annotation.get("keypoint_score")
@@ -97,7 +98,7 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
         space: Space = "image" if flat else annotation.get("space", "kinect")
         height, width = annotation.get("img_shape", annotation.get("original_shape", (0, 0))) if flat else (0, 0)
         if flat and not (height and width):
-            raise PoseError("2D keypoints, but no img_shape (height, width)")
+            raise DataError("2D keypoints, but no img_shape (height, width)")
         return PoseSequence(
             joints=joints,
             visibility=np.clip(visibility, 0, 1) * finite[..., 0],
@@ -112,27 +113,27 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
             pose_3d=annotation.get("pose_3d"),
         )
     except (KeyError, ValueError, TypeError) as error:
-        return PoseError(f"{where}: {error}")
+        return DataError(f"{where}: {error}")
 
 
 def _read(
     annotations: list[Any], splits: dict[str, dict[str, str]], skeleton: Skeleton, name: str, _: Path
-) -> Iterator[Clip | PoseError]:
+) -> Iterator[Clip | DataError]:
     keys = [str(a.get("frame_dir", "")) if isinstance(a, dict) else "" for a in annotations]
     for i in sorted(range(len(annotations)), key=keys.__getitem__):
         clip = read_clip(annotations[i], f"{name}: annotation {i}", skeleton)
-        yield clip if isinstance(clip, PoseError) else (clip, splits.get(clip.id, {}))
+        yield clip if isinstance(clip, DataError) else (clip, splits.get(clip.id, {}))
 
 
 def _splits(split: Any, path: Path) -> tuple[tuple[str, ...], dict[str, dict[str, str]]]:
     """Protocols, and for each frame_dir its part in them."""
     if split is not None and not isinstance(split, dict):
-        raise PoseError(f"{path}: 'split' is a {type(split).__name__}; a dict of lists is needed")
+        raise DataError(f"{path}: 'split' is a {type(split).__name__}; a dict of lists is needed")
     lists: dict[str, dict[str, list[Any]]] = defaultdict(dict)
     for key, names in (split or {}).items():
         match = _SPLIT.fullmatch(str(key))
         if match is None or not isinstance(names, list | tuple):
-            raise PoseError(f"{path}: split {key!r}; a list with a name such as xsub_train or xsub_val is needed")
+            raise DataError(f"{path}: split {key!r}; a list with a name such as xsub_train or xsub_val is needed")
         protocol = match["name"] or (f"split{match['number']}" if match["number"] else "official")
         lists[protocol][match["part"]] = list(names)
     splits: dict[str, dict[str, str]] = defaultdict(dict)
@@ -147,7 +148,7 @@ def _described(values: Any, path: Path) -> Skeleton:
     try:
         return Skeleton.from_dict(values)
     except (KeyError, TypeError, ValueError) as error:
-        raise PoseError(f"{path}: its skeleton can't be used ({error!r})") from error
+        raise DataError(f"{path}: its skeleton can't be used ({error!r})") from error
 
 
 def _numbered(annotations: list[Any]) -> Iterator[str]:

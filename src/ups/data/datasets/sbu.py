@@ -13,7 +13,8 @@ import numpy as np
 
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.archive import members
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import SBU_15
 
 CLASSES = ("approach", "depart", "kick", "push", "shake hands", "hug", "exchange object", "punch")
@@ -36,16 +37,16 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     involved, for read so, bones have human lengths (thigh 0.43 m, shin 0.41 m) that vary least within a person.
 
     Raises:
-        PoseError: the name, the class, the pair or the numbers are not as described.
+        DataError: the name, the class, the pair or the numbers are not as described.
     """
     match = _NAME.fullmatch(name)
     if not match:
-        raise PoseError(f"{name}: not a path of the form sXXsYY/CC/NNN/skeleton_pos.txt")
+        raise DataError(f"{name}: not a path of the form sXXsYY/CC/NNN/skeleton_pos.txt")
     pair, action = match[1], int(match[4])
     if not any(pair in pairs for pairs in FOLDS.values()):
-        raise PoseError(f"{name}: the pair {pair} is in none of the five folds")
+        raise DataError(f"{name}: the pair {pair} is in none of the five folds")
     if not 1 <= action <= len(CLASSES):
-        raise PoseError(f"{name}: class {action} is not one of 1..{len(CLASSES)}")
+        raise DataError(f"{name}: class {action} is not one of 1..{len(CLASSES)}")
     joints = _parse(name, content)
     visible = (joints != 0).any(-1)
     metres = (joints * (-2560, -1920, 10000 / 7.8125) + (1280, 960, 0)) / 1000
@@ -67,18 +68,18 @@ def _parse(name: str, content: bytes) -> np.ndarray:
         lines = [line.rstrip(",").split(",") for line in content.decode("ascii").split()]
         values = np.array(lines, np.float64)
     except ValueError as error:
-        raise PoseError(f"{name}: not lines of {_COLUMNS} numbers ({error}); fetch it again") from error
+        raise DataError(f"{name}: not lines of {_COLUMNS} numbers ({error}); fetch it again") from error
     if values.ndim != 2 or values.shape[1] != _COLUMNS:
-        raise PoseError(f"{name}: {values.shape} numbers; lines of {_COLUMNS} are needed; fetch it again")
+        raise DataError(f"{name}: {values.shape} numbers; lines of {_COLUMNS} are needed; fetch it again")
     return values[:, 1:].reshape(-1, 2, 15, 3).transpose(1, 0, 2, 3)
 
 
-def read(source: Path) -> Iterator[Clip | PoseError]:
+def read(source: Path) -> Iterator[Clip | DataError]:
     """Every recording of `SBU/`, or `sbu_interaction.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
     for name, content in members(source, "SBU", "sbu_interaction", ".txt"):
         try:
             clip = read_clip(name, content)
-        except PoseError as error:
+        except DataError as error:
             yield error
             continue
         yield clip, {fold: "test" if clip.id[:6] in pairs else "train" for fold, pairs in FOLDS.items()}

@@ -15,6 +15,7 @@ import numpy as np
 from ups.cameras import Camera, random_camera, view
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.datasets.synthetic_motion import ACTIONS, forward_kinematics, make_body, rotation, stand
+from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import H36M_17
 
@@ -48,12 +49,12 @@ def synthesize(seed: int, index: int, frames: tuple[int, int] = FRAMES) -> tuple
         subject (1..20).
 
     Raises:
-        ValueError: negative seed or index, or a range of frames that is empty or begins below 2.
+        DataError: negative seed or index, or a range of frames that is empty or begins below 2.
     """
     if seed < 0 or index < 0:
-        raise ValueError(f"seed {seed} and clip number {index} must not be negative")
+        raise DataError(f"seed {seed} and clip number {index} must not be negative")
     if not 2 <= frames[0] <= frames[1]:
-        raise ValueError(f"frames {frames} is not a range (shortest >= 2, longest >= shortest)")
+        raise DataError(f"frames {frames} is not a range (shortest >= 2, longest >= shortest)")
     rng = np.random.default_rng((seed, index))
     label = index % len(CLASSES)
     subject = 1 + (7 * index + index // 80) % SUBJECTS

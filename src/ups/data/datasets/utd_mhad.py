@@ -9,7 +9,8 @@ from pathlib import Path
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.archive import members
 from ups.data.formats.matlab import load_mat
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import UTD_20
 
 CLASSES = (
@@ -48,17 +49,17 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     """One MATLAB file with `d_skel` (20, 3, N) metres -> a clip in space "kinect", 30 fps.
 
     Raises:
-        PoseError: the name, the file, the class or the joints are not as described.
+        DataError: the name, the file, the class or the joints are not as described.
     """
     match = _NAME.fullmatch(name)
     if not match:
-        raise PoseError(f"{name}: not a name of the form aN_sN_tN_skeleton.mat")
+        raise DataError(f"{name}: not a name of the form aN_sN_tN_skeleton.mat")
     action, subject = int(match[2]), int(match[3])
     if not 1 <= action <= len(CLASSES):
-        raise PoseError(f"{name}: action {action} is not one of 1..{len(CLASSES)}")
+        raise DataError(f"{name}: action {action} is not one of 1..{len(CLASSES)}")
     skeleton = load_mat(name, content).get("d_skel")
     if skeleton is None or skeleton.ndim != 3:
-        raise PoseError(f"{name}: no variable 'd_skel' of shape (20, 3, frames)")
+        raise DataError(f"{name}: no variable 'd_skel' of shape (20, 3, frames)")
     joints = skeleton.transpose(2, 0, 1)[None]
     return PoseSequence(
         joints=joints,
@@ -72,12 +73,12 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
     )
 
 
-def read(source: Path) -> Iterator[Clip | PoseError]:
+def read(source: Path) -> Iterator[Clip | DataError]:
     """Every recording of `Skeleton/`, or `utd_mhad.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
     for name, content in members(source, "Skeleton", "utd_mhad", ".mat"):
         try:
             clip = read_clip(name, content)
-        except PoseError as error:
+        except DataError as error:
             yield error
             continue
         yield clip, {"xsub": "train" if clip.subject % 2 else "test"}

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ups.pose import PoseError
+from ups.errors import DataError
 
 _SUFFIXES = (".tar.xz", ".tar.gz", ".tgz", ".tar", ".zip")
 
@@ -26,7 +26,7 @@ def members(source: Path, folder: str, archive: str, suffix: str) -> Iterator[tu
 
     Raises:
         FileNotFoundError: `source` is none of these, or no such file is in it.
-        PoseError: the archive is damaged.
+        DataError: the archive is damaged.
         OSError: no room to decompress it in the temporary folder.
     """
     source = Path(source)
@@ -80,7 +80,7 @@ def _zip_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, b
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that damage made negative
             raise
-        raise PoseError(f"{place}: the archive is damaged ({error}); fetch it again") from error
+        raise DataError(f"{place}: the archive is damaged ({error}); fetch it again") from error
 
 
 def _tar_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
@@ -98,7 +98,7 @@ def _tar_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, b
                     assert file is not None, "regular files have content"
                     yield name, file.read()
     except (tarfile.TarError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
-        raise PoseError(f"{place}: the archive is damaged ({error}); fetch it again") from error
+        raise DataError(f"{place}: the archive is damaged ({error}); fetch it again") from error
     except OSError as error:
         text = f"{error.strerror or error} while decompressing {place} in {tempfile.gettempdir()}"
         raise OSError(error.errno, f"{text}; TMPDIR can name another folder") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ups.pose import PoseError
+from ups.errors import DataError
 
 _CHANNELS = tuple(f"{axis}{kind}" for kind in ("position", "rotation") for axis in "XYZ")
 
@@ -48,12 +48,12 @@ def read_bvh(text: str, name: str) -> Bvh:
         name: what to call the file in errors.
 
     Raises:
-        PoseError: not a BVH file, truncated, malformed, or with values that are not finite; names the line.
+        DataError: not a BVH file, truncated, malformed, or with values that are not finite; names the line.
     """
     lines = text.splitlines()
     start = next((i for i, line in enumerate(lines) if line.strip() == "MOTION"), None)
     if start is None:
-        raise PoseError(f"{name}: line {len(lines)}: the file ends without a line MOTION; it is not BVH or truncated")
+        raise DataError(f"{name}: line {len(lines)}: the file ends without a line MOTION; it is not BVH or truncated")
     joints = _hierarchy(lines[:start], name)
     frame_time, values = _motion(lines, start + 1, sum(len(j.channels) for j in joints), name)
     names, parents = tuple(j.name for j in joints), tuple(j.parent for j in joints)
@@ -76,7 +76,7 @@ class _Words:
 
     def take(self) -> str:
         if not self._left:
-            raise PoseError(f"{self.where}: the hierarchy ends too early")
+            raise DataError(f"{self.where}: the hierarchy ends too early")
         word, self._line = self._left.popleft()
         return word
 
@@ -87,29 +87,29 @@ def _hierarchy(lines: list[str], name: str) -> list[_Joint]:
     joints: list[_Joint] = []
     unclosed: list[int] = []
     if words.take() != "HIERARCHY":
-        raise PoseError(f"{words.where}: a BVH file begins with HIERARCHY")
+        raise DataError(f"{words.where}: a BVH file begins with HIERARCHY")
     while words:
         word = words.take()
         if word in ("ROOT", "JOINT", "End"):
             parent = unclosed[-1] if unclosed else -1
             if (word == "ROOT") != (parent == -1):
-                raise PoseError(f"{words.where}: {word} is out of place")
+                raise DataError(f"{words.where}: {word} is out of place")
             label = words.take()
             joints.append(_Joint(label if word != "End" else f"{joints[parent].name}_end", parent))
             if words.take() != "{":
-                raise PoseError(f"{words.where}: '{{' is needed after {word} {label}")
+                raise DataError(f"{words.where}: '{{' is needed after {word} {label}")
             unclosed.append(len(joints) - 1)
         elif word == "}" and unclosed:
             if joints[unclosed.pop()].offset is None:
-                raise PoseError(f"{words.where}: a joint without OFFSET ends here")
+                raise DataError(f"{words.where}: a joint without OFFSET ends here")
         elif word == "OFFSET" and unclosed:
             joints[unclosed[-1]].offset = _numbers([words.take() for _ in range(3)], words.where)
         elif word == "CHANNELS" and unclosed:
             joints[unclosed[-1]].channels = _channels(words)
         else:
-            raise PoseError(f"{words.where}: unexpected {word!r}")
+            raise DataError(f"{words.where}: unexpected {word!r}")
     if unclosed or not joints:
-        raise PoseError(
+        raise DataError(
             f"{words.where}: the hierarchy ends with {len(joints)} joints, {len(unclosed)} of them not closed"
         )
     return joints
@@ -119,7 +119,7 @@ def _channels(words: _Words) -> tuple[str, ...]:
     count = words.take()
     channels = tuple(words.take() for _ in range(int(count))) if count in tuple("0123456") else (count,)
     if not set(channels) <= set(_CHANNELS) or len(set(channels)) < len(channels):
-        raise PoseError(
+        raise DataError(
             f"{words.where}: CHANNELS {' '.join(channels)}; a count and names of {', '.join(_CHANNELS)} needed"
         )
     return channels
@@ -133,18 +133,18 @@ def _motion(lines: list[str], start: int, channels: int, name: str) -> tuple[flo
         re.fullmatch(r"Frame\s+Time:\s*([-+.\deE]+)", head[1]),
     )
     if frames is None or int(frames[1]) < 1:
-        raise PoseError(f"{name}: line {start + 1}: {head[0]!r}; 'Frames: N' with N > 0 is needed")
+        raise DataError(f"{name}: line {start + 1}: {head[0]!r}; 'Frames: N' with N > 0 is needed")
     seconds = _numbers([time[1]], f"{name}: line {start + 2}")[0] if time else 0.0
     if seconds <= 0:
-        raise PoseError(f"{name}: line {start + 2}: {head[1]!r}; 'Frame Time: seconds' above 0 is needed")
+        raise DataError(f"{name}: line {start + 2}: {head[1]!r}; 'Frame Time: seconds' above 0 is needed")
     rows = []
     for number, line in enumerate(lines[start + 2 :], start=start + 3):
         if line.strip():
             rows.append(_numbers(line.split(), f"{name}: line {number}"))
             if len(rows[-1]) != channels:
-                raise PoseError(f"{name}: line {number}: {len(rows[-1])} values; the hierarchy has {channels} channels")
+                raise DataError(f"{name}: line {number}: {len(rows[-1])} values; the hierarchy has {channels} channels")
     if len(rows) != int(frames[1]):
-        raise PoseError(f"{name}: line {len(lines)}: the file ends after {len(rows)} frames; it announces {frames[1]}")
+        raise DataError(f"{name}: line {len(lines)}: the file ends after {len(rows)} frames; it announces {frames[1]}")
     return float(seconds), np.stack(rows)
 
 
@@ -152,9 +152,9 @@ def _numbers(words: list[str], where: str) -> np.ndarray:
     try:
         values = np.array(words, dtype=np.float64)
     except ValueError as error:
-        raise PoseError(f"{where}: {error}") from error
+        raise DataError(f"{where}: {error}") from error
     if not np.isfinite(values).all():
-        raise PoseError(f"{where}: a value is not finite: {words[int(np.argmin(np.isfinite(values)))]}")
+        raise DataError(f"{where}: a value is not finite: {words[int(np.argmin(np.isfinite(values)))]}")
     return values
 
 

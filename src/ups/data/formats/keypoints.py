@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ups.data.formats.tracking import into_slots, link
-from ups.pose import PoseError, PoseSequence
+from ups.errors import DataError
+from ups.pose import PoseSequence
 from ups.skeleton import COCO_17, OPENPOSE_18, Skeleton
 
 MOST_PERSONS = 2
@@ -30,20 +31,20 @@ def read_openpose(folder: Path, fps: float, image_size: tuple[int, int]) -> Pose
     """A folder of `*_keypoints.json`, one a frame, as OpenPose's --write_json leaves it; BODY_25 or COCO's 18.
 
     Raises:
-        PoseError: no such file, a file of another kind, or nobody in any frame.
+        DataError: no such file, a file of another kind, or nobody in any frame.
     """
     files = sorted(folder.glob("*.json"), key=_frame_key)
     if not files:
-        raise PoseError(f"{folder}: no *_keypoints.json file; give the folder that OpenPose's --write_json wrote")
+        raise DataError(f"{folder}: no *_keypoints.json file; give the folder that OpenPose's --write_json wrote")
     frames = []
     for file in files:
         try:
             people = json.loads(file.read_bytes())["people"]
             frames.append([_openpose_person(person, file) for person in people])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            if isinstance(error, PoseError):
+            if isinstance(error, DataError):
                 raise
-            raise PoseError(f"{file}: not a file of OpenPose ({error!r})") from error
+            raise DataError(f"{file}: not a file of OpenPose ({error!r})") from error
     return _sequence(frames, OPENPOSE_18, fps, image_size, folder.name, str(folder))
 
 
@@ -57,7 +58,7 @@ def read_coco(record: Any, name: str, where: str, fps: float, image_size: tuple[
         image_size: needed for a list of results, which does not tell it.
 
     Raises:
-        PoseError: other values, nobody in any frame, or no image size.
+        DataError: other values, nobody in any frame, or no image size.
     """
     try:
         annotations = record if isinstance(record, list) else record["annotations"]
@@ -71,14 +72,14 @@ def read_coco(record: Any, name: str, where: str, fps: float, image_size: tuple[
         for annotation in annotations:
             points = _points(annotation["keypoints"], where)
             if len(points) != len(COCO_17):
-                raise PoseError(f"{where}: {len(points)} keypoints; COCO's {len(COCO_17)} are needed")
+                raise DataError(f"{where}: {len(points)} keypoints; COCO's {len(COCO_17)} are needed")
             frames[place[annotation["image_id"]]].append(points)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-        if isinstance(error, PoseError):
+        if isinstance(error, DataError):
             raise
-        raise PoseError(f"{where}: not keypoints in COCO's format ({error!r})") from error
+        raise DataError(f"{where}: not keypoints in COCO's format ({error!r})") from error
     if image_size is None:
-        raise PoseError(f"{where}: it does not say how large the images are; give the image size, width and height")
+        raise DataError(f"{where}: it does not say how large the images are; give the image size, width and height")
     return _sequence(frames, COCO_17, fps, image_size, name, where)
 
 
@@ -95,7 +96,7 @@ def _sequence(
     people = [persons[(persons[..., 2] > 0).any(-1)] for persons in people]
     extents = [np.ptp(p[p[:, 2] > 0, :2], axis=0).max() for persons in people for p in persons]
     if not extents:
-        raise PoseError(f"{where}: nobody is seen in any of its {len(frames)} frames")
+        raise DataError(f"{where}: nobody is seen in any of its {len(frames)} frames")
     gate = max(float(np.median(extents)) / 2, 1.0)
     tracks = link([p[..., :2] for p in people], [p[..., 2] for p in people], gate, round(fps))
     weights = [sum(people[n][p][:, 2].sum() for n, p in track) for track in tracks]
@@ -114,7 +115,7 @@ def _openpose_person(person: dict[str, Any], file: Path) -> np.ndarray:
     if len(points) == 25:
         return points[list(_BODY_25)]
     if len(points) != len(OPENPOSE_18):
-        raise PoseError(f"{file}: {len(points)} keypoints; OpenPose's BODY_25 (25) or COCO (18) model is needed")
+        raise DataError(f"{file}: {len(points)} keypoints; OpenPose's BODY_25 (25) or COCO (18) model is needed")
     return points
 
 
@@ -122,7 +123,7 @@ def _points(values: Any, where: str) -> np.ndarray:
     """(J, 3) from x, y and confidence of one joint after another."""
     points = np.array(values, np.float64).reshape(-1, 3)
     if not (np.abs(points) <= FARTHEST).all():
-        raise PoseError(
+        raise DataError(
             f"{where}: keypoint {points[~(np.abs(points) <= FARTHEST)][0]}; pixels up to {FARTHEST} are needed"
         )
     return points

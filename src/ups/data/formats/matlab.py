@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ups.pose import PoseError
+from ups.errors import DataError
 
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 """Kind of the stored values -> type; a variable may be stored in a smaller type than its own."""
@@ -26,15 +26,15 @@ def load_mat(name: str, content: bytes) -> dict[str, np.ndarray]:
     Cells, structures, sparse and complex arrays are left out.
 
     Raises:
-        PoseError: names the file, if it is damaged or of version 4 or 7.3.
+        DataError: names the file, if it is damaged or of version 4 or 7.3.
     """
     try:
         order = {b"IM": "<", b"MI": ">"}.get(content[126:128])
         if order is None or len(content) < _HEAD:
-            raise ValueError("it does not begin as a MATLAB file of version 5 to 7 does")
+            raise DataError("it does not begin as a MATLAB file of version 5 to 7 does")
         return dict(_variables(content[_HEAD:], order))
     except (ValueError, IndexError, OverflowError, zlib.error, MemoryError, RecursionError) as error:
-        raise PoseError(f"{name}: not a readable MATLAB file ({error}); fetch it again") from error
+        raise DataError(f"{name}: not a readable MATLAB file ({error}); fetch it again") from error
 
 
 def _variables(content: bytes, order: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -54,7 +54,7 @@ def _elements(content: bytes, order: str) -> Iterator[tuple[int, bytes]]:
         if kind >> 16:
             kind, size, start, room = kind & 0xFFFF, kind >> 16, at + 4, 4
         if size > room:
-            raise ValueError(f"an element of {size} bytes where {room} are left; the file was cut off")
+            raise DataError(f"an element of {size} bytes where {room} are left; the file was cut off")
         yield kind, content[start : start + size]
         at = start + size if kind == _COMPRESSED else start + size + -(start + size) % 8
 
@@ -69,22 +69,22 @@ def _variable(content: bytes, order: str) -> Iterator[tuple[str, np.ndarray]]:
         return
     stored, value = next(parts, (0, b""))
     if min(shape, default=-1) < 0:
-        raise ValueError(f"{name} has shape {shape}")
+        raise DataError(f"{name} has shape {shape}")
     if kind == _TEXT:
         wide = "utf-16-le" if order == "<" else "utf-16-be"
         yield name, np.array([value.decode({4: wide, 16: "utf-8", 17: wide}.get(stored, "latin-1"))])
     elif stored in _NUMBERS:
         values = _array(value, order + _NUMBERS[stored])
         if len(values) != np.prod(shape, dtype=object):
-            raise ValueError(f"{name} has {len(values)} values, but shape {shape}")
+            raise DataError(f"{name} has {len(values)} values, but shape {shape}")
         with np.errstate(invalid="ignore"):
             yield name, values.astype(_CLASSES[kind]).reshape(shape, order="F")
     else:
-        raise ValueError(f"{name} is stored as kind {stored}")
+        raise DataError(f"{name} is stored as kind {stored}")
 
 
 def _array(content: bytes, kind: str, count: int | None = None) -> np.ndarray:
     values = np.frombuffer(content, kind)
     if count is not None and len(values) != count:
-        raise ValueError(f"{len(values)} numbers where {count} are needed; the file was cut off")
+        raise DataError(f"{len(values)} numbers where {count} are needed; the file was cut off")
     return values

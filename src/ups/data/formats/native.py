@@ -14,7 +14,8 @@ from typing import IO, Any, get_args
 import numpy as np
 
 from ups.data.formats.safe_pickle import load_npz
-from ups.pose import PoseError, PoseSequence, Space
+from ups.errors import DataError
+from ups.pose import PoseSequence, Space
 from ups.skeleton import SKELETONS, Skeleton
 from ups.skeletons import check_joints, find_skeleton, skeleton_of
 
@@ -45,18 +46,18 @@ def read_own(
         fps, image_size: where the file does not tell; FPS if nobody does.
 
     Raises:
-        PoseError: anything that is not as described.
+        DataError: anything that is not as described.
         OSError: the file can't be read.
     """
     fields = read_fields(path)
     unknown = sorted(set(fields) - set(KEYS))
     if "joints" not in fields or unknown:
         wrong = f"{', '.join(unknown)} unknown" if unknown else "no joints"
-        raise PoseError(f"{path}: {wrong}; a recording may hold {', '.join(KEYS)}, and must hold joints")
+        raise DataError(f"{path}: {wrong}; a recording may hold {', '.join(KEYS)}, and must hold joints")
     joints = _numbers(fields, "joints", path)
     joints = joints[None] if joints.ndim == 3 else joints
     if joints.ndim != 4:
-        raise PoseError(
+        raise DataError(
             f"{path}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed, or persons before it"
         )
     space = _space(fields, joints.shape[-1], path)
@@ -84,12 +85,12 @@ def write_file(clip: PoseSequence, path: Path | str) -> None:
     """Writes a recording as .npz; `read_own` reads the same back, every value exact. An old file is replaced whole.
 
     Raises:
-        PoseError: `path` does not end in .npz.
+        DataError: `path` does not end in .npz.
         OSError: it can't be written; nothing half-written is left behind.
     """
     path = Path(path)
     if path.suffix != ".npz":
-        raise PoseError(f"{path}: a recording is written as .npz")
+        raise DataError(f"{path}: a recording is written as .npz")
     s = clip.skeleton
     values: dict[str, Any] = {"joints": clip.joints, "visibility": clip.visibility, "fps": np.float64(clip.fps)}
     values |= {"space": clip.space, "skeleton": s.name, "label": clip.label, "subject": clip.subject, "view": clip.view}
@@ -127,11 +128,11 @@ def read_fields(path: Path) -> dict[str, Any]:
     """What a .npz, .json or .csv file holds, by key, unchecked; a .csv is brought into the form of the others.
 
     Raises:
-        PoseError: another ending, or a file that can't be read as what its ending says.
+        DataError: another ending, or a file that can't be read as what its ending says.
         OSError: the file can't be opened.
     """
     if path.suffix not in _FIELDS:
-        raise PoseError(f"{path}: one recording is a {', '.join(_FIELDS)} file")
+        raise DataError(f"{path}: one recording is a {', '.join(_FIELDS)} file")
     return _FIELDS[path.suffix](path)
 
 
@@ -146,9 +147,9 @@ def _json_fields(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise PoseError(f"{path}: not a readable JSON file ({error})") from error
+        raise DataError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(record, dict):
-        raise PoseError(f"{path}: an object with joints is needed, found a {type(record).__name__}")
+        raise DataError(f"{path}: an object with joints is needed, found a {type(record).__name__}")
     return record
 
 
@@ -156,23 +157,23 @@ def _csv_fields(path: Path) -> dict[str, Any]:
     try:
         lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
-        raise PoseError(f"{path}: not a text file ({error}); save it as CSV in UTF-8") from error
+        raise DataError(f"{path}: not a text file ({error}); save it as CSV in UTF-8") from error
     notes = [line.lstrip("# ") for line in lines if line.startswith("#")]
     table = list(csv.reader(line for line in lines if not line.startswith("#")))
     if len(table) < 2:
-        raise PoseError(f"{path}: a line of column names and a row a frame are needed")
+        raise DataError(f"{path}: a line of column names and a row a frame are needed")
     head, rows = [name.strip() for name in table[0]], table[1:]
     axes, joints, columns = _csv_columns(head, path)
     values = np.full((len(rows), len(head)), np.nan)
     for r, row in enumerate(rows):
         if len(row) != len(head):
-            raise PoseError(f"{path}: data row {r + 1} has {len(row)} cells, the column names {len(head)}")
+            raise DataError(f"{path}: data row {r + 1} has {len(row)} cells, the column names {len(head)}")
         for c, cell in enumerate(row):
             if cell.strip():
                 try:
                     values[r, c] = float(cell)
                 except ValueError as error:
-                    raise PoseError(f"{path}: data row {r + 1}, column {head[c]}: {cell!r} is no number") from error
+                    raise DataError(f"{path}: data row {r + 1}, column {head[c]}: {cell!r} is no number") from error
     block = _csv_place(values, head, columns, path)
     fields: dict[str, Any] = {"joints": block[..., : len(axes.removesuffix("v"))], "joint_names": joints}
     if axes.endswith("v"):
@@ -187,11 +188,11 @@ def _csv_fields(path: Path) -> dict[str, Any]:
 def _csv_columns(head: list[str], path: Path) -> tuple[str, list[str], list[list[int]]]:
     """Which of "xyzv" there are, the joints in the order of the file, and the columns of each."""
     if len(set(head)) < len(head):
-        raise PoseError(f"{path}: columns named twice: {', '.join(sorted({h for h in head if head.count(h) > 1}))}")
+        raise DataError(f"{path}: columns named twice: {', '.join(sorted({h for h in head if head.count(h) > 1}))}")
     matches = {name: _COLUMN.fullmatch(name) for name in head if name not in ("frame", "person")}
     strange = [name for name, match in matches.items() if match is None]
     if strange or not matches:
-        raise PoseError(
+        raise DataError(
             f"{path}: columns {', '.join(strange) or head}; they are called frame, person and like "
             "left_wrist_x, left_wrist_y, left_wrist_z, left_wrist_v"
         )
@@ -200,7 +201,7 @@ def _csv_columns(head: list[str], path: Path) -> tuple[str, list[str], list[list
     axes = {joint: "".join(axis for axis in "xyzv" if f"{joint}_{axis}" in head) for joint in joints}
     odd = [joint for joint in joints if axes[joint] != axes[joints[0]] or not axes[joint].startswith("xy")]
     if odd:
-        raise PoseError(f"{path}: every joint needs _x and _y, and all or none _z and _v; look at {odd[0]}")
+        raise DataError(f"{path}: every joint needs _x and _y, and all or none _z and _v; look at {odd[0]}")
     return axes[joints[0]], joints, [[head.index(f"{joint}_{axis}") for axis in axes[joint]] for joint in joints]
 
 
@@ -209,16 +210,16 @@ def _csv_place(values: np.ndarray, head: list[str], columns: list[list[int]], pa
     persons, person = np.zeros(1), np.zeros(len(values), int)
     if "person" in head:
         if "frame" not in head:
-            raise PoseError(f"{path}: a column person needs a column frame beside it")
+            raise DataError(f"{path}: a column person needs a column frame beside it")
         persons, person = np.unique(values[:, head.index("person")], return_inverse=True)
     frame = values[:, head.index("frame")] if "frame" in head else np.arange(len(values), dtype=float)
     if not np.isfinite(frame).all() or not np.isfinite(persons).all() or np.any(frame != np.round(frame)):
-        raise PoseError(f"{path}: frame and person need a number in every row, and frames count 0, 1, 2, ...")
+        raise DataError(f"{path}: frame and person need a number in every row, and frames count 0, 1, 2, ...")
     place = (frame - frame.min()).astype(np.int64)
     if len({*zip(person.tolist(), place.tolist(), strict=True)}) < len(values):
-        raise PoseError(f"{path}: a frame occurs twice{' for one person' if 'person' in head else ''}")
+        raise DataError(f"{path}: a frame occurs twice{' for one person' if 'person' in head else ''}")
     if place.max() >= 100 * len(values):
-        raise PoseError(
+        raise DataError(
             f"{path}: {len(values)} rows, but frames up to {frame.max():.0f}; number the frames in steps of 1"
         )
     block = np.full((len(persons), int(place.max()) + 1, len(columns), len(columns[0])), np.nan)
@@ -240,7 +241,7 @@ def _skeleton(
     names = fields.get("joint_names")
     if names is None:
         if given is None and "skeleton" not in fields:
-            raise PoseError(
+            raise DataError(
                 f"{path}: {joints} joints, but not which; name the skeleton, one of {', '.join(SKELETONS)}, "
                 "or list joint_names"
             )
@@ -248,13 +249,13 @@ def _skeleton(
     names = [str(name) for name in names]
     check_joints(names, str(path))
     if len(names) != joints or len(set(names)) != joints:
-        raise PoseError(f"{path}: {len(set(names))} different joint_names for {joints} joints")
+        raise DataError(f"{path}: {len(set(names))} different joint_names for {joints} joints")
     if given is None and "parents" in fields:
         return _described(fields, names, path), range(joints)
     found = given or (_named(fields, path) if "skeleton" in fields else skeleton_of(names, str(path)))
     missing = [joint for joint in found.joints if joint not in names]
     if missing:
-        raise PoseError(f"{path}: skeleton {found.name!r} has {', '.join(missing)}, which the file lacks")
+        raise DataError(f"{path}: skeleton {found.name!r} has {', '.join(missing)}, which the file lacks")
     return found, [names.index(joint) for joint in found.joints]
 
 
@@ -263,19 +264,19 @@ def _described(fields: dict[str, Any], names: list[str], path: Path) -> Skeleton
         parents, root = (int(p) for p in fields["parents"]), (str(r) for r in fields["root"])
         return Skeleton(str(fields["skeleton"]), tuple(names), tuple(parents), tuple(root))
     except (KeyError, TypeError, ValueError) as error:
-        raise PoseError(f"{path}: skeleton, joint_names, parents and root do not fit together ({error})") from error
+        raise DataError(f"{path}: skeleton, joint_names, parents and root do not fit together ({error})") from error
 
 
 def _named(fields: dict[str, Any], path: Path) -> Skeleton:
     try:
         return find_skeleton(str(fields["skeleton"]))
-    except PoseError as error:
-        raise PoseError(f"{path}: {error}") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _space(fields: dict[str, Any], channels: int, path: Path) -> Space:
     if "space" not in fields and channels != 2:
-        raise PoseError(
+        raise DataError(
             f"{path}: {channels} coordinates a joint, but not in which frame; say space = camera (metres, x "
             "right, y down, z forward), kinect (metres, y up, z away from the sensor) or world (metres, y up)"
         )
@@ -283,20 +284,20 @@ def _space(fields: dict[str, Any], channels: int, path: Path) -> Space:
     for known in get_args(Space):
         if space == known:
             return known
-    raise PoseError(f"{path}: space {space!r} is not one of {', '.join(get_args(Space))}")
+    raise DataError(f"{path}: space {space!r} is not one of {', '.join(get_args(Space))}")
 
 
 def _numbers(fields: dict[str, Any], key: str, path: Path) -> np.ndarray:
     try:
         return np.array(fields[key], dtype=np.float64)  # None becomes NaN
     except (ValueError, TypeError) as error:
-        raise PoseError(f"{path}: {key}: not numbers in a regular array ({error})") from error
+        raise DataError(f"{path}: {key}: not numbers in a regular array ({error})") from error
 
 
 def _like(fields: dict[str, Any], key: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
     values = _numbers(fields, key, path)
     if values.shape not in (shape, shape[1:]) or (values.shape == shape[1:] and shape[0] != 1):
-        raise PoseError(f"{path}: {key} has shape {values.shape}; {shape} is needed")
+        raise DataError(f"{path}: {key} has shape {values.shape}; {shape} is needed")
     return values.reshape(shape)
 
 
@@ -304,18 +305,18 @@ def _scalar(fields: dict[str, Any], key: str, default: float, kind: type, path: 
     try:
         value = float(fields.get(key, default))
         if kind is int and value != int(value):
-            raise ValueError(f"{value} is not whole")
+            raise DataError(f"{value} is not whole")
         return kind(value)
     except (ValueError, TypeError, OverflowError) as error:
         hint = "; class names belong in clips.csv" if key == "label" else ""
-        raise PoseError(f"{path}: {key}: {fields[key]!r} is no number ({error}){hint}") from error
+        raise DataError(f"{path}: {key}: {fields[key]!r} is no number ({error}){hint}") from error
 
 
 def _pair(size: Any, path: Path) -> tuple[int, int]:
     try:
         width, height = (int(value) for value in size)
     except (ValueError, TypeError) as error:
-        raise PoseError(f"{path}: image_size {size!r}; width and height in pixels are needed") from error
+        raise DataError(f"{path}: image_size {size!r}; width and height in pixels are needed") from error
     if min(width, height) < 1:
-        raise PoseError(f"{path}: image_size {width} x {height}; width and height in pixels are needed")
+        raise DataError(f"{path}: image_size {width} x {height}; width and height in pixels are needed")
     return width, height

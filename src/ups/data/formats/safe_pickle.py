@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ups.pose import PoseError
+from ups.errors import DataError
 
 _BUILDERS = {
     "_reconstruct": np.ndarray((0,)).__reduce__()[0],
@@ -50,12 +50,12 @@ def restricted_loads(data: bytes, name: str) -> object:
         name: what to call the data in errors.
 
     Raises:
-        PoseError: the pickle asks for any other class or function (named in the message), or is damaged.
+        DataError: the pickle asks for any other class or function (named in the message), or is damaged.
     """
     try:
         return _RestrictedUnpickler(io.BytesIO(data), encoding="latin1").load()
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise PoseError(
+        raise DataError(
             f"{name}: not read: {error}; only arrays, dicts, lists, strings and numbers are admitted in a pickle"
         ) from error
 
@@ -66,7 +66,7 @@ def load_object_npz(path: Path) -> dict[str, object]:
     Arrays of numbers come back as arrays, 0-d object arrays as the object they hold (dicts of dicts of arrays).
 
     Raises:
-        PoseError: not an .npz, a damaged member, or a pickle that asks for more than `restricted_loads` admits.
+        DataError: not an .npz, a damaged member, or a pickle that asks for more than `restricted_loads` admits.
         OSError: the file can't be opened.
     """
     return dict(_members(path, _read_member))
@@ -76,7 +76,7 @@ def load_npz(path: Path) -> dict[str, np.ndarray]:
     """Every member of an .npz of plain arrays.
 
     Raises:
-        PoseError: not an .npz, a damaged member, or one that holds objects.
+        DataError: not an .npz, a damaged member, or one that holds objects.
         OSError: the file can't be opened.
     """
     return dict(_members(path, _read_array))
@@ -87,7 +87,7 @@ def _members(path: Path, read: Callable[[bytes, str], T]) -> Iterator[tuple[str,
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
                 yield member.removesuffix(".npy"), read(archive.read(member), f"{path}: {member}")
-    except PoseError:
+    except DataError:
         raise
     except (
         zipfile.BadZipFile,
@@ -99,14 +99,14 @@ def _members(path: Path, read: Callable[[bytes, str], T]) -> Iterator[tuple[str,
     ) as error:  # RuntimeError: encrypted
         if isinstance(error, OSError) and error.filename is not None:  # it can't be opened
             raise
-        raise PoseError(f"{path}: not a readable .npz file ({error})") from error
+        raise DataError(f"{path}: not a readable .npz file ({error})") from error
 
 
 def _read_array(data: bytes, name: str) -> np.ndarray:
     try:
         return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # a damaged header can raise nearly anything
-        raise PoseError(f"{name}: only plain arrays of numbers or text are read ({error})") from error
+        raise DataError(f"{name}: only plain arrays of numbers or text are read ({error})") from error
 
 
 def _read_member(data: bytes, name: str) -> object:
@@ -116,7 +116,7 @@ def _read_member(data: bytes, name: str) -> object:
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         _, _, dtype = read_header(stream)
     except Exception as error:
-        raise PoseError(f"{name}: not a readable array ({error})") from error
+        raise DataError(f"{name}: not a readable array ({error})") from error
     if not dtype.hasobject:
         return _read_array(data, name)
     value = restricted_loads(data[stream.tell() :], name)

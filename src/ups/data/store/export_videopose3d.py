@@ -9,7 +9,7 @@ import numpy as np
 
 from ups.data.formats.native import write_npz, write_whole
 from ups.data.store.store import Store
-from ups.pose import PoseError
+from ups.errors import DataError
 
 
 def export_videopose3d(store: Store, folder: Path | str) -> tuple[Path, Path]:
@@ -27,11 +27,11 @@ def export_videopose3d(store: Store, folder: Path | str) -> tuple[Path, Path]:
         The paths of the 2D and of the 3D file.
 
     Raises:
-        PoseError: the store has no 3D poses.
+        DataError: the store has no 3D poses.
         OSError: a file can't be written; an old one stays as it was.
     """
     if not store.paired:
-        raise PoseError(f"{store.folder}: VideoPose3D's format is for 2D clips with 3D poses; this store has none")
+        raise DataError(f"{store.folder}: VideoPose3D's format is for 2D clips with 3D poses; this store has none")
     flat: dict[str, Any] = {}
     solid: dict[str, Any] = {}
     sizes: dict[str, dict[str, int]] = {}

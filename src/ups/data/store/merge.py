@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ups.data.store.prepare import Item, Report, write_items
 from ups.data.store.store import Store, StoreWriter
-from ups.pose import PoseError
+from ups.errors import DataError
 
 
 def merge(shards: Sequence[Path | str], output: Path | str) -> Report:
@@ -20,20 +20,20 @@ def merge(shards: Sequence[Path | str], output: Path | str) -> Report:
         output: where the store will be; an old one is replaced.
 
     Raises:
-        PoseError: a shard is missing, given twice or of another data set, or is no store.
+        DataError: a shard is missing, given twice or of another data set, or is no store.
         OSError: the disk is full or can't be written. Nothing half-written is left behind, and an old store stays.
     """
     stores = sorted((Store.open(folder) for folder in shards), key=_shard)
     if not stores:
-        raise PoseError("nothing to merge; give the stores of all shards")
+        raise DataError("nothing to merge; give the stores of all shards")
     first, found = stores[0], [_shard(store) for store in stores]
     total = found[0][1]
     if found != [(i, total) for i in range(1, total + 1)]:
         listed = ", ".join(f"{i}/{n}" for i, n in found)
-        raise PoseError(f"{first.name}: shards {listed} are given; each of 1/{total} to {total}/{total} is needed once")
+        raise DataError(f"{first.name}: shards {listed} are given; each of 1/{total} to {total}/{total} is needed once")
     for store in stores:
         if _facts(store) != _facts(first):
-            raise PoseError(
+            raise DataError(
                 f"{store.folder} holds other data than {first.folder}; only shards of one set can be merged"
             )
     writer = StoreWriter(output, *_facts(first))
@@ -47,7 +47,7 @@ def _shard(store: Store) -> tuple[int, int]:
         number, total = store.origin["shard"]
         return int(number), int(total)
     except (KeyError, TypeError, ValueError) as error:
-        raise PoseError(f"{store.folder}: not a shard's store; prepare it with --shard") from error
+        raise DataError(f"{store.folder}: not a shard's store; prepare it with --shard") from error
 
 
 def _facts(store: Store) -> tuple:
@@ -67,7 +67,7 @@ def _items(store: Store) -> Iterator[Item]:
     clips = iter(range(len(store)))
     for place in range(len(store) + len(problems)):
         if place in problems:
-            yield PoseError(problems[place]), 0
+            yield DataError(problems[place]), 0
         else:
             index = next(clips)
             yield (store[index], store.splits(index)), int(store.sources[index])

@@ -15,9 +15,9 @@ from ups import __version__
 from ups.data.datasets.base import WHOLE, Clip, DataSet, Shard, Source
 from ups.data.datasets.registry import DATA_SETS
 from ups.data.store.store import Store, StoreWriter
-from ups.pose import PoseError
+from ups.errors import DataError
 
-Item = tuple[Clip | PoseError, int]
+Item = tuple[Clip | DataError, int]
 """What was read of a file, and what stands for the file in `Store.sources`."""
 
 
@@ -48,18 +48,18 @@ def prepare(name: str, source: Path | str, output: Path | str, shard: Shard = WH
     for byte. Stores of all shards of a data set are put together by `ups.data.store.merge.merge`.
 
     Raises:
-        PoseError: unknown data set, not one usable recording, or `output` holds something other than a store.
+        DataError: unknown data set, not one usable recording, or `output` holds something other than a store.
         FileNotFoundError: `source` does not hold the data set.
         OSError: the disk is full or can't be written. Nothing half-written is left behind, and an old store stays.
     """
     if name not in DATA_SETS:
-        raise PoseError(f"unknown data set {name!r}; known: {', '.join(DATA_SETS)}")
+        raise DataError(f"unknown data set {name!r}; known: {', '.join(DATA_SETS)}")
     data_set, source, output = DATA_SETS[name], Path(source), Path(output)
     made_from, old = fingerprint(data_set, source), None
     if made_from and not force:
         try:
             old = Store.open(output)
-        except PoseError:  # none, or a damaged one
+        except DataError:  # none, or a damaged one
             pass
         if old and not old.problems and old.origin == _origin(made_from, shard, []):
             return Report(output, len(old), (), unchanged=True)
@@ -114,17 +114,17 @@ def write_items(
         writer.origin = _origin(made_from, shard, places)
         for place, (item, state) in enumerate(items):
             try:
-                if isinstance(item, PoseError):
+                if isinstance(item, DataError):
                     raise item
                 writer.add(*item, state)
                 clips += 1
-            except PoseError as problem:
+            except DataError as problem:
                 writer.problems.append(str(problem))
                 places.append(place)
         if not clips:
             first = f"; the first: {writer.problems[0]}" if writer.problems else ""
             failed = f"({len(writer.problems)} failed{first})"
-            raise PoseError(f"{writer.name}: no recording in {source} could be read {failed}")
+            raise DataError(f"{writer.name}: no recording in {source} could be read {failed}")
     return Report(writer.folder, clips, tuple(writer.problems))
 
 

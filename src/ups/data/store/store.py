@@ -32,7 +32,8 @@ from typing import IO, Any
 import numpy as np
 
 from ups.data.datasets.base import PARTS
-from ups.pose import PoseError, PoseSequence, Space
+from ups.errors import DataError
+from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
 
 FORMAT = 1
@@ -65,7 +66,7 @@ class StoreWriter:
         origin: facts to keep in the store, about how it was made: values that JSON can hold.
 
     Raises:
-        PoseError: `folder` holds something else, or (on leaving) no clip was added.
+        DataError: `folder` holds something else, or (on leaving) no clip was added.
         OSError: the disk is full or can't be written.
     """
 
@@ -96,7 +97,7 @@ class StoreWriter:
     def __enter__(self) -> StoreWriter:
         if self.folder.exists() and not (self.folder / "store.json").is_file():
             if not self.folder.is_dir() or any(self.folder.iterdir()):
-                raise PoseError(f"{self.folder} exists and is not a store; choose another folder or remove it")
+                raise DataError(f"{self.folder} exists and is not a store; choose another folder or remove it")
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self._part.mkdir()
         try:
@@ -113,7 +114,7 @@ class StoreWriter:
         for the file that it was read from, 0 for none that is known.
 
         Raises:
-            PoseError: an id twice, empty or of several lines; another skeleton or space than the store's; a label
+            DataError: an id twice, empty or of several lines; another skeleton or space than the store's; a label
                 that is no class; an unknown protocol or part; 3D poses missing from a paired store.
             OSError: the disk is full.
         """
@@ -155,27 +156,27 @@ class StoreWriter:
 
     def _check(self, clip: PoseSequence, splits: dict[str, str]) -> None:
         if not clip.id or "\n" in clip.id:
-            raise PoseError(f"clip id {clip.id!r}: a name on one line is needed")
+            raise DataError(f"clip id {clip.id!r}: a name on one line is needed")
         if clip.id in self._ids:
-            raise PoseError(f"{clip.id}: a clip of this name is in the store already; names must be unique")
+            raise DataError(f"{clip.id}: a clip of this name is in the store already; names must be unique")
         if clip.skeleton != self.skeleton:
-            raise PoseError(f"{clip.id}: skeleton {clip.skeleton.name!r}, but the store's is {self.skeleton.name!r}")
+            raise DataError(f"{clip.id}: skeleton {clip.skeleton.name!r}, but the store's is {self.skeleton.name!r}")
         if clip.space != self.space:
-            raise PoseError(f"{clip.id}: space {clip.space!r}, but the store's is {self.space!r}")
+            raise DataError(f"{clip.id}: space {clip.space!r}, but the store's is {self.space!r}")
         if not -1 <= clip.label < len(self.classes):
-            raise PoseError(f"{clip.id}: label {clip.label} is none of the {len(self.classes)} classes (-1: unknown)")
+            raise DataError(f"{clip.id}: label {clip.label} is none of the {len(self.classes)} classes (-1: unknown)")
         if (clip.pose_3d is not None) != self.paired:
-            raise PoseError(f"{clip.id}: pose_3d is {'needed in' if self.paired else 'not for'} this store")
+            raise DataError(f"{clip.id}: pose_3d is {'needed in' if self.paired else 'not for'} this store")
         for protocol, part in splits.items():
             if protocol not in self.protocols:
-                raise PoseError(f"{clip.id}: unknown protocol {protocol!r}; known: {', '.join(self.protocols)}")
+                raise DataError(f"{clip.id}: unknown protocol {protocol!r}; known: {', '.join(self.protocols)}")
             if part not in PARTS:
-                raise PoseError(f"{clip.id}: part {part!r} of {protocol!r} is not one of {', '.join(PARTS)}")
+                raise DataError(f"{clip.id}: part {part!r} of {protocol!r} is not one of {', '.join(PARTS)}")
 
     def _finish(self) -> None:
         """Completes headers and writes columns, names and facts; everything is on the disk afterwards."""
         if not self._clips:
-            raise PoseError(f"{self.folder}: no clip was added; an empty store is of no use")
+            raise DataError(f"{self.folder}: no clip was added; an empty store is of no use")
         for key, shape in self._shapes().items():
             self._files[key].seek(0)
             self._files[key].write(_npy_header(shape))
@@ -238,7 +239,7 @@ class _Rows:
             self.shape, by_column, kind = np.lib.format.read_array_header_1_0(file)
             self._start = file.tell()
             if by_column or kind != np.dtype("<f4"):
-                raise ValueError(f"{path.name} holds {kind} where float32 by rows is expected")
+                raise DataError(f"{path.name} holds {kind} where float32 by rows is expected")
             self._path, self._handle = path, os.dup(file.fileno())
         weakref.finalize(self, os.close, self._handle)
 
@@ -250,7 +251,7 @@ class _Rows:
         while left:  # a read may be cut short, by a signal say
             count = os.preadv(self._handle, [left], place)
             if count == 0:
-                raise PoseError(f"{self._path}: shorter than when it was opened; prepare the data set again")
+                raise DataError(f"{self._path}: shorter than when it was opened; prepare the data set again")
             left, place = left[count:], place + count
         return array
 
@@ -290,7 +291,7 @@ class Store:
         """Opens the store at `folder`.
 
         Raises:
-            PoseError: no store there, another format version, or a file missing, truncated or damaged.
+            DataError: no store there, another format version, or a file missing, truncated or damaged.
         """
         folder = Path(folder).resolve()
         facts = _read_facts(folder)
@@ -306,7 +307,7 @@ class Store:
             wrong = [key for key, shape in shapes.items() if tables[key].shape != shape]
             ends = np.cumsum(columns["persons"].astype(np.int64) * columns["frames"])
             if wrong or {len(c) for c in columns.values()} != {facts["clips"]} or ends[-1] != rows:
-                raise ValueError(f"{', '.join(wrong) or 'clips'} disagree with store.json")
+                raise DataError(f"{', '.join(wrong) or 'clips'} disagree with store.json")
             return Store(
                 folder,
                 facts["name"],
@@ -325,13 +326,13 @@ class Store:
                 tables.get("pose_3d"),
             )
         except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
-            raise PoseError(f"{folder}: the store is damaged ({error}); prepare it again") from error
+            raise DataError(f"{folder}: the store is damaged ({error}); prepare it again") from error
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> PoseSequence:
-        """Clip `index`, 0..len-1; raises IndexError outside, PoseError if the files have been cut short meanwhile."""
+        """Clip `index`, 0..len-1; raises IndexError outside, DataError if the files have been cut short meanwhile."""
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index} of {self.name}: the store has {len(self)}")
         c = {key: column[index].item() for key, column in self.columns.items()}
@@ -398,11 +399,11 @@ class Store:
         return self.columns.get(_SOURCE, np.zeros(len(self), np.uint64))
 
     def indices(self, protocol: str, part: str) -> np.ndarray:
-        """Numbers of the clips in `part`, "train" or "test", of `protocol`; raises PoseError for unknown names."""
+        """Numbers of the clips in `part`, "train" or "test", of `protocol`; raises DataError for unknown names."""
         if protocol not in self.protocols:
-            raise PoseError(f"{self.name}: unknown protocol {protocol!r}; known: {', '.join(self.protocols)}")
+            raise DataError(f"{self.name}: unknown protocol {protocol!r}; known: {', '.join(self.protocols)}")
         if part not in PARTS:
-            raise PoseError(f"{self.name}: part {part!r} is not one of {', '.join(PARTS)}")
+            raise DataError(f"{self.name}: part {part!r} is not one of {', '.join(PARTS)}")
         return np.flatnonzero(self.columns[f"split_{protocol}"] == PARTS[part])
 
     def splits(self, index: int) -> dict[str, str]:
@@ -415,19 +416,19 @@ def _read_facts(folder: Path) -> dict[str, Any]:
     """store.json, after checking the format version and the size of every file it names."""
     path = folder / "store.json"
     if not path.is_file():
-        raise PoseError(f"{folder} is not a store (it has no store.json); prepare the data set first")
+        raise DataError(f"{folder} is not a store (it has no store.json); prepare the data set first")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         version, files = facts["format"], dict(facts["files"])
     except (ValueError, KeyError, TypeError) as error:
-        raise PoseError(f"{path}: damaged ({error!r}); prepare the data set again") from error
+        raise DataError(f"{path}: damaged ({error!r}); prepare the data set again") from error
     if version != FORMAT:
-        raise PoseError(f"{path}: format {version}, this version reads {FORMAT}; prepare the data set again")
+        raise DataError(f"{path}: format {version}, this version reads {FORMAT}; prepare the data set again")
     for name, size in files.items():
         found = (folder / name).stat().st_size if (folder / name).is_file() else None
         if found != size:
             state = "missing" if found is None else f"{found} bytes long"
-            raise PoseError(f"{folder / name}: {state}, {size} bytes were written; prepare the data set again")
+            raise DataError(f"{folder / name}: {state}, {size} bytes were written; prepare the data set again")
     return facts
 
 

@@ -1,0 +1,199 @@
+"""Checkpoints: what is read is what was written, and a failure leaves what stood there."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers import CLASSES, MODEL, TRAIN, trained_model
+from safetensors.torch import load_file, save_file
+
+from ups.checkpoint.io import Trained, load, load_training, replaced, save
+from ups.config import Config, from_dict, to_dict
+from ups.errors import CheckpointError
+
+
+def weights_of(trained: Trained) -> dict[str, torch.Tensor]:
+    return dict(trained.model.state_dict())
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Trained, Path]:
+    trained = trained_model(classes=CLASSES)
+    folder = tmp_path / "runs" / "checkpoint"
+    save(trained, folder, weights_of(trained))
+    return trained, folder
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """No file may grow past `size` bytes: writing fails as on a full disk."""
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_round_trip_is_exact(saved):
+    trained, folder = saved
+    trained.steps = 17
+    save(trained, folder, weights_of(trained))
+    back = load(folder)
+    before, after = weights_of(trained), weights_of(back)
+    assert before.keys() == after.keys() and "vocabulary.features" in after
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert (back.config, back.vocabulary, back.data_sets) == (trained.config, trained.vocabulary, trained.data_sets)
+    assert np.array_equal(back.class_mean, trained.class_mean) and back.class_scale == trained.class_scale
+    assert (back.steps, back.model.tasks, back.model.training) == (17, trained.model.tasks, False)
+    assert back.model.routes() == trained.model.routes()
+    assert load_training(folder) is None
+    assert [p.name for p in folder.parent.iterdir()] == ["checkpoint"]
+
+
+def test_the_training_state_is_kept_beside_the_weights(saved):
+    trained, folder = saved
+    tensors = {"raw.a": torch.arange(3.0), "optimizer.step.a": torch.tensor(4.0)}
+    save(trained, folder, weights_of(trained), {"tensors": tensors, "facts": {"step": 4}})
+    state = load_training(folder)
+    assert state is not None and state["facts"] == {"step": 4}
+    assert all(torch.equal(state["tensors"][key], value) for key, value in tensors.items())
+    save(trained, folder, weights_of(trained))
+    assert load_training(folder) is None  # a finished run takes it away
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+def test_a_missing_file_is_named(saved, name):
+    _, folder = saved
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=name):
+        load(folder)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(CheckpointError, match="nowhere: no checkpoint there"):
+        load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+@pytest.mark.parametrize("keep", [0, 5, 300, -10])
+def test_a_truncated_file_is_named(saved, name, keep):
+    _, folder = saved
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:keep])
+    with pytest.raises(CheckpointError, match=name):
+        load(folder)
+
+
+def test_a_damaged_training_state_is_named(saved):
+    trained, folder = saved
+    save(trained, folder, weights_of(trained), {"tensors": {"a": torch.ones(2)}, "facts": {"step": 1}})
+    (folder / "training.safetensors").write_bytes(b"\0" * 20)
+    with pytest.raises(CheckpointError, match="training.safetensors"):
+        load_training(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "format None"),
+        ("3", "format None"),
+        ('{"format": 1}', "'slots'"),
+        ('{"format": 1, "slots": []}', "'config'"),
+        ('{"format": 1, "slots": [], "config": [1]}', "do not fit"),
+    ],
+)
+def test_facts_that_are_not_a_models_are_refused(saved, content, message):
+    _, folder = saved
+    (folder / "model.json").write_text(content)
+    with pytest.raises(CheckpointError, match=message):
+        load(folder)
+
+
+@pytest.mark.parametrize("key", ["class_mean", "vocabulary.features", "router.task", "tokenizer.absent"])
+def test_weights_that_lack_a_tensor_are_refused(saved, key):
+    _, folder = saved
+    tensors = load_file(folder / "weights.safetensors")
+    del tensors[key]
+    save_file(tensors, folder / "weights.safetensors")
+    with pytest.raises(CheckpointError, match=key):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda facts: facts | {"format": 99}, "format 99, this version reads 1"),
+        (lambda facts: facts | {"slots": facts["slots"][::-1]}, "joint slots differ"),
+        (lambda facts: facts | {"tasks": facts["tasks"][:2]}, "do not fit"),
+        (lambda facts: facts["config"]["model"].update(joint_width=4) or facts, "do not fit"),
+        (lambda facts: facts["config"]["model"].update(colour="red") or facts, "no field.*colour"),
+    ],
+)
+def test_another_version_or_size_is_refused(saved, change, message):
+    _, folder = saved
+    facts = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(change(facts)))
+    with pytest.raises(CheckpointError, match=message):
+        load(folder)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(saved):
+    trained, folder = saved
+    before = everything_in(folder.parent)
+    other = trained_model(classes=CLASSES, seed=5)
+    for size in (100, 20_000):
+        with files_up_to(size), pytest.raises(OSError, match=r"checkpoint was not written.*nothing that stood there"):
+            save(other, folder, weights_of(other))
+    assert everything_in(folder.parent) == before
+    assert torch.equal(load(folder).model.router.task, trained.model.router.task)
+
+
+def test_a_new_checkpoint_that_cannot_take_its_place_leaves_the_old_one(saved):
+    _, folder = saved
+    before = everything_in(folder.parent)
+    with pytest.raises(FileNotFoundError):
+        with replaced(folder) as temporary:
+            temporary.rmdir()  # the old checkpoint is moved away, and then there is nothing to put in its place
+    assert everything_in(folder.parent) == before
+    assert [p.name for p in folder.parent.iterdir()] == ["checkpoint"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_interrupted_save_leaves_nothing_behind(saved, error):
+    _, folder = saved
+    before = everything_in(folder.parent)
+    with pytest.raises(error):
+        with replaced(folder) as temporary:
+            (temporary / "model.json").write_text("half")
+            raise error
+    assert everything_in(folder.parent) == before
+    assert [p.name for p in folder.parent.iterdir()] == ["checkpoint"]
+
+
+def test_a_config_survives_json():
+    config = Config("test", replace(MODEL, routing="dense"), replace(TRAIN, route_temperature=(3.0, 0.1)))
+    assert from_dict(Config, json.loads(json.dumps(to_dict(config)))) == config
+    with pytest.raises(ValueError, match=r"TrainConfig has no field \['rounds'\]; it has \['accumulate'"):
+        from_dict(Config, {"train": {"rounds": 3}})
+
+
+def test_classes_of_an_unknown_data_set_are_refused():
+    trained = trained_model(classes=CLASSES)
+    assert trained.classes_of("synthetic_3d") == CLASSES
+    with pytest.raises(ValueError, match="not trained on 'ntu'; it knows synthetic_2d, synthetic_3d"):
+        trained.classes_of("ntu")
