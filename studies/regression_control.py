@@ -31,7 +31,6 @@ from ups.model.decoding import Decoded
 from ups.model.ups import UPS
 from ups.recipes import RECIPES, get_recipe, seeded, separate, shorter
 from ups.runtime.precision import settled
-from ups.tasks import TASKS
 from ups.tokens.layout import CLASS_POSITION, Layout
 from ups.training.batches import open_stores, streams_of
 from ups.training.loop import train
@@ -84,7 +83,7 @@ def train_regressor(trained: Trained, stores: dict[str, Store]) -> Regressor:
     bfloat16 = settled(config.precision, torch.device("cpu")) == "bf16-mixed"
     average = Average(model, config.ema)  # pyright: ignore[reportArgumentType]
     centres = torch.from_numpy(trained.vocabulary.bin_centres).tile(3)
-    for step, batch in enumerate(prefetch(streams_of(trained, stores, TASKS), 0, config.workers)):
+    for step, batch in enumerate(prefetch(streams_of(trained, stores), 0, config.workers)):
         torch.manual_seed(config.seed * 1_000_003 + step)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step / config.cycles) * group["rate"]

@@ -6,7 +6,7 @@ about 4 GB, in a temporary folder where none is given. One core. It prints
 
 - the time to open it, and its size;
 - the memory that a new process holds (the largest of samples every 20 ms; pages of files count) which has loaded an
-  untrained model of the recipe `base` and lets `action_metrics` go through the whole test part without the
+  untrained model of the recipe `base` and lets `evaluate_task` go through the whole test part without the
   model's answers: clips are read, cut, normalised, resized to 64 frames and put into batches, and every answer is the
   same; then through some of it with them; and the most it held from its start on;
 - clips a second that training's loader makes into random batches of 64 clips of 64 frames, with augmentation, and that
@@ -36,12 +36,12 @@ from ups.checkpoint.io import save
 from ups.config import TaskMix
 from ups.data.datasets.ntu import CLASSES
 from ups.data.store.store import Store, StoreWriter
-from ups.evaluation.evaluate import action_metrics
+from ups.evaluation.evaluate import evaluate_task
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.recipes import get_recipe
 from ups.skeleton import NTU_25
-from ups.tasks import TASKS, get_task
+from ups.tasks import get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.task import collate_poses
 
@@ -116,7 +116,7 @@ def evaluation(folder: Path, checkpoint: Path, clips: int) -> None:
     ):
         with resident() as memory:
             start = time.perf_counter()
-            action_metrics(predictor, TASK, store, indices)
+            evaluate_task(predictor, TASK, store, indices)
             rate = len(indices) / (time.perf_counter() - start)
         print(
             f"evaluation {what}: {len(indices)} clips, {rate:.1f} clips/s, {memory[0]:.0f} MB before, {memory[1]:.0f} MB "
@@ -133,7 +133,7 @@ def training(store: Store, base: Run, rounds: int) -> None:
     """Prints clips/s of the loader and of training steps."""
     from ups.training.batches import streams_of
 
-    stream = streams_of(base.trained, {NAME: store}, TASKS)[0]
+    stream = streams_of(base.trained, {NAME: store})[0]
     base.model.train()
     rates = []
     for i in range(rounds):

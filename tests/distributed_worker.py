@@ -19,7 +19,6 @@ from ups.evaluation.evaluate import evaluate
 from ups.inference.predictor import Predictor
 from ups.recipes import get_recipe
 from ups.runtime.distributed import is_first, local, start
-from ups.tasks import TASKS
 from ups.training.batches import open_stores, streams_of
 from ups.training.loop import train
 from ups.training.run import Run
@@ -48,7 +47,7 @@ def take_steps(trained: Trained, stores: dict[str, Store], folder: Path) -> tupl
     run.model.train()
     share = trained.config.train.accumulate // run.fabric.world_size
     first = share * run.fabric.global_rank
-    streams = streams_of(trained, stores, TASKS)
+    streams = streams_of(trained, stores)
     losses = [
         run.take_step(trained.config.train.tasks[i].task, [streams[i][first + j] for j in range(share)])
         for i in range(2)

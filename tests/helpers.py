@@ -16,6 +16,7 @@ from ups.data.datasets import synthetic
 from ups.data.store.store import Store, StoreWriter
 from ups.model.ups import UPS, Choice
 from ups.pose import PoseSequence, Space
+from ups.refs import DataSetInfo
 from ups.skeleton import H36M_17, KINECT_20, Skeleton
 from ups.tasks import TASKS
 from ups.tasks.task import Task
@@ -88,7 +89,7 @@ def trained_model(
     with torch.no_grad():
         for p in net.parameters():
             p += shaken * torch.randn(p.shape, generator=generator)
-    data_sets = {name: (classes, H36M_17) for name in ("synthetic_2d", "synthetic_3d")}
+    data_sets = {name: DataSetInfo(classes, H36M_17) for name in ("synthetic_2d", "synthetic_3d")}
     mean = np.linspace(-1, 1, FEATURES, dtype=np.float32)
     return Trained(net.eval(), Config("test", model, train), vocabulary, data_sets, mean, 1.5)
 

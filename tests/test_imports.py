@@ -18,6 +18,7 @@ LAYERS = (
     # nouns
     {"errors"},
     {"skeleton", "cameras"},
+    {"refs"},
     {"config"},
     {"recipes", "pose"},
     {"skeletons"},

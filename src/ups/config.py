@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ups.errors import SettingError
+from ups.refs import DataRef
 
 Decoding = Literal["token", "joint", "level"]
 """How many tokens the decoder writes at a step, see `ups.model.decoder.schedule`."""
@@ -83,6 +84,16 @@ class TaskMix:
     """Clips (or windows) an iteration."""
     frames: int = 40
     """N, frames a clip is resized to; for pose estimation the window's length."""
+
+    @property
+    def refs(self) -> tuple[DataRef, ...]:
+        """`data`, parsed; raises SettingError for an entry without a protocol."""
+        return tuple(DataRef.parse(entry) for entry in self.data)
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Names of the stores of `data`."""
+        return tuple(ref.store for ref in self.refs)
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,43 @@ class PoseSequence:
         target = None if self.pose_3d is None else self.pose_3d[:, :n]
         return replace(self, joints=self.joints[:, :n], visibility=self.visibility[:, :n], pose_3d=target)
 
+    def person(self, m: int) -> PoseSequence:
+        """The clip of person `m` alone, who counts from 0."""
+        one = slice(m, m + 1)
+        target = None if self.pose_3d is None else self.pose_3d[one]
+        return replace(self, joints=self.joints[one], visibility=self.visibility[one], pose_3d=target)
+
+    def pick_joints(self, skeleton: Skeleton, where: str = "") -> PoseSequence:
+        """The clip with the joints of `skeleton`, picked by name.
+
+        Raises:
+            DataError: the clip lacks some of them; it names them, and `where` (the clip's id by default).
+        """
+        if self.skeleton == skeleton:
+            return self
+        missing = [joint for joint in skeleton.joints if joint not in self.skeleton.joints]
+        if missing:
+            raise DataError(
+                f"{where or self.id or 'clip'}: its skeleton {self.skeleton.name!r} lacks {', '.join(missing)} of "
+                f"skeleton {skeleton.name!r}"
+            )
+        order = [self.skeleton.joints.index(joint) for joint in skeleton.joints]
+        pose_3d = None if self.pose_3d is None else self.pose_3d[:, :, order]
+        picked = {"joints": self.joints[:, :, order], "visibility": self.visibility[:, :, order], "pose_3d": pose_3d}
+        return replace(self, skeleton=skeleton, **picked)
+
+    def root_relative_3d(self) -> np.ndarray:
+        """The 3D poses behind 2D joints, relative to the root of each frame: (M, N, J, 3) metres, camera frame.
+
+        Raises:
+            DataError: the clip has no 3D poses.
+        """
+        if self.pose_3d is None:
+            raise DataError(
+                f"{self.id or 'clip'}: no 3D poses lie behind its joints; a data set that pairs both is needed"
+            )
+        return self.pose_3d - self.pose_3d[:, :, list(self.skeleton.root_indices)].mean(2, keepdims=True)
+
 
 def pose_sequence(
     joints: np.ndarray,

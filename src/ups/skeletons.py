@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from ups.errors import DataError
-from ups.pose import PoseSequence
 from ups.skeleton import SKELETONS, SLOT_INDEX, SLOTS, Skeleton
 
 if sys.version_info >= (3, 11):
@@ -120,21 +118,6 @@ def skeleton_of(
             return skeleton
     parents = [next((joints.index(above) for above in _above(joint) if above in joints), -1) for joint in joints]
     return _build(name or f"custom-{len(joints)}", joints, parents, root, where)
-
-
-def pick_joints(clip: PoseSequence, skeleton: Skeleton, where: str) -> PoseSequence:
-    """The clip with the joints of `skeleton`, picked by name; raises DataError, naming them, if it lacks some."""
-    if clip.skeleton == skeleton:
-        return clip
-    missing = [joint for joint in skeleton.joints if joint not in clip.skeleton.joints]
-    if missing:
-        raise DataError(
-            f"{where}: its skeleton {clip.skeleton.name!r} lacks {', '.join(missing)} of skeleton {skeleton.name!r}"
-        )
-    order = [clip.skeleton.joints.index(joint) for joint in skeleton.joints]
-    pose_3d = None if clip.pose_3d is None else clip.pose_3d[:, :, order]
-    picked = {"joints": clip.joints[:, :, order], "visibility": clip.visibility[:, :, order], "pose_3d": pose_3d}
-    return replace(clip, skeleton=skeleton, **picked)
 
 
 def check_joints(joints: Iterable[str], where: str) -> None:

@@ -12,10 +12,10 @@ from helpers import FRAMES, TRAIN, trained_model
 
 from ups.batch import Batch
 from ups.config import TaskMix
-from ups.data.loader import Stream, balanced, filmed, fixed_view, prefetch, split_of
+from ups.data.loader import Stream, balanced, prefetch, split_of
 from ups.data.store.store import Store
 from ups.errors import DataError
-from ups.tasks import TASKS
+from ups.tasks.views import filmed, fixed_view
 from ups.training.batches import streams_of
 
 
@@ -25,7 +25,7 @@ def noise_of(clips, classes, rng) -> tuple[tuple[str, ...], int, float]:
 
 
 def stream(stores: list[tuple[Store, np.ndarray]], batch: int = 4, batches: int = 40, seed: int = 3) -> Stream:
-    return Stream(stores, batch, noise_of, batches, seed, temperature=2.0, film=False)
+    return Stream(stores, noise_of, batch=batch, batches=batches, seed=seed, temperature=2.0)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def mixed(stores: dict[str, Store], shares: tuple[float, ...], cycles: int = 1) 
     """Two data sets at given shares of a task's iterations, as a configuration names them."""
     data = ("synthetic_3d:xsub", "synthetic_2d:xsub")
     mix = TaskMix("anticipate", data, shares=shares, batch=4, frames=FRAMES)
-    return streams_of(trained_model(replace(TRAIN, tasks=(mix,), cycles=cycles)), stores, TASKS)[0]
+    return streams_of(trained_model(replace(TRAIN, tasks=(mix,), cycles=cycles)), stores)[0]
 
 
 @pytest.mark.parametrize(("shares", "first"), [((3.0, 1.0), 0.75), ((0.1, 0.9), 0.1), ((), 0.5)])
@@ -91,13 +91,13 @@ def test_wrong_shares_are_refused(stores, shares):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_nothing(stores, workers):
     trained = trained_model()
-    in_line, ahead = (list(prefetch(streams_of(trained, stores, TASKS), 2, n)) for n in (0, workers))
+    in_line, ahead = (list(prefetch(streams_of(trained, stores), 2, n)) for n in (0, workers))
     assert len(in_line) == len(ahead) == 4 * trained.config.train.cycles - 2
     assert all(equal(a, b) for a, b in zip(in_line, ahead, strict=True))
 
 
 def test_streams_take_turns_and_may_begin_anywhere(stores):
-    streams = streams_of(trained_model(), stores, TASKS)
+    streams = streams_of(trained_model(), stores)
     whole = list(prefetch(streams, 0, 0))
     assert equal(whole[5], streams[1][1]) and equal(whole[7], streams[3][1])
     assert all(equal(a, b) for a, b in zip(whole[5:], prefetch(streams, 5, 1), strict=True))
@@ -116,7 +116,7 @@ def test_an_error_in_a_worker_arrives(pools):
     def fail(clips, classes, rng):
         raise DataError("clip 7 is broken")
 
-    broken = Stream(pools, 4, fail, 10, 0, 1.0, False)
+    broken = Stream(pools, fail, batch=4, batches=10, seed=0, temperature=1.0)
     with pytest.raises(DataError, match="clip 7 is broken"):
         list(prefetch([broken], 0, 1))
 
@@ -139,7 +139,7 @@ def test_held_out_subjects_are_training_subjects_that_are_not_trained_on(stores,
 
 
 def test_training_never_draws_a_test_clip(stores):
-    streams = streams_of(trained_model(), stores, TASKS)
+    streams = streams_of(trained_model(), stores)
     for it in streams:
         assert len(it) == 3
         store, pool = it.stores[0]

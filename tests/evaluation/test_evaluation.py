@@ -11,11 +11,12 @@ from helpers import TRAIN, trained_model
 
 from ups.config import TaskMix
 from ups.data.datasets.synthetic import CLASSES, SYNTHETIC_3D, generate_3d
-from ups.data.loader import fixed_view
 from ups.data.store.store import Store, StoreWriter
-from ups.evaluation.evaluate import RATIOS, action_metrics, anticipation_metrics, evaluate, evaluate_task, pose_metrics
+from ups.evaluation.evaluate import evaluate, evaluate_task
 from ups.inference.predictor import Lifted, Predictor
 from ups.pose import PoseSequence
+from ups.tasks.action import RATIOS
+from ups.tasks.views import fixed_view
 
 
 class Fabricated(Predictor):
@@ -71,7 +72,7 @@ def test_class_metrics_by_hand(stores):
     ranked = [(4, 0.2), (5, 0.15), (6, 0.1), (7, 0.08)]
     rows = [row((0, 0.9)), row((1, 0.6)), row((2, 0.09), *ranked), row((3, 0.001), *ranked, (8, 0.09))]
     predictor = Fabricated({store.ids[i]: rows[i] for i in range(4)})
-    metrics = action_metrics(predictor, "recognize_3d", store, indices)
+    metrics = evaluate_task(predictor, "recognize_3d", store, indices)
     assert metrics["clips"] == 4 and metrics["labels"] == [0, 1, 2, 3] and metrics["predicted"] == [0, 1, 4, 4]
     assert metrics["top1"] == 0.5 and metrics["top5"] == 0.75
     # each clip's confidence, 0.9, 0.6 (right), 0.2, 0.2 (wrong), lies in bins of their own or with its like
@@ -97,7 +98,7 @@ def test_pose_metrics_by_hand(stores):
 
 def test_a_3d_world_is_lifted_from_its_fixed_camera(stores):
     store = stores["synthetic_3d"]
-    metrics = pose_metrics(Fabricated({}), store, np.array([3]), True, False)
+    metrics = evaluate_task(Fabricated({}), "estimate_pose", store, np.array([3]))
     assert metrics["mpjpe_mm"] == pytest.approx(30 * 16 / 17, rel=1e-4) and metrics["frames"] == store.frames[3]
     assert fixed_view(store[3], 3).space == "image"
 
@@ -118,7 +119,7 @@ def test_what_follows_the_observed_part_is_never_seen(tmp_path):
     scores = []
     for change in (0.0, 1e5, -3.0):
         predictor = Recording()
-        metrics = anticipation_metrics(predictor, write(tmp_path / str(change), change), indices)
+        metrics = evaluate_task(predictor, "anticipate", write(tmp_path / str(change), change), indices)
         assert list(metrics["top1_at"]) == ["20%", "40%", "60%", "80%", "100%"]
         assert len(predictor.given) == len(RATIOS)
         scores.append(predictor.given)
@@ -129,7 +130,7 @@ def test_what_follows_the_observed_part_is_never_seen(tmp_path):
 
 def test_the_observed_part_is_a_share_of_the_raw_frames(stores):
     store, predictor = stores["synthetic_3d"], Recording()
-    metrics = anticipation_metrics(predictor, store, np.array([2]))
+    metrics = evaluate_task(predictor, "anticipate", store, np.array([2]))
     for ratio, given in zip(RATIOS, predictor.given, strict=True):
         seen = store[2].first(int(np.ceil(ratio * store.frames[2])))
         assert np.array_equal(given, Predictor(predictor.trained).class_scores("anticipate", [seen], store.classes))

@@ -220,9 +220,11 @@ def test_runs_are_named_by_what_tells_them_apart():
 
 
 def test_measures_are_in_percent_and_millimetres():
-    assert measures(ACTION) == {"top-1": 75.0, "top-5": 100.0}
-    assert measures(EARLY) == {"area": pytest.approx(70.0), **{k: pytest.approx(100 * v) for k, v in CURVE.items()}}
-    assert measures(POSE)["P-MPJPE Walking"] == 22.0 and measures(POSE)["MPJPE"] == 41.25
+    assert measures("recognize_3d/a:b", ACTION) == {"top-1": 75.0, "top-5": 100.0}
+    curve = {ratio: pytest.approx(100 * value) for ratio, value in CURVE.items()}
+    assert measures("anticipate/a:b", EARLY) == {"area": pytest.approx(70.0), **curve}
+    found = measures("estimate_pose/a:b", POSE)
+    assert found["P-MPJPE Walking"] == 22.0 and found["MPJPE"] == 41.25
 
 
 def test_command(tmp_path, capsys):

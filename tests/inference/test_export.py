@@ -28,6 +28,7 @@ from ups.inference.export import export
 from ups.inference.onnx import OnnxPredictor
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
+from ups.refs import DataSetInfo
 from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20
 
 pytest.importorskip("onnxruntime")
@@ -44,7 +45,10 @@ def trained() -> Trained:
 
 
 def with_data_sets(trained: Trained) -> Trained:
-    return replace(trained, data_sets={"synthetic_3d": (CLASSES, KINECT_20), "synthetic_2d": (CLASSES, H36M_17)})
+    return replace(
+        trained,
+        data_sets={"synthetic_3d": DataSetInfo(CLASSES, KINECT_20), "synthetic_2d": DataSetInfo(CLASSES, H36M_17)},
+    )
 
 
 @pytest.fixture(scope="module")

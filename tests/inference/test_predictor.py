@@ -15,6 +15,7 @@ from ups.config import TaskMix
 from ups.errors import CheckpointError, DataError
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
+from ups.refs import DataSetInfo
 from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20, Skeleton
 
 
@@ -203,7 +204,7 @@ def test_joints_that_training_never_had_are_left_out():
     assert predictor.familiar("recognize_2d", clip) is clip  # nothing is known of the training
     for mix in mine.config.train.tasks:
         for entry in mix.data:
-            mine.data_sets[entry.partition(":")[0]] = (CLASSES, H36M_17)
+            mine.data_sets[entry.partition(":")[0]] = DataSetInfo(CLASSES, H36M_17)
     known = predictor.familiar("recognize_2d", clip)
     assert known.skeleton.joints == tuple(j for j in COCO_17.joints if j in H36M_17.joints)
     order = [COCO_17.joints.index(j) for j in known.skeleton.joints]
@@ -220,7 +221,12 @@ def test_actions_that_only_lifting_saw_are_candidates_only_by_name():
     mine.config = replace(mine.config, train=replace(mine.config.train, tasks=(lifting, *others)))
     told = others[0].data[0].partition(":")[0]
     mine.data_sets.clear()
-    mine.data_sets.update({"studio": (("Kick", "bow"), H36M_17), told: (("swipe left", "swipe right", "bow"), H36M_17)})
+    mine.data_sets.update(
+        {
+            "studio": DataSetInfo(("Kick", "bow"), H36M_17),
+            told: DataSetInfo(("swipe left", "swipe right", "bow"), H36M_17),
+        }
+    )
     predictor = Predictor(mine)
     assert predictor.actions() == ("swipe left", "swipe right", "bow")  # bow is another data set's too
     assert set(predictor.recognize(random_clip()).classes) == set(predictor.actions())

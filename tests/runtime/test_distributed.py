@@ -21,7 +21,6 @@ from ups.data.loader import prefetch
 from ups.data.store.store import Store
 from ups.evaluation.evaluate import evaluate
 from ups.inference.predictor import Predictor
-from ups.tasks import TASKS
 from ups.training.batches import streams_of
 from ups.training.loop import train
 from ups.training.progress import read_log
@@ -173,7 +172,7 @@ def test_the_paper_recipe_takes_steps_alone_and_with_shared_blocks(folder, data)
 def test_processes_share_out_the_micro_batches_of_a_step(data):
     trained = model()
     trained = replace(trained, config=replace(trained.config, train=replace(STEPS, accumulate=4)))
-    streams = streams_of(trained, data, TASKS)
+    streams = streams_of(trained, data)
     whole = list(prefetch(streams, 2, 0, 4))
     shares = [list(prefetch(streams, 2, workers, 4, process, 2)) for process, workers in ((0, 1), (1, 0))]
     assert len(whole) == 4 * (12 - 2) and [len(share) for share in shares] == [20, 20]
@@ -194,9 +193,9 @@ def test_micro_batches_of_a_step_take_one_route_in_training():
 
 
 def test_a_step_that_cant_be_shared_is_refused(tmp_path, monkeypatch):
-    import ups.training.loop
+    from ups.training import run
 
-    fabric = ups.training.loop.start()
+    fabric = run.start()
     monkeypatch.setattr(type(fabric), "world_size", property(lambda _: 3))
     with pytest.raises(
         ValueError, match=r"2 micro-batches a step can't be shared by 3 processes; set train.accumulate to 3"

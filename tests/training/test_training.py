@@ -14,12 +14,12 @@ import pytest
 import torch
 from helpers import CLASSES, FRAMES, MIXES, MODEL, TRAIN, Words, random_clip, trained_model
 
-import ups.training.loop
 from ups.batch import Batch, Poses
+from ups.checkpoint import create
 from ups.checkpoint.create import new_model
 from ups.checkpoint.io import Trained, load, load_training
 from ups.config import Config, TaskMix, TrainConfig
-from ups.errors import CheckpointError, DataError, TrainingError
+from ups.errors import CheckpointError, SettingError, TrainingError
 from ups.model.ups import Choice
 from ups.skeleton import H36M_17, KINECT_20
 from ups.tasks import TASKS, estimate_pose
@@ -381,7 +381,9 @@ def test_fine_tuning_moves_one_tasks_route_and_nothing_else(tmp_path, stores):
     trained = trained_model(STEPS)
     routes = trained.model.routes()
     before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+    before = {name: value.clone() for name, value in trained.model.state_dict().items()}
     tuned = fine_tune(trained, "recognize_3d", stores, tmp_path, cycles=4, learning_rate=1e-2)
+    assert_equal(before, dict(trained.model.state_dict()))  # the caller's model is left alone
     assert tuned.model.routes() == routes and tuned.steps == 4
     assert [mix.task for mix in tuned.config.train.tasks] == ["recognize_3d"]
     after = tuned.model.state_dict()
@@ -407,13 +409,13 @@ def test_the_log_names_losses_and_routes(tmp_path, stores):
 
 def test_data_without_a_protocol_is_refused(stores):
     mix = TaskMix("recognize_3d", ("synthetic_3d",), batch=4, frames=FRAMES)
-    with pytest.raises(DataError, match=r"'synthetic_3d' names no protocol; write STORE:PROTOCOL"):
-        streams_of(trained_model(replace(TRAIN, tasks=(mix,))), stores, TASKS)
+    with pytest.raises(SettingError, match=r"data 'synthetic_3d': STORE:PROTOCOL is needed"):
+        streams_of(trained_model(replace(TRAIN, tasks=(mix,))), stores)
 
 
 def test_a_new_model_knows_the_classes_of_all_data_sets(tmp_path, stores, monkeypatch):
     monkeypatch.setenv("UPS_CACHE", str(tmp_path))
-    monkeypatch.setattr(ups.training.loop, "get_text_encoder", lambda spec: Words())
+    monkeypatch.setattr(create, "get_text_encoder", lambda spec: Words())
     config = Config("test", MODEL, replace(TRAIN, tasks=MIXES))
     folder = stores["synthetic_3d"].folder.parent
     assert set(open_stores(config.train, folder)) == {"synthetic_2d", "synthetic_3d"}

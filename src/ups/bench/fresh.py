@@ -21,6 +21,7 @@ from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.runtime.allocator import keep_freed_memory
 from ups.runtime.precision import settled
+from ups.tasks import get_task
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,12 @@ class Job:
 
 def answer_one(predictor: Answerer, task: str, clip: PoseSequence, classes: tuple[str, ...]) -> object:
     """The answer to one clip, as a user asks for it; poses without the average with the mirrored clip."""
-    if task == "estimate_pose":
-        return predictor.lift(clip, flip=False)
-    if task == "anticipate":
-        return predictor.anticipate(clip, classes)
-    return predictor.recognize(clip, classes)
+    return predictor.ask(task, clip, classes)
 
 
 def answer_many(predictor: Answerer, task: str, clips: list[PoseSequence], classes: tuple[str, ...]) -> object:
     """The answers to clips in batches; of pose estimation to the first clip, whose windows are the batch."""
-    if task == "estimate_pose":
-        return predictor.lift(clips[0], flip=False)
-    return predictor.class_scores(task, clips, classes, BATCH)
+    return get_task(task).answer_many(predictor, clips, classes, BATCH)
 
 
 def first_answer(job: Job) -> dict[str, float]:

@@ -10,10 +10,10 @@ from ups.checkpoint.io import Trained
 from ups.config import TaskMix
 from ups.errors import SettingError
 from ups.pose import PoseSequence
+from ups.refs import DataSetInfo
 from ups.skeleton import Skeleton
+from ups.tasks import get_task
 
-IN_THE_IMAGE = ("estimate_pose", "recognize_2d")
-"""Tasks that read 2D joints."""
 _SIZE = (1000, 1000)
 _LABEL = "bench"
 
@@ -26,7 +26,7 @@ def random_clip(
     pose = rng.uniform(-0.5, 0.5, (persons, 1, len(skeleton), 3))
     solid = pose + np.cumsum(rng.normal(0, 0.01, (*shape, 3)), 1) / frames**0.5
     name = f"generated clip of {task}"
-    if task not in IN_THE_IMAGE:
+    if get_task(task).space != "image":
         return PoseSequence(solid, np.ones(shape), skeleton, "kinect", 30.0, name, label)
     solid = solid + np.array([0, 0, 4])
     pixels = np.array(_SIZE) / 2 + 1000 * solid[..., :2] / solid[..., 2:]
@@ -50,11 +50,10 @@ def shape_of(trained: Trained, task: str) -> tuple[TaskMix, Skeleton, tuple[str,
         SettingError: the model was not trained on the task, or none of its data sets is known.
     """
     mix = mix_of(trained, task)
-    for entry in mix.data:
-        name = entry.partition(":")[0]
+    for name in mix.stores:
         if name in trained.data_sets:
-            classes, skeleton = trained.data_sets[name]
-            return mix, skeleton, classes
+            info = trained.data_sets[name]
+            return mix, info.skeleton, info.classes
     raise SettingError(f"task {task!r}: none of its data sets ({', '.join(mix.data)}) is known here")
 
 
@@ -66,7 +65,7 @@ def at_shape(
     For comparing speed at another model's shape; what it answers there means nothing. `classes` are the candidates, all
     of which the vocabulary must hold; those of the model's data sets where None.
     """
-    mix = replace(mix_of(trained, task), data=(f"{_LABEL}:",), frames=frames)
+    mix = replace(mix_of(trained, task), data=(f"{_LABEL}:any",), frames=frames)
     train = replace(trained.config.train, tasks=(mix,))
-    known = {_LABEL: (trained.vocabulary.classes if classes is None else classes, skeleton)}
+    known = {_LABEL: DataSetInfo(trained.vocabulary.classes if classes is None else classes, skeleton)}
     return replace(trained, config=replace(trained.config, train=train), data_sets=known)

@@ -20,7 +20,6 @@ from rich.console import Group
 from rich.table import Table
 
 from ups.bench.fresh import Job, answer_many, answer_one, answering_memory, first_answer, training_memory
-from ups.bench.inputs import IN_THE_IMAGE
 from ups.bench.timing import Spread, Timing, interleaved, machine, matmul, number
 from ups.bench.workload import BATCH, Workload, training_batches, workload
 from ups.checkpoint.cost import count_flops
@@ -224,7 +223,7 @@ def _record(w: Workload, times: dict[str, Timing], flops: dict[str, float], peak
             "joints": len(skeleton),
             "persons": 1,
             "frames": w.mix.frames,
-            "space": "image" if w.mix.task in IN_THE_IMAGE else "3D",
+            "space": "image" if w.clips[0].space == "image" else "3D",
             "classes": len(w.classes),
         },
         "training": {"unit": "clip", "batch": samples, **speed("training", samples)},

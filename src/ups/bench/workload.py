@@ -39,7 +39,7 @@ class Workload:
     @property
     def unit(self) -> str:
         """What inference counts."""
-        return "frame" if self.mix.task == "estimate_pose" else "clip"
+        return get_task(self.mix.task).unit
 
     @property
     def units(self) -> int:
@@ -56,7 +56,7 @@ def workload(trained: Trained, task: str) -> Workload:
         return random_clip(task, skeleton, frames, 1, i % len(classes) if classes else -1, rng)
 
     clips = [clip(mix.frames, i) for i in range(max(mix.batch, BATCH))]
-    long = task == "estimate_pose"
+    long = get_task(task).unit == "frame"
     question = [clip(BATCH * default_stride(mix.frames), 0)] if long else clips[:BATCH]
     layout = get_task(task).layout(trained.vocabulary, skeleton.sorted_by_slot(), classes)
     return Workload(mix, clips, question, classes, len(layout.positions))

@@ -14,16 +14,18 @@ from ups.data.store.store import Store
 from ups.errors import SettingError
 from ups.model.ups import UPS
 from ups.recipes import RECIPES
+from ups.refs import DataSetInfo
 from ups.tasks import TASKS
 from ups.tasks.task import Task
 from ups.tokens.text_encoders import get_text_encoder
 from ups.tokens.vocabulary import Vocabulary, canonical_text, token_features
 
 
-def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] = tuple(TASKS.values())) -> Trained:
+def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] | None = None) -> Trained:
     """An untrained model whose vocabulary holds the classes of the stores and the EOTs of the tasks."""
-    data_sets = {name: (store.classes, store.skeleton) for name, store in stores.items()}
-    classes = tuple(text for names, _ in data_sets.values() for text in names)
+    tasks = tuple(TASKS.values()) if tasks is None else tasks
+    data_sets = {name: DataSetInfo(store.classes, store.skeleton) for name, store in stores.items()}
+    classes = tuple(text for known in data_sets.values() for text in known.classes)
     eots = tuple(dict.fromkeys(task.eot for task in tasks))
     m = config.model
     vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
@@ -53,7 +55,7 @@ def with_data_sets(trained: Trained, stores: dict[str, Store]) -> Trained:
     new = tuple(c for store in stores.values() for c in store.classes if canonical_text(c) not in known)
     if new:
         trained = add_classes(trained, list(new))
-    data_sets = {name: (store.classes, store.skeleton) for name, store in stores.items()}
+    data_sets = {name: DataSetInfo(store.classes, store.skeleton) for name, store in stores.items()}
     return replace(trained, data_sets={**trained.data_sets, **data_sets})
 
 
@@ -72,10 +74,10 @@ def load_or_build(what: str) -> Trained:
 
 def untrained(config: Config) -> Trained:
     """A model of the config's size with the classes of its data sets; it needs no stores, and its texts mean nothing."""
-    names = dict.fromkeys(entry.split(":")[0] for mix in config.train.tasks for entry in mix.data)
-    data_sets = {name: (DATA_SETS[name].classes, DATA_SETS[name].skeleton) for name in names if name in DATA_SETS}
+    known = (DATA_SETS[name] for mix in config.train.tasks for name in mix.stores if name in DATA_SETS)
+    data_sets = {data_set.name: DataSetInfo(data_set.classes, data_set.skeleton) for data_set in known}
     eots = tuple(dict.fromkeys(task.eot for task in TASKS.values()))
-    classes = tuple(text for texts, _ in data_sets.values() for text in texts)
+    classes = tuple(text for info in data_sets.values() for text in info.classes)
     m = config.model
     vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
     width = get_text_encoder(m.text_encoder).encode(["walk"]).shape[1]

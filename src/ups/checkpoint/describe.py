@@ -75,8 +75,8 @@ def _token_table(trained: Trained) -> Table:
 
 def _skeleton_of(trained: Trained, mix: TaskMix | None) -> Skeleton:
     """Of the first data set that the task, or else the model, was trained on."""
-    names = [entry.split(":")[0] for entry in mix.data] if mix else []
-    known = [trained.data_sets[name][1] for name in (*names, *trained.data_sets) if name in trained.data_sets]
+    names = mix.stores if mix else ()
+    known = [trained.data_sets[name].skeleton for name in (*names, *trained.data_sets) if name in trained.data_sets]
     if not known:
         raise SettingError("the model's data sets are not known here; name a skeleton")
     return known[0]

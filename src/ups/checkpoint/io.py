@@ -25,7 +25,8 @@ from safetensors.torch import save_file
 from ups.config import Config, from_dict, to_dict
 from ups.errors import CheckpointError, SettingError
 from ups.model.ups import UPS
-from ups.skeleton import SLOTS, Skeleton
+from ups.refs import DataSetInfo
+from ups.skeleton import SLOTS
 from ups.tokens.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -49,7 +50,7 @@ class Trained:
     model: UPS
     config: Config
     vocabulary: Vocabulary
-    data_sets: dict[str, tuple[tuple[str, ...], Skeleton]] = field(default_factory=dict)
+    data_sets: dict[str, DataSetInfo] = field(default_factory=dict)
     class_mean: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     class_scale: float = 1.0
     steps: int = 0
@@ -58,7 +59,7 @@ class Trained:
         """Class names of a data set it was trained on; SettingError names the known ones."""
         if data_set not in self.data_sets:
             raise SettingError(f"the model was not trained on {data_set!r}; it knows {', '.join(self.data_sets)}")
-        return self.data_sets[data_set][0]
+        return self.data_sets[data_set].classes
 
 
 @contextmanager
@@ -96,10 +97,7 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
         "tasks": list(trained.model.tasks),
         "slots": list(SLOTS),
         "vocabulary": trained.vocabulary.to_dict(),
-        "data_sets": {
-            name: {"classes": list(classes), "skeleton": skeleton.to_dict()}
-            for name, (classes, skeleton) in trained.data_sets.items()
-        },
+        "data_sets": {name: info.to_dict() for name, info in trained.data_sets.items()},
         "class_scale": trained.class_scale,
         "steps": trained.steps,
     }
@@ -196,9 +194,7 @@ def _build(facts: dict, names: list[str], read: Callable[[str], torch.Tensor]) -
         if value.shape != weight.shape:
             raise SettingError(f"{name} is {tuple(value.shape)} in the file, {tuple(weight.shape)} in the model")
         weight.copy_(value)
-    data_sets = {
-        name: (tuple(d["classes"]), Skeleton.from_dict(d["skeleton"])) for name, d in facts["data_sets"].items()
-    }
+    data_sets = {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()}
     return Trained(model.eval(), config, vocabulary, data_sets, class_mean, facts["class_scale"], facts["steps"])
 
 

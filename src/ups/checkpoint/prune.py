@@ -39,7 +39,7 @@ def cut_to_route(trained: Trained, task: str) -> Trained:
             state[name] = weight
     mixes = tuple(mix for mix in config.train.tasks if mix.task == task)
     config = replace(config, model=replace(config.model, blocks=1), train=replace(config.train, tasks=mixes))
-    met = dict.fromkeys(entry.partition(":")[0] for mix in mixes for entry in mix.data)  # in the task's order
+    met = dict.fromkeys(name for mix in mixes for name in mix.stores)  # in the task's order
     data_sets = {name: trained.data_sets[name] for name in met if name in trained.data_sets}
     cut = UPS(config.model, (task,), model.vocabulary.features).to(model.output_scale.device)
     cut.load_state_dict({name: weight.clone() for name, weight in state.items()})

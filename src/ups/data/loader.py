@@ -6,12 +6,10 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 
 from ups.batch import Batch
-from ups.cameras import Camera, fixed_camera, random_camera, view
 from ups.data.store.store import Store
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -53,13 +51,12 @@ class Stream:
 
     Args:
         stores: (store, clip numbers that may be drawn) of every data set.
-        batch: clips a batch.
         make: turns clips into a batch.
+        batch: clips a batch.
         batches: how many batches there will be (fixes the schedule of data sets).
         seed: together with a batch's number it determines the batch.
         shares: relative share of the batches that each data set gets; empty = size ** (1 / temperature).
         temperature: of the mixture.
-        film: True = clips of a 3D world are seen through a random camera first (for pose estimation).
 
     Raises:
         DataError: a data set without clips to draw from.
@@ -68,12 +65,12 @@ class Stream:
     def __init__(
         self,
         stores: list[tuple[Store, np.ndarray]],
-        batch: int,
         make: MakeBatch,
+        *,
+        batch: int,
         batches: int,
         seed: int,
         temperature: float,
-        film: bool,
         shares: tuple[float, ...] = (),
     ) -> None:
         if shares and (len(shares) != len(stores) or not all(0 < share < math.inf for share in shares)):
@@ -81,7 +78,7 @@ class Stream:
         for store, indices in stores:
             if len(indices) == 0:
                 raise DataError(f"data set {store.name!r} has no clip to train on; choose another protocol")
-        self.stores, self.batch, self.make, self.seed, self.film = stores, batch, make, seed, film
+        self.stores, self.batch, self.make, self.seed = stores, batch, make, seed
         sizes = np.array(shares or [len(indices) ** (1 / temperature) for _, indices in stores], float)
         self.schedule = np.random.default_rng([seed, 1]).choice(len(stores), size=batches, p=sizes / sizes.sum())
         before = [np.concatenate([[0], np.cumsum(self.schedule == i)]) for i in range(len(stores))]
@@ -106,33 +103,7 @@ class Stream:
         store = self.stores[which][0]
         rng = np.random.default_rng([self.seed, 3, number])
         clips = [store[int(i)] for i in indices]
-        if self.film and store.space != "image":
-            clips = [filmed(clip, rng) for clip in clips]
         return self.make(clips, store.classes, rng)
-
-
-def filmed(clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
-    """A world-space clip of one person as a random synthetic camera sees it.
-
-    Sizes vary as people's heights do, by 5 % (normal, at most 15 %): one camera can't tell a large body far away from a
-    small one near by, so what varies more than people do only blurs what is learned.
-    """
-    points = clip.joints[0] * np.float32(np.clip(rng.normal(1.0, 0.05), 0.85, 1.15))
-    return _seen_by(clip, points, random_camera(rng, points))
-
-
-def fixed_view(clip: PoseSequence, number: int) -> PoseSequence:
-    """A world-space clip as the test camera of clip `number` sees it: always the same."""
-    return _seen_by(clip, clip.joints[0], fixed_camera(number, clip.joints[0]))
-
-
-def _seen_by(clip: PoseSequence, points: np.ndarray, camera: Camera) -> PoseSequence:
-    """World points (N, J, 3) in pixels, with the camera-frame metres behind them."""
-    pixels, in_camera = view(points, camera)
-    return replace(
-        clip, joints=pixels[None], visibility=clip.visibility[:1], space="image", image_size=camera.image_size,
-        pose_3d=in_camera[None],
-    )  # fmt: skip
 
 
 def prefetch(

@@ -19,7 +19,7 @@ from ups.data.formats.native import FPS, read_own
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import BANDAI_21, Skeleton
-from ups.skeletons import find_skeleton, pick_joints, skeleton_of
+from ups.skeletons import find_skeleton, skeleton_of
 
 KINDS = (
     ".npz, .json, .csv: the project's own files, see docs/own_data.md",
@@ -72,7 +72,7 @@ def read_file(
         clip = reader(path, wish)
     except DataError as error:
         raise error if path.name in str(error) else DataError(f"{path}: {error}") from error
-    return clip if wish.skeleton is None else pick_joints(clip, wish.skeleton, str(path))
+    return clip if wish.skeleton is None else clip.pick_joints(wish.skeleton, str(path))
 
 
 def _read_folder(path: Path, wish: _Wish) -> PoseSequence:

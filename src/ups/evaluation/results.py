@@ -26,7 +26,9 @@ from ups import __version__
 from ups.config import to_dict
 from ups.data.datasets.h36m import H36M_ACTIONS
 from ups.errors import SettingError
+from ups.refs import Benchmark
 from ups.reporting.html import write_whole
+from ups.tasks import get_task
 
 if TYPE_CHECKING:
     from ups.inference.predictor import Predictor
@@ -135,21 +137,9 @@ def read_records(paths: Iterable[Path]) -> list[Record]:
     return [read_record(path) for path in found]
 
 
-def measures(metrics: dict[str, Any]) -> dict[str, float]:
-    """The figures of one task and data set that tables show: accuracies in percent, errors in millimetres.
-
-    Names: "top-1", "top-5"; "20%" .. "100%", "area"; "MPJPE", "P-MPJPE", and with an action, "MPJPE Walking".
-    """
-    found = {}
-    for name, key in (("top-1", "top1"), ("top-5", "top5"), ("area", "area_under_curve")):
-        if key in metrics:
-            found[name] = 100 * metrics[key]
-    found |= {ratio: 100 * value for ratio, value in metrics.get("top1_at", {}).items()}
-    for name, key in (("MPJPE", "mpjpe_mm"), ("P-MPJPE", "p_mpjpe_mm")):
-        if key in metrics:
-            found[name] = metrics[key]
-        found |= {f"{name} {action}": value for action, value in metrics.get(f"{key}_per_action", {}).items()}
-    return found
+def measures(result: str, metrics: dict[str, Any]) -> dict[str, float]:
+    """The figures that tables show of what was found for "task/data set:protocol", see the task's `measures`."""
+    return get_task(Benchmark.parse(result).task).measures(metrics)
 
 
 @dataclass(frozen=True)
@@ -202,7 +192,7 @@ class Variant:
 
     def values(self, result: str, measure: str) -> list[float]:
         """One figure of each seed, see `measures`; empty where it was not measured."""
-        found = [measures(metrics) for metrics in self.metrics(result)]
+        found = [measures(result, metrics) for metrics in self.metrics(result)]
         return [values[measure] for values in found if measure in values]
 
     def mean(self, result: str, measure: str) -> float | None:
@@ -252,24 +242,14 @@ def _run_names(checkpoints: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def headline(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    """The figures of one task's evaluation that matter most, as (name, text with its unit)."""
-    if "top1" in metrics:
-        return [("top-1", f"{metrics['top1']:.1%}"), ("top-5", f"{metrics['top5']:.1%}")]
-    if "top1_at" in metrics:
-        curve = [(f"top-1 of first {ratio}", f"{value:.1%}") for ratio, value in metrics["top1_at"].items()]
-        return [*curve, ("area under curve", f"{metrics['area_under_curve']:.1%}")]
-    return [("MPJPE", f"{metrics['mpjpe_mm']:.1f} mm"), ("P-MPJPE", f"{metrics['p_mpjpe_mm']:.1f} mm")]
-
-
 def result_tables(results: dict[str, dict[str, Any]]) -> Group:
     """What `ups.evaluation.evaluate.evaluate` found, printable with rich: the main figures, then pose errors by action."""
     main = Table("task", "data set", "protocol", "clips", "metric", "value")
     tables: list[RenderableType] = [main]
     for key, metrics in results.items():
-        task, _, entry = key.partition("/")
-        data_set, _, protocol = entry.partition(":")
-        for i, (name, value) in enumerate(headline(metrics)):
+        benchmark = Benchmark.parse(key)
+        task, data_set, protocol = benchmark.task, benchmark.data.store, benchmark.data.protocol
+        for i, (name, value) in enumerate(get_task(task).headline(metrics)):
             left = (task, data_set, protocol, str(metrics["clips"])) if i == 0 else ("", "", "", "")
             main.add_row(*left, name, Text(value, justify="right"))
         main.add_section()

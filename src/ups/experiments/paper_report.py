@@ -14,26 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from ups.evaluation.metrics import reliability
 from ups.evaluation.results import Record, Variant, variants
 from ups.experiments.paper_tables import PublishedTable, published
+from ups.refs import Benchmark
 from ups.reporting.charts import bar_chart, confusion_chart, line_chart, route_figure
 from ups.reporting.document import Block, Chart, Code, Heading, Section, Table, Text, write_document
+from ups.tasks import TASKS, get_task
+from ups.tasks.action import anticipate, recognize_2d, recognize_3d
+from ups.tasks.metrics import reliability
+from ups.tasks.pose import estimate_pose
 
-TASKS = {
-    "estimate_pose": "3D pose estimation",
-    "recognize_2d": "2D action recognition",
-    "anticipate": "early action prediction",
-    "recognize_3d": "3D action recognition",
-}
-"""The paper's names of the tasks, in its rotation order."""
 MEASURES = {
-    1: ("recognize_3d", ("top-1",)),
-    2: ("recognize_2d", ("top-1", "top-5")),
-    3: ("estimate_pose", ("MPJPE",)),
-    4: ("estimate_pose", ("P-MPJPE",)),
-    5: ("anticipate", ()),
-    6: ("anticipate", ("20%", "40%", "60%", "80%", "100%", "area")),
+    1: (recognize_3d, ("top-1",)),
+    2: (recognize_2d, ("top-1", "top-5")),
+    3: (estimate_pose, ("MPJPE",)),
+    4: (estimate_pose, ("P-MPJPE",)),
+    5: (anticipate, ()),
+    6: (anticipate, ("20%", "40%", "60%", "80%", "100%", "area")),
 }
 """Table -> the task and the figures that are shown of it on other data; those of Table 5 stand below Table 6."""
 ABLATIONS = {
@@ -121,7 +118,7 @@ def _models(found: Sequence[Variant]) -> list[Block]:
     rows = []
     for (title, origin), twins in groups.items():
         records = [r for v in twins for r in v.records]
-        tasks = sorted({key.partition("/")[0] for r in records for key in r["results"]})
+        tasks = sorted({Benchmark.parse(key).task for r in records for key in r["results"]})
         seeds = ", ".join(sorted({str(r["seed"]) for r in records if "seed" in r}))
         versions = ", ".join(sorted({str(r["ups"]) for r in records if "ups" in r}))
         checkpoints = len({r["checkpoint"] for r in records})
@@ -142,10 +139,11 @@ def _claims(found: Sequence[Variant]) -> list[Block]:
         twins = [v for v in experiments if family(v) == family(unified)]
         rows = []
         for result in (key for task in TASKS for key in _results([unified], task)):
-            task, _, data = result.partition("/")
-            measure = {"anticipate": "area", "estimate_pose": "MPJPE"}.get(task, "top-1")
-            row: list[str | None] = [TASKS[task], data, measure, unified.text(result, measure)]
-            for name in (f"separate_{task}", "without_routing"):
+            benchmark = Benchmark.parse(result)
+            task = get_task(benchmark.task)
+            measure = task.main
+            row: list[str | None] = [task.title, str(benchmark.data), measure, unified.text(result, measure)]
+            for name in (f"separate_{task.name}", "without_routing"):
                 other = next((v for v in twins if v.name == name and v.values(result, measure)), None)
                 row += [other.text(result, measure), _gain(unified, other, result, measure)] if other else [None, None]
             rows.append(row)
@@ -164,7 +162,8 @@ def _claims(found: Sequence[Variant]) -> list[Block]:
 
 def _gain(unified: Variant, other: Variant, result: str, measure: str) -> str:
     difference = (unified.mean(result, measure) or 0) - (other.mean(result, measure) or 0)
-    return f"{round(-difference if 'MPJPE' in measure else difference, 1) + 0.0:+.1f}"
+    gain = -difference if get_task(Benchmark.parse(result).task).lower_is_better else difference
+    return f"{round(gain, 1) + 0.0:+.1f}"
 
 
 def _main(found: Sequence[Variant]) -> list[Variant]:
@@ -192,15 +191,17 @@ def _paper_table(table: PublishedTable, ours: Sequence[tuple[str, Variant]]) -> 
 def _own_table(shown: Sequence[tuple[str, Variant]], wanted: Iterable[tuple[str, str]]) -> Table:
     """Our figures: a row a data set and measure, a column a model; `wanted` are (result, measure)."""
     pairs = list(wanted)
-    several = len({result.partition("/")[0] for result, _ in pairs}) > 1
+    several = len({Benchmark.parse(result).task for result, _ in pairs}) > 1
     rows = []
     for result, measure in pairs:
         figures = [variant.text(result, measure) for _, variant in shown]
         if any(figures):
-            task, _, data = result.partition("/")
+            benchmark = Benchmark.parse(result)
             clips = {m["clips"] for _, v in shown for m in v.metrics(result) if "clips" in m}
             number = ", ".join(f"{n:,}" for n in sorted(clips)) or None
-            rows.append((f"{task}, {data}" if several else data, number, measure, *figures))
+            rows.append(
+                (f"{benchmark.task}, {benchmark.data}" if several else str(benchmark.data), number, measure, *figures)
+            )
     heading = "task, data set:protocol" if several else "data set:protocol"
     return Table((heading, "clips", "figure", *(name for name, _ in shown)), rows)
 
@@ -208,13 +209,13 @@ def _own_table(shown: Sequence[tuple[str, Variant]], wanted: Iterable[tuple[str,
 def _table(number: int, table: PublishedTable, found: Sequence[Variant]) -> list[Block]:
     """One of Tables 1 to 6."""
     task, wanted = MEASURES[number]
-    shown = [v for v in _main(found) if v.results(f"{task}/")]
+    shown = [v for v in _main(found) if v.results(f"{task.name}/")]
     ours = list(zip(_headings(shown, [v.title for v in shown]), shown, strict=True))
     blocks: list[Block] = [Text(table.title), _paper_table(table, ours)]
     own = {column.result for t in published().values() for column in t.columns}
-    others = [key for key in _results(shown, task) if key not in own]
+    others = [key for key in _results(shown, task.name) if key not in own]
     if others and wanted:
-        blocks += [Heading(f"Ours: {TASKS[task]} on other data")]
+        blocks += [Heading(f"Ours: {task.title} on other data")]
         blocks += [_own_table(ours, [(key, measure) for key in others for measure in wanted])]
     elif others:
         blocks.append(Text("Our figures on other data stand below Table 6."))
@@ -230,10 +231,9 @@ def _ablation(number: int, table: PublishedTable, found: Sequence[Variant]) -> l
     ours = list(zip(_headings(shown, titles), shown, strict=True))
     blocks: list[Block] = [Text(table.title), _paper_table(table, ours)]
     if len({v.name for v in shown}) > 1:
-        figures = {"anticipate": ("20%", "40%", "60%"), "estimate_pose": ("MPJPE",)}
         own = {column.result for column in table.columns}
         keys = [key for task in TASKS for key in _results(shown, task) if key not in own]
-        pairs = [(key, m) for key in keys for m in figures.get(key.partition("/")[0], ("top-1",))]
+        pairs = [(key, m) for key in keys for m in get_task(Benchmark.parse(key).task).columns]
         if pairs:
             captions = [(f"{table.first.lower()} {name}" if field else name, v) for name, v in ours]
             blocks += [Heading("Ours on other data"), _own_table(captions, pairs)]
@@ -258,7 +258,7 @@ def _figure_4(leading: Sequence[Variant]) -> list[Block]:
     drawn = dict.fromkeys(r["checkpoint"] for _, r in routed)
     for i, checkpoint in enumerate(drawn, 1):
         variant, record = next(pair for pair in routed if pair[1]["checkpoint"] == checkpoint)
-        routes = {TASKS.get(str(task), str(task)): route for task, route in record["routes"].items()}
+        routes = {_title(task): route for task, route in record["routes"].items()}
         number = variant.setting("blocks")
         caption = f"{variant.title}, seed {record['seed']}: the block that each task takes in each layer is filled."
         blocks.append(Chart(f"routes-{i}", route_figure(routes, number), caption))
@@ -289,8 +289,17 @@ def _each(leading: Iterable[Variant], field: str) -> Iterable[tuple[Variant, str
 
 
 def _where(variant: Variant, result: str) -> str:
-    task, _, data = result.partition("/")
-    return f"{variant.title}, {TASKS.get(task, task)}, {data}"
+    return f"{variant.title}, {_name(result)}"
+
+
+def _title(task: str) -> str:
+    """The paper's name of a task; the task's own where it isn't known here."""
+    return TASKS[task].title if task in TASKS else task
+
+
+def _name(result: str) -> str:
+    benchmark = Benchmark.parse(result)
+    return f"{_title(benchmark.task)}, {benchmark.data}"
 
 
 def _confusions(leading: Sequence[Variant]) -> list[Block]:
@@ -318,7 +327,7 @@ def _confusions(leading: Sequence[Variant]) -> list[Block]:
 
 def _anticipation(shown: Sequence[Variant]) -> list[Block]:
     blocks: list[Block] = []
-    for result in _results(shown, "anticipate"):
+    for result in dict.fromkeys(result for _, result, _ in _each(shown, "top1_at")):
         measured = [v for v in shown if any("top1_at" in m for m in v.metrics(result))]
         series = {}
         for name, variant in zip(_headings(measured, [v.title for v in measured]), measured, strict=True):
@@ -326,10 +335,10 @@ def _anticipation(shown: Sequence[Variant]) -> list[Block]:
             curve = [variant.mean(result, ratio) for ratio in ratios]
             series[f"{name} (area {variant.text(result, 'area')} %)"] = ([float(r.rstrip("%")) for r in ratios], curve)
         if series:
-            data = result.partition("/")[2]
+            data = Benchmark.parse(result).data
             svg = line_chart(series, "observed part of the clip, %", "top-1, %", f"Early action prediction, {data}")
             caption = "Top-1 after the first part of a clip's frames, and the area under each curve; one model for all."
-            blocks.append(Chart(f"anticipation-{_slug(data)}", svg, caption))
+            blocks.append(Chart(f"anticipation-{_slug(str(data))}", svg, caption))
     return blocks
 
 
@@ -344,7 +353,7 @@ def _lifting(leading: Sequence[Variant]) -> list[Block]:
         for i, (variant, result, metrics) in enumerate(_each(leading, f"mpjpe_mm_per_{kind}"), 1):
             fields = {"MPJPE": f"mpjpe_mm_per_{kind}", "P-MPJPE": f"p_mpjpe_mm_per_{kind}"}
             series = {name: _mean_of(metrics, field) for name, field in fields.items() if field in metrics[0]}
-            title = f"Error by {kind}: {variant.title}, {result.partition('/')[2]}"
+            title = f"Error by {kind}: {variant.title}, {Benchmark.parse(result).data}"
             caption = f"Mean error of each {kind}, in millimetres."
             blocks.append(Chart(f"error-by-{kind}-{i}-{_slug(result)}", bar_chart(series, "mm", title), caption))
     return blocks
@@ -368,8 +377,7 @@ def _calibration(leading: Sequence[Variant]) -> list[Block]:
         curves.setdefault(result, {})[f"{variant.title} ({variant.origin})"] = (100 * mean, 100 * share)
     for result, series in curves.items():
         perfect = {"perfect": (np.array([0.0, 100.0]), np.array([0.0, 100.0]))}
-        task, _, data = result.partition("/")
-        title = f"Reliability: {TASKS.get(task, task)}, {data}"
+        title = f"Reliability: {_name(result)}"
         svg = line_chart(series | perfect, "probability of the answer, %", "answers that are right, %", title)
         caption = "Clips in 15 bins by the probability of the answer; above the diagonal, a model is too careful."
         blocks.append(Chart(f"reliability-{_slug(result)}", svg, caption))
@@ -377,6 +385,6 @@ def _calibration(leading: Sequence[Variant]) -> list[Block]:
 
 
 def _data(found: Sequence[Variant]) -> list[Block]:
-    names = sorted({key.partition("/")[2] for variant in found for key in variant.results()})
+    names = sorted({str(Benchmark.parse(key).data) for variant in found for key in variant.results()})
     rows = [(name, PROTOCOLS[name]) for name in names if name in PROTOCOLS]
     return [Table(("data set:protocol", "what it is"), rows)] if rows else []

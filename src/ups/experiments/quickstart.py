@@ -25,20 +25,21 @@ from ups.data.open_file import read_file
 from ups.data.store.prepare import write_store
 from ups.data.store.store import Store
 from ups.errors import DataError
-from ups.evaluation.evaluate import RATIOS, evaluate
-from ups.evaluation.results import headline
+from ups.evaluation.evaluate import evaluate
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.recipes import get_recipe
+from ups.refs import Benchmark
 from ups.reporting.charts import line_chart, route_diagram
 from ups.reporting.html import figure, html_table, write_page
 from ups.reporting.poses import save_lift_picture, save_picture, skeleton_animation
-from ups.skeletons import pick_joints
+from ups.tasks import get_task
+from ups.tasks.action import RATIOS, recognize_3d
 from ups.training.batches import open_stores
 from ups.training.loop import fine_tune, train
 from ups.training.progress import read_log
 
-TASK = "recognize_3d"
+TASK = recognize_3d.name
 """The task that is fine-tuned."""
 FINE_TUNE_CYCLES = 80
 FINE_TUNE_RATE = 1e-3
@@ -165,10 +166,11 @@ def _introduction(o: _Outcome) -> str:
 def _results(o: _Outcome) -> str:
     rows = []
     for key, metrics in o.before.items():
-        task, _, data = key.partition("/")
-        tuned = dict(headline(o.after[key])) if key in o.after else {}
-        for name, value in headline(metrics):
-            rows.append((task, data, metrics["clips"], name, value, tuned.get(name)))
+        benchmark = Benchmark.parse(key)
+        task = get_task(benchmark.task)
+        tuned = dict(task.headline(o.after[key])) if key in o.after else {}
+        for name, value in task.headline(metrics):
+            rows.append((task.name, benchmark.data, metrics["clips"], name, value, tuned.get(name)))
     classes = len(synthetic.CLASSES)
     return (
         html_table(("task", "data set:protocol", "test clips", "metric", "all tasks", "fine-tuned"), rows)
@@ -271,9 +273,9 @@ def _pretrained(o: _Outcome) -> str:
             _asked(predictor, name, data_set.classes[c.label], c) for c in _test_clips(data_set, Path(folder or ""))
         ]
     lifted = predictor.lift(o.lift)
-    seen = pick_joints(o.lift, lifted.skeleton, o.lift.id)
+    seen = o.lift.pick_joints(lifted.skeleton)
     assert seen.pose_3d is not None
-    truth = seen.pose_3d - seen.pose_3d[:, :, list(seen.skeleton.root_indices)].mean(2, keepdims=True)
+    truth = seen.root_relative_3d()
     error = 1000 * float(np.linalg.norm(lifted.joints - truth, axis=-1).mean())
     where = (
         "recordings of the folder that UPS_DATA names" if folder else "set UPS_DATA to a folder of recordings for more"

@@ -19,6 +19,8 @@ from ups.config import Config, from_dict
 from ups.errors import IncompleteError, SettingError, TrainingError
 from ups.evaluation.results import METRICS, Record, Variant, measures, new_record, read_record, variants, write_record
 from ups.recipes import seeded, separate, without_routing
+from ups.refs import Benchmark
+from ups.tasks import get_task
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -197,12 +199,12 @@ def listing(chosen: Sequence[Experiment], output: Path) -> Table:
         else:
             told = f"trained; {len(known.records)} of {experiment.models} models measured"
         figures = [
-            f"{key.partition('/')[2]} {name} {value:.1f}"
+            f"{Benchmark.parse(key).data} {name} {value:.1f}"
             for record in known.records
             if not record["experiment"]["fine_tuned"]
             for key, metrics in record["results"].items()
-            for name, value in measures(metrics).items()
-            if name in ("top-1", "area", "MPJPE")
+            for name, value in measures(key, metrics).items()
+            if name == get_task(Benchmark.parse(key).task).main
         ]
         table.add_row(experiment.name, str(experiment.config.train.seed), told, "\n".join(figures))
     return table
@@ -220,7 +222,7 @@ def comparison(chosen: Sequence[Experiment], output: Path) -> Group:
     if not records:
         return Group(f"{output}: nothing was measured yet")
     found = variants(records)
-    tasks = dict.fromkeys(key.partition("/")[0] for v in found for key in v.results())
+    tasks = dict.fromkeys(Benchmark.parse(key).task for v in found for key in v.results())
     tables = []
     for task in tasks:
         columns = _columns(found, task)
@@ -234,7 +236,7 @@ def comparison(chosen: Sequence[Experiment], output: Path) -> Group:
     routes = Table("experiment", "seed", *tasks, title="blocks of layers 1, 2, ... of each task")
     for record in records:
         if not record["experiment"]["fine_tuned"]:
-            trained_on = {key.partition("/")[0] for key in record["results"]}
+            trained_on = {Benchmark.parse(key).task for key in record["results"]}
             ways = ["-".join(str(b + 1) for b in record["routes"][t]) if t in trained_on else "–" for t in tasks]
             routes.add_row(record["experiment"]["name"], str(record["seed"]), *ways)
     return Group(*tables, routes)
@@ -242,9 +244,10 @@ def comparison(chosen: Sequence[Experiment], output: Path) -> Group:
 
 def _columns(found: Iterable[Variant], task: str) -> list[tuple[str, str, str]]:
     """(heading, result, measure) of the columns of a task's table."""
-    wanted = {"estimate_pose": ("MPJPE", "P-MPJPE"), "anticipate": ("20%", "40%", "60%", "area")}.get(task, ("top-1",))
     keys = dict.fromkeys(key for variant in found for key in variant.results(task + "/"))
-    return [(f"{key.partition('/')[2]} {measure}", key, measure) for key in keys for measure in wanted]
+    return [
+        (f"{Benchmark.parse(key).data} {measure}", key, measure) for key in keys for measure in get_task(task).columns
+    ]
 
 
 def _with_difference(found: Iterable[Variant], variant: Variant, result: str, measure: str) -> str | None:

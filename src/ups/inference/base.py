@@ -9,13 +9,14 @@ import numpy as np
 from ups.checkpoint.known_actions import taught_actions
 from ups.config import Config
 from ups.errors import DataError, SettingError
-from ups.inference.predictions import Answer, Lifted, ranked
 from ups.pose import PoseSequence
+from ups.refs import DataSetInfo
 from ups.skeleton import Skeleton
-from ups.skeletons import pick_joints, skeleton_of
+from ups.skeletons import skeleton_of
 from ups.tasks import get_task
-from ups.tasks.action import ActionTask
-from ups.tasks.pose import PoseTask
+from ups.tasks.action import ActionTask, anticipate, recognize_2d, recognize_3d
+from ups.tasks.pose import PoseTask, estimate_pose
+from ups.tasks.predictions import Answer, Lifted, ranked
 from ups.tasks.task import Example
 from ups.tokens.vocabulary import Vocabulary, canonical_text
 
@@ -32,9 +33,7 @@ class Answerer(ABC):
     clips_at_once = 16
     """Clips that are best answered together: a CPU is no faster with more, which take more memory."""
 
-    def __init__(
-        self, config: Config, vocabulary: Vocabulary, data_sets: dict[str, tuple[tuple[str, ...], Skeleton]]
-    ) -> None:
+    def __init__(self, config: Config, vocabulary: Vocabulary, data_sets: dict[str, DataSetInfo]) -> None:
         self.config, self.vocabulary, self.data_sets = config, vocabulary, data_sets
 
     @abstractmethod
@@ -66,25 +65,33 @@ class Answerer(ABC):
         Raises:
             DataError: neither a pelvis nor both hips are left.
         """
-        entries = [entry for mix in self.config.train.tasks if mix.task == task for entry in mix.data]
-        names = [entry.partition(":")[0] for entry in entries]
-        met = {j for n in names if n in self.data_sets for j in self.data_sets[n][1].joints}
+        names = [name for mix in self.config.train.tasks if mix.task == task for name in mix.stores]
+        met = {joint for n in names if n in self.data_sets for joint in self.data_sets[n].skeleton.joints}
         joints = [joint for joint in clip.skeleton.joints if joint in met]
         if not met or len(joints) == len(clip.skeleton):
             return clip
-        where = clip.id or "clip"
-        return pick_joints(clip, skeleton_of(joints, where), where)
+        return clip.pick_joints(skeleton_of(joints, clip.id or "clip"))
 
     def recognize(self, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> Answer:
         """Which action is this? 2D or 3D is told by the clip's space.
 
         `classes` are the candidates, by text; all actions that the model can tell (`actions`) where None.
         """
-        return self._answer("recognize_2d" if clip.space == "image" else "recognize_3d", clip, classes)
+        task = recognize_2d if clip.space == "image" else recognize_3d
+        return self.rank_actions(task.name, clip, classes)
 
     def anticipate(self, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> Answer:
         """Which action is about to happen, from its first frames? See `recognize`."""
-        return self._answer("anticipate", clip, classes)
+        return self.rank_actions(anticipate.name, clip, classes)
+
+    def ask(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> object:
+        """The answer to any task's question, by the task's name; see the task's own `answer`.
+
+        Raises:
+            SettingError: an unknown task, or one that the model was not trained on.
+        """
+        self.frames_of(task)
+        return get_task(task).answer(self, clip, classes)
 
     def lift(
         self,
@@ -107,8 +114,8 @@ class Answerer(ABC):
             delay: frames of a window after the first one that is decoded from it; the decoded ones stand in the
                 window's middle where None. Fewer = less of the future is needed (see `ups.inference.streaming`).
         """
-        clip = self.familiar("estimate_pose", clip)
-        persons = [self._lift_person(one_person(clip, m), flip, stride, greedy, delay) for m in range(clip.persons)]
+        clip = self.familiar(estimate_pose.name, clip)
+        persons = [self._lift_person(clip.person(m), flip, stride, greedy, delay) for m in range(clip.persons)]
         return Lifted(
             np.stack([joints for joints, _ in persons]), np.stack([spread for _, spread in persons]), clip.skeleton
         )
@@ -127,7 +134,8 @@ class Answerer(ABC):
             scores.append(self.action_scores(question, examples, skeleton, classes))
         return np.concatenate(scores)
 
-    def _answer(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
+    def rank_actions(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
+        """The candidates in answer to a task of actions, most probable first; see `recognize`."""
         names = self.candidates(classes)
         return ranked(names, self.class_scores(task, [self.familiar(task, clip)], names)[0])
 
@@ -147,7 +155,7 @@ class Answerer(ABC):
             DataError: no frame is decoded, or the decoded ones don't fit into a window.
             SettingError: the model does not estimate poses.
         """
-        frames = self.frames_of("estimate_pose")
+        frames = self.frames_of(estimate_pose.name)
         stride = min(default_stride(frames) if stride is None else stride, frames)
         if stride < 1:
             raise DataError(f"stride {stride}: at least 1 frame is decoded from each window")
@@ -163,8 +171,7 @@ class Answerer(ABC):
         self, clip: PoseSequence, flip: bool, stride: int | None, greedy: bool, delay: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """(N, J, 3) and (N, J) of a clip of one person."""
-        task = get_task("estimate_pose")
-        assert isinstance(task, PoseTask)
+        task = estimate_pose
         frames, first, stride = self.windows(stride, delay)
         wanted = np.arange(first, first + stride)
         starts = range(-first, clip.frames - first, stride)
@@ -195,12 +202,3 @@ class Answerer(ABC):
 def default_stride(frames: int) -> int:
     """Frames that `lift` decodes from each window of `frames` where it isn't told how many."""
     return max(1, 2 * frames // 3)
-
-
-def one_person(clip: PoseSequence, m: int) -> PoseSequence:
-    """The clip of person m alone."""
-    target = None if clip.pose_3d is None else clip.pose_3d[m : m + 1]
-    return PoseSequence(
-        clip.joints[m : m + 1], clip.visibility[m : m + 1], clip.skeleton, clip.space, clip.fps, clip.id, clip.label,
-        clip.subject, clip.view, clip.image_size, target,
-    )  # fmt: skip

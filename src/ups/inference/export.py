@@ -216,12 +216,12 @@ def export(trained: Trained, task: str, output: Path, skeleton: Skeleton | None 
 def _first_skeleton(cut: Trained, task: str) -> Skeleton:
     if not cut.data_sets:
         raise SettingError(f"task {task!r}: the model knows none of its data sets; say which --skeleton the clips have")
-    return next(iter(cut.data_sets.values()))[1]
+    return next(iter(cut.data_sets.values())).skeleton
 
 
 def _known(cut: Trained, skeleton: Skeleton) -> Skeleton:
     """The skeleton without joints that training never had, as `Predictor.familiar` leaves them out."""
-    met = {joint for _, other in cut.data_sets.values() for joint in other.joints}
+    met = {joint for info in cut.data_sets.values() for joint in info.skeleton.joints}
     joints = [joint for joint in skeleton.joints if joint in met]
     return skeleton_of(joints, skeleton.name) if met and len(joints) < len(skeleton) else skeleton
 
@@ -300,10 +300,7 @@ def _facts(cut: Trained, task: str, skeleton: Skeleton) -> dict[str, Any]:
         "frames_multiple": cut.config.model.temporal_stride,
         "config": to_dict(cut.config),
         "vocabulary": vocabulary.to_dict(),
-        "data_sets": {
-            name: {"classes": list(classes), "skeleton": other.to_dict()}
-            for name, (classes, other) in cut.data_sets.items()
-        },
+        "data_sets": {name: info.to_dict() for name, info in cut.data_sets.items()},
         "steps": cut.steps,
         "opset": OPSET,
         "torch": torch.__version__,

@@ -19,8 +19,8 @@ from ups.config import Config, from_dict
 from ups.errors import DataError, SettingError
 from ups.inference.base import Answerer
 from ups.pose import PoseSequence
+from ups.refs import DataSetInfo
 from ups.skeleton import Skeleton
-from ups.skeletons import pick_joints
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
 from ups.tasks.task import Example, persons_of
@@ -86,7 +86,7 @@ class OnnxPredictor(Answerer):
         super().__init__(
             from_dict(Config, facts["config"]),
             Vocabulary.from_dict(facts["vocabulary"]),
-            {n: (tuple(d["classes"]), Skeleton.from_dict(d["skeleton"])) for n, d in facts["data_sets"].items()},
+            {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()},
         )
         self.facts, self.task = facts, str(facts["task"])
         self.skeleton = Skeleton.from_dict(facts["skeleton"])
@@ -105,7 +105,7 @@ class OnnxPredictor(Answerer):
 
     def familiar(self, task: str, clip: PoseSequence) -> PoseSequence:
         """The clip with the joints that the model was exported for; DataError names those that it lacks."""
-        return pick_joints(clip, self.skeleton, clip.id or "clip")
+        return clip.pick_joints(self.skeleton)
 
     def action_scores(
         self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]

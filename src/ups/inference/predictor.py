@@ -22,13 +22,13 @@ from ups.batch import Poses
 from ups.checkpoint.io import Trained, load
 from ups.config import Products
 from ups.inference.base import Answerer
-from ups.inference.predictions import Answer, Lifted
 from ups.model.decoding import Decoded, decode
 from ups.model.ups import UPS, cast_products
 from ups.runtime.precision import settled
 from ups.skeleton import Skeleton
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
+from ups.tasks.predictions import Answer, Lifted
 from ups.tasks.task import Example, collate_poses
 from ups.tokens.layout import Layout
 

@@ -21,19 +21,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ups.errors import DataError
-from ups.inference.base import Answerer, one_person
+from ups.inference.base import Answerer
 from ups.inference.onnx import OnnxPredictor
-from ups.inference.predictions import Answer, ranked
 from ups.pose import PoseSequence, Space, pose_sequence
 from ups.skeleton import Skeleton, get_skeleton
-from ups.tasks import get_task
-from ups.tasks.action import ActionTask
-from ups.tasks.pose import PoseTask
+from ups.tasks.action import anticipate, recognize_2d, recognize_3d
+from ups.tasks.pose import estimate_pose
+from ups.tasks.predictions import Answer, ranked
 
 if TYPE_CHECKING:
     from ups.inference.predictor import Predictor
-
-LIFTING = "estimate_pose"
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,8 @@ class OnlinePredictor:
         blank = np.full((persons, 2 * self._capacity, len(self.skeleton), 2 if space == "image" else 3), np.nan)
         none = pose_sequence(blank, self.skeleton, space=space, fps=fps, image_size=image_size)  # checks the settings
         self._joints, self._visibility = none.joints.copy(), none.visibility.copy()
-        self._task = question if question == "anticipate" else f"recognize_{'2d' if space == 'image' else '3d'}"
+        whole = recognize_2d if space == "image" else recognize_3d
+        self._task = whole if question == "recognize" else anticipate
         self.reset()
 
     def reset(self) -> None:
@@ -172,10 +170,9 @@ class OnlinePredictor:
             DataError: no frame yet.
             SettingError: the model was not trained on the question.
         """
-        task = get_task(self._task)
-        assert isinstance(task, ActionTask)
-        clip = self.predictor.familiar(self._task, self.seen(self.horizon))
-        example = task.example(clip, self.predictor.frames_of(self._task))
+        task = self._task
+        clip = self.predictor.familiar(task.name, self.seen(self.horizon))
+        example = task.example(clip, self.predictor.frames_of(task.name))
         scores = self._namer.action_scores(task, [example], clip.skeleton.sorted_by_slot(), self.classes)
         return ranked(self.classes, scores[0])
 
@@ -211,13 +208,12 @@ class OnlinePredictor:
 
     def _lift(self, number: int) -> tuple[np.ndarray, np.ndarray, Skeleton]:
         """Joints (M, stride, J, 3), spread (M, stride, J) and their skeleton, of the number-th window."""
-        task = get_task(LIFTING)
-        assert isinstance(task, PoseTask)
+        task = estimate_pose
         length, first, stride = self._window
-        clip = self.lifter.familiar(LIFTING, self.seen(length + stride - 1))
+        clip = self.lifter.familiar(estimate_pose.name, self.seen(length + stride - 1))
         start = number * stride - first - (self.frames - clip.frames)
         wanted = np.arange(first, first + stride)
-        persons = [one_person(clip, m) for m in range(clip.persons)]
+        persons = [clip.person(m) for m in range(clip.persons)]
         skeleton = clip.skeleton.sorted_by_slot()
         examples = [task.example(person, start, length, wanted) for person in persons]
         found = [task.poses(x, skeleton) for x in self._lifter.coordinates(task, examples, skeleton, greedy=False)]
@@ -226,12 +222,12 @@ class OnlinePredictor:
         return joints, np.linalg.norm(deviation, axis=-1), clip.skeleton
 
     def _lifts(self) -> bool:
-        return self.space == "image" and any(m.task == LIFTING for m in self.lifter.config.train.tasks)
+        return self.space == "image" and any(m.task == estimate_pose.name for m in self.lifter.config.train.tasks)
 
     def _check_lifting(self) -> None:
         if self.space != "image":
             raise DataError(f"3D poses are told of 2D joints; this stream's space is {self.space!r}")
-        self.lifter.frames_of(LIFTING)
+        self.lifter.frames_of(estimate_pose.name)
 
 
 def _for_one(predictor: Predictor | OnnxPredictor) -> tuple[Answerer, Answerer]:

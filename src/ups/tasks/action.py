@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,9 +12,14 @@ from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import bent, drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
-from ups.tasks.task import Example
+from ups.tasks.metrics import area_under_curve, expected_calibration_error, top_k
+from ups.tasks.predictions import Answer
+from ups.tasks.task import Clips, Example, Model, Reading, Share
 from ups.tokens.layout import Layout, class_layout
 from ups.tokens.vocabulary import Vocabulary
+
+RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
+"""Shares of a clip's raw frames that early action prediction observes."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,32 @@ class ActionTask:
 
     name: str
     eot: str
+    title: str
+    space: Literal["image", "3D", "any"]
     prefix: bool = False
     """Trained on prefixes: the clip's RAW frames are cut first, at a ratio of 0.1 + 0.9 u^1.5, u from U(0, 1): the first
     glimpses are the hardest, so half of the prefixes are shorter than 0.42 of the clip."""
     augmentation: Augmentation = IN_3D
     planar: Augmentation = IN_2D
     """Takes the place of `augmentation` for 2D clips, which can't be seen from another side."""
+
+    unit: Literal["clip", "frame"] = "clip"
+    teaches_actions: bool = True
+    lower_is_better: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """See `Task`."""
+        return ("20%", "40%", "60%", "area") if self.prefix else ("top-1",)
+
+    @property
+    def main(self) -> str:
+        """See `Task`."""
+        return self.columns[-1]
+
+    def training_view(self, clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
+        """The clip as it is."""
+        return clip
 
     def example(
         self,
@@ -135,6 +161,61 @@ class ActionTask:
         eot = vocabulary.eot_token(self.eot)
         return np.array([[ids[e.label], eot] for e in examples], dtype=np.int64)
 
+    def answer(self, model: Model, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
+        """See `Task`."""
+        return model.rank_actions(self.name, clip, classes)
+
+    def answer_many(self, model: Model, clips: list[PoseSequence], classes: tuple[str, ...], batch: int) -> np.ndarray:
+        """(clips, classes) log-probabilities."""
+        return model.class_scores(self.name, clips, classes, batch)
+
+    def evaluate(
+        self, model: Model, clips: Clips, indices: np.ndarray, share: Share, reading: Reading
+    ) -> dict[str, Any]:
+        """Of whole clips top-1, top-5 and calibration; of prefixes top-1 at each of `RATIOS` and the area under it."""
+        labels = clips.labels[indices]
+        if self.prefix:
+            scores = {f"{ratio:.0%}": self._scores(model, clips, indices, share, ratio) for ratio in RATIOS}
+            accuracy = {ratio: top_k(found, labels, 1) for ratio, found in scores.items()}
+            area = area_under_curve(RATIOS, list(accuracy.values()))
+            return {"clips": len(indices), "top1_at": accuracy, "area_under_curve": area}
+        scores = self._scores(model, clips, indices, share, 1.0)
+        right = scores.argmax(1) == labels
+        return {
+            "clips": len(indices),
+            "top1": top_k(scores, labels, 1),
+            "top5": top_k(scores, labels, min(5, len(clips.classes))),
+            "calibration_error": expected_calibration_error(np.exp(scores.max(1)), right),
+            "classes": list(clips.classes),
+            "predicted": scores.argmax(1).tolist(),
+            "labels": labels.tolist(),
+            "probabilities": np.exp(scores.max(1)).astype(float).round(6).tolist(),
+        }
+
+    def _scores(self, model: Model, clips: Clips, indices: np.ndarray, share: Share, observed: float) -> np.ndarray:
+        """(clips, classes) log-probabilities from the first share `observed` of each clip's RAW frames."""
+        batch = model.clips_at_once
+
+        def score(start: int) -> np.ndarray:
+            whole = [clips[int(i)] for i in indices[start : start + batch]]
+            seen = [clip.first(int(np.ceil(observed * clip.frames))) for clip in whole]
+            return model.class_scores(self.name, seen, clips.classes, batch)
+
+        return np.concatenate(share(range(0, len(indices), batch), score))
+
+    def measures(self, metrics: dict[str, Any]) -> dict[str, float]:
+        """Percent: "top-1", "top-5"; of prefixes "20%" .. "100%" and "area"."""
+        names = {"top-1": "top1", "top-5": "top5", "area": "area_under_curve"}
+        found = {name: 100 * metrics[key] for name, key in names.items() if key in metrics}
+        return found | {ratio: 100 * value for ratio, value in metrics.get("top1_at", {}).items()}
+
+    def headline(self, metrics: dict[str, Any]) -> list[tuple[str, str]]:
+        """See `Task`."""
+        if not self.prefix:
+            return [("top-1", f"{metrics['top1']:.1%}"), ("top-5", f"{metrics['top5']:.1%}")]
+        curve = [(f"top-1 of first {ratio}", f"{value:.1%}") for ratio, value in metrics["top1_at"].items()]
+        return [*curve, ("area under curve", f"{metrics['area_under_curve']:.1%}")]
+
 
 def _normalise_3d(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     root, found = root_of(joints, seen, skeleton)
@@ -155,6 +236,6 @@ def _normalise_2d(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> n
     return np.concatenate([planar, np.zeros_like(planar[..., :1])], -1).astype(np.float32)
 
 
-recognize_3d = ActionTask("recognize_3d", "recognition")
-recognize_2d = ActionTask("recognize_2d", "recognition")
-anticipate = ActionTask("anticipate", "anticipation", prefix=True)
+recognize_3d = ActionTask("recognize_3d", "recognition", "3D action recognition", "3D")
+recognize_2d = ActionTask("recognize_2d", "recognition", "2D action recognition", "image")
+anticipate = ActionTask("anticipate", "anticipation", "early action prediction", "any", prefix=True)

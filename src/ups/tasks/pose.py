@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,7 +12,10 @@ from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import drop_joints, in_slot_order, root_of
-from ups.tasks.task import Example, persons_of
+from ups.tasks.metrics import mean_per_action, mpjpe, p_mpjpe, spearman
+from ups.tasks.predictions import Lifted
+from ups.tasks.task import Clips, Example, Model, Reading, Share, persons_of
+from ups.tasks.views import filmed, fixed_view
 from ups.tokens.layout import Layout, pose_layout
 from ups.tokens.vocabulary import Vocabulary
 
@@ -22,10 +26,22 @@ class PoseTask:
 
     name: str
     eot: str
+    title: str
+    space: Literal["image", "3D", "any"] = "image"
     mirror: float = 0.5
     noise: float = 0.002
     """Standard deviation of 2D noise in training, in image widths."""
     drop: float = 0.1
+
+    unit: Literal["clip", "frame"] = "frame"
+    teaches_actions: bool = False
+    lower_is_better: bool = True
+    columns: tuple[str, ...] = ("MPJPE", "P-MPJPE")
+    main: str = "MPJPE"
+
+    def training_view(self, clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
+        """A clip of the 3D world as a random camera sees it; one that was filmed as it is."""
+        return clip if clip.space == "image" else filmed(clip, rng)
 
     def example(self, clip: PoseSequence, start: int, frames: int, target_frames: np.ndarray) -> Example:
         """The window of `frames` raw frames from `start` (may be negative or pass the end: edges are repeated).
@@ -113,6 +129,65 @@ class PoseTask:
         result[:, keep] = coordinates.reshape(len(coordinates), -1, 3)
         return result
 
+    def answer(self, model: Model, clip: PoseSequence, classes: tuple[str, ...] | None) -> Lifted:
+        """The 3D poses, without the average with the mirrored clip."""
+        return model.lift(clip, flip=False)
+
+    def answer_many(self, model: Model, clips: list[PoseSequence], classes: tuple[str, ...], batch: int) -> Lifted:
+        """Those of the first clip, whose windows are the batch."""
+        return model.lift(clips[0], flip=False)
+
+    def evaluate(
+        self, model: Model, clips: Clips, indices: np.ndarray, share: Share, reading: Reading
+    ) -> dict[str, Any]:
+        """MPJPE and P-MPJPE in millimetres: mean over the frames of an action, then over actions (paper Tables 3, 4).
+
+        The root joint is part of the mean, as in VideoPose3D; its error is 0 by definition where the skeleton has one.
+        """
+
+        def measure(i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]:
+            clip = clips[i]
+            clip = clip if clip.space == "image" else fixed_view(clip, i)
+            lifted = model.lift(clip, reading.flip, greedy=reading.greedy)
+            truth = clip.pick_joints(lifted.skeleton).root_relative_3d()[0]  # joints that training lacked don't count
+            joints, action = lifted.joints[0], clips.classes[clip.label] if clip.label >= 0 else "all"
+            errors = mpjpe(joints, truth) * 1000, p_mpjpe(joints, truth) * 1000
+            return *errors, np.linalg.norm(joints - truth, axis=-1), lifted.spread[0].ravel(), action, lifted.skeleton
+
+        errors, aligned, joint_errors, spreads, labels, skeletons = zip(*share(indices.tolist(), measure), strict=True)
+        actions = [action for action, of_clip in zip(labels, errors, strict=True) for _ in of_clip]
+        error, p_error = np.concatenate(errors), np.concatenate(aligned)
+        per_action, mean = mean_per_action(error, actions)
+        p_per_action, p_mean = mean_per_action(p_error, actions)
+        names = (*clips.classes, "all")  # the data set's own order, for Human3.6M that of the published tables
+        spread, by_joint = np.concatenate(spreads), np.concatenate(joint_errors)
+        joint_error, skeleton = by_joint.ravel(), skeletons[0]
+        return {
+            "clips": len(indices),
+            "frames": len(error),
+            "mpjpe_mm": mean,
+            "p_mpjpe_mm": p_mean,
+            "mpjpe_frames_mm": float(error.mean()),
+            "p_mpjpe_frames_mm": float(p_error.mean()),
+            "mpjpe_mm_per_action": {c: per_action[c] for c in names if c in per_action},
+            "p_mpjpe_mm_per_action": {c: p_per_action[c] for c in names if c in p_per_action},
+            "mpjpe_mm_per_joint": dict(zip(skeleton.joints, (1000 * by_joint.mean(0)).tolist(), strict=True)),
+            "uncertainty_spearman": spearman(spread[spread > 0], joint_error[spread > 0]),
+        }
+
+    def measures(self, metrics: dict[str, Any]) -> dict[str, float]:
+        """Millimetres: "MPJPE", "P-MPJPE", and with an action, "MPJPE Walking"."""
+        found: dict[str, float] = {}
+        for name, key in (("MPJPE", "mpjpe_mm"), ("P-MPJPE", "p_mpjpe_mm")):
+            if key in metrics:
+                found[name] = metrics[key]
+            found |= {f"{name} {action}": value for action, value in metrics.get(f"{key}_per_action", {}).items()}
+        return found
+
+    def headline(self, metrics: dict[str, Any]) -> list[tuple[str, str]]:
+        """See `Task`."""
+        return [("MPJPE", f"{metrics['mpjpe_mm']:.1f} mm"), ("P-MPJPE", f"{metrics['p_mpjpe_mm']:.1f} mm")]
+
 
 def _centred(
     joints: np.ndarray, seen: np.ndarray, clip: PoseSequence, wanted: np.ndarray, target: np.ndarray | None
@@ -133,4 +208,4 @@ def _centred(
     return Example(flat.astype(np.float32), seen, context, clip.label, wanted, target)
 
 
-estimate_pose = PoseTask("estimate_pose", "estimation")
+estimate_pose = PoseTask("estimate_pose", "estimation", "3D pose estimation")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ups.batch import PERSONS, Batch, Poses
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
+from ups.tasks.predictions import Answer, Lifted
 from ups.tokens.layout import Layout
 from ups.tokens.vocabulary import Vocabulary
 
@@ -41,8 +43,78 @@ class Example:
     valid: np.ndarray | None = None
 
 
+class Clips(Protocol):
+    """Clips with their labels, read one by one: what a task is evaluated on; a store is one."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Action names, indexed by a clip's label."""
+        ...
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(clips,) int, -1 where unknown."""
+        ...
+
+    def __getitem__(self, index: int) -> PoseSequence: ...
+
+
+class Model(Protocol):
+    """What a task asks of a trained model to answer; `ups.inference.base` has the predictors that are one."""
+
+    @property
+    def clips_at_once(self) -> int:
+        """Clips that are best answered together."""
+        ...
+
+    def familiar(self, task: str, clip: PoseSequence) -> PoseSequence:
+        """The clip without joints that no training data of the task had."""
+        ...
+
+    def frames_of(self, task: str) -> int:
+        """Frames that the model was trained to see for a task."""
+        ...
+
+    def rank_actions(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
+        """The candidates, most probable first."""
+        ...
+
+    def class_scores(
+        self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64
+    ) -> np.ndarray:
+        """(clips, classes) log-probabilities."""
+        ...
+
+    def coordinates(
+        self, task: Any, examples: list[Example], skeleton: Skeleton, greedy: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Decoded coordinates and their spread in metres, (Q, 3J) each."""
+        ...
+
+    def lift(self, clip: PoseSequence, flip: bool = True, *, greedy: bool = False) -> Lifted:
+        """The 3D poses behind 2D joints."""
+        ...
+
+
+Share = Callable[[Sequence[int], Callable[[int], Any]], list[Any]]
+"""`[work(job) for job in jobs]`, by as many processes as there are; see `ups.runtime.distributed.shared`."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How poses are read out.
+
+    Attributes:
+        flip: average with the answer for the mirrored clip.
+        greedy: write and read the most probable bins instead of the expectation over bins.
+    """
+
+    flip: bool = True
+    greedy: bool = False
+
+
 class Task(Protocol):
-    """A question that can be asked about a pose sequence."""
+    """A question that can be asked about a pose sequence. All that differs between tasks is said here and nowhere else."""
 
     @property
     def name(self) -> str:
@@ -52,6 +124,67 @@ class Task(Protocol):
     @property
     def eot(self) -> str:
         """Name of the end-of-task token."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """As the paper calls it; heading of tables and charts."""
+        ...
+
+    @property
+    def space(self) -> Literal["image", "3D", "any"]:
+        """What it reads: joints in the image, in 3D, or either."""
+        ...
+
+    @property
+    def unit(self) -> Literal["clip", "frame"]:
+        """What an answer is given for."""
+        ...
+
+    @property
+    def teaches_actions(self) -> bool:
+        """Whether its training clips teach the model what their actions look like."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The figures (see `measures`) that tables of comparison show."""
+        ...
+
+    @property
+    def main(self) -> str:
+        """The figure that stands for all of them."""
+        ...
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether its figures are errors."""
+        ...
+
+    def training_view(self, clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
+        """The clip of a data set as training sees it, before it becomes an example: through a camera, for instance."""
+        ...
+
+    def answer(self, model: Model, clip: PoseSequence, classes: tuple[str, ...] | None) -> object:
+        """The answer to one clip."""
+        ...
+
+    def answer_many(self, model: Model, clips: list[PoseSequence], classes: tuple[str, ...], batch: int) -> object:
+        """The answers to clips of one skeleton in batches; where `unit` is "frame", to every frame of the first clip."""
+        ...
+
+    def evaluate(
+        self, model: Model, clips: Clips, indices: np.ndarray, share: Share, reading: Reading
+    ) -> dict[str, Any]:
+        """All metrics on the given clips, as JSON values; "clips" is their number."""
+        ...
+
+    def measures(self, metrics: dict[str, Any]) -> dict[str, float]:
+        """Name -> figure that tables show, of what `evaluate` found: accuracies in percent, errors in millimetres."""
+        ...
+
+    def headline(self, metrics: dict[str, Any]) -> list[tuple[str, str]]:
+        """The figures that matter most, as (name, text with its unit)."""
         ...
 
     def training_example(

@@ -12,15 +12,16 @@ from ups.checkpoint.io import Trained
 from ups.config import TaskMix, TrainConfig
 from ups.data.loader import Stream, balanced, split_of
 from ups.data.store.store import Store
-from ups.errors import DataError, SettingError
+from ups.errors import SettingError
 from ups.pose import PoseSequence
+from ups.tasks import get_task
 from ups.tasks.task import Task, collate
 from ups.tokens.vocabulary import Vocabulary
 
 
 def open_stores(config: TrainConfig, folder: Path) -> dict[str, Store]:
     """Every store that the mixture names, by store name."""
-    names = dict.fromkeys(entry.split(":")[0] for mix in config.tasks for entry in mix.data)
+    names = dict.fromkeys(name for mix in config.tasks for name in mix.stores)
     return {name: Store.open(Path(folder) / name) for name in names}
 
 
@@ -29,11 +30,12 @@ def make_batch(
     clips: list[PoseSequence], classes: tuple[str, ...], rng: np.random.Generator,
 ) -> Batch:  # fmt: skip
     """Augmented examples of the clips as one batch; a task's side of the loader."""
+    clips = [task.training_view(clip, rng) for clip in clips]
     examples = [task.training_example(clip, classes, mix.frames, targets, rng) for clip in clips]
     return collate(task, examples, vocabulary, clips[0].skeleton.sorted_by_slot(), classes)
 
 
-def streams_of(trained: Trained, stores: dict[str, Store], tasks: dict[str, Task]) -> list[Stream]:
+def streams_of(trained: Trained, stores: dict[str, Store]) -> list[Stream]:
     """One stream of batches for each task of the mixture, in rotation order."""
     c = trained.config.train
     streams = []
@@ -45,25 +47,21 @@ def streams_of(trained: Trained, stores: dict[str, Store], tasks: dict[str, Task
                 f"task {mix.task}: a batch of {mix.batch} can't be cut into {c.accumulate} micro-batches"
             )
         pools = []
-        for entry in mix.data:
-            name, _, protocol = entry.partition(":")
-            if not protocol:
-                raise DataError(f"task {mix.task}: data {entry!r} names no protocol; write STORE:PROTOCOL")
-            indices = split_of(stores[name], protocol, "train", c.hold_out, c.seed)
-            pools.append((stores[name], balanced(indices, stores[name].labels[indices], mix.balance)))
-        task = tasks[mix.task]
+        for ref in mix.refs:
+            store = stores[ref.store]
+            indices = split_of(store, ref.protocol, "train", c.hold_out, c.seed)
+            pools.append((store, balanced(indices, store.labels[indices], mix.balance)))
+        task = get_task(mix.task)
         make = partial(make_batch, task, mix, c.target_frames, trained.vocabulary)
-        film = task.name == "estimate_pose"
         streams.append(
             Stream(
                 pools,
-                mix.batch // c.accumulate,
                 make,
-                c.cycles * c.accumulate,
-                c.seed * 16 + i,
-                c.mixing_temperature,
-                film,
-                mix.shares,
+                batch=mix.batch // c.accumulate,
+                batches=c.cycles * c.accumulate,
+                seed=c.seed * 16 + i,
+                temperature=c.mixing_temperature,
+                shares=mix.shares,
             )
         )
     return streams

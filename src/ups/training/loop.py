@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,8 +26,7 @@ from ups.runtime.distributed import (
     any_of,
     is_first,
 )
-from ups.tasks import TASKS, get_task
-from ups.tasks.task import Task
+from ups.tasks import get_task
 from ups.training.batches import streams_of
 from ups.training.progress import Reporter
 from ups.training.run import Run
@@ -38,7 +38,6 @@ def train(
     trained: Trained,
     stores: dict[str, Store],
     output: Path,
-    tasks: dict[str, Task] | None = None,
     stop_after: int | None = None,
 ) -> Trained:
     """Run (or resume) the training that `trained.config` describes, and write OUTPUT/checkpoint and OUTPUT/log.jsonl.
@@ -47,7 +46,6 @@ def train(
         trained: a model from `new_model`, or one to fine-tune.
         stores: the data, by name.
         output: folder of the run; a checkpoint in it with the same config is continued.
-        tasks: the tasks by name; the package's own where None.
         stop_after: end after that many steps with a resumable checkpoint, as if interrupted.
 
     Returns:
@@ -62,7 +60,7 @@ def train(
     Path(output).mkdir(parents=True, exist_ok=True)
     if run.resume() and is_first():
         log.info("continuing %s at step %d of %d", run.folder, run.step, run.total)
-    streams = streams_of(trained, stores, tasks or TASKS)
+    streams = streams_of(trained, stores)
     names = [mix.task for mix in config.tasks]
     batches = _micro_batches(run, streams)
     end = run.total if stop_after is None else min(run.total, stop_after)
@@ -110,7 +108,7 @@ def fine_tune(
     learning_rate: float,
     data: tuple[str, ...] = (),
 ) -> Trained:
-    """Continue training on one task along its route, which stays as it is (paper 5: "then fine-tuned on each task").
+    """A copy of the model, trained further on one task along its route (paper 5: "then fine-tuned on each task").
 
     `data` = STORE:PROTOCOL entries replace the task's data sets; class names that the model does not know yet are added
     to its vocabulary by their text.
@@ -124,11 +122,12 @@ def fine_tune(
         raise SettingError(f"the model was not trained on task {task!r}, so there is nothing to fine-tune")
     if data:
         mixes = [replace(mixes[0], data=data, shares=())]
-        names = dict.fromkeys(entry.partition(":")[0] for entry in data)
+        names = dict.fromkeys(mixes[0].stores)
         trained = with_data_sets(trained, {name: stores[name] for name in names})
     config = replace(
         trained.config.train, tasks=tuple(mixes), cycles=cycles, learning_rate=learning_rate, explore=0.0,
         route_learning_rate=0.0,
     )  # fmt: skip
-    tuned = replace(trained, config=replace(trained.config, train=config))
+    own = deepcopy(trained.model)  # the caller's model keeps its weights
+    tuned = replace(trained, model=own, config=replace(trained.config, train=config))
     return train(tuned, stores, output)

@@ -23,7 +23,7 @@ from ups.data.store.merge import merge
 from ups.data.store.prepare import Report, fingerprint, prepare, write_store
 from ups.data.store.store import Store, StoreWriter
 from ups.errors import DataError
-from ups.evaluation.evaluate import action_metrics
+from ups.evaluation.evaluate import evaluate_task
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.skeleton import KINECT_20, NTU_25
@@ -108,7 +108,7 @@ def test_evaluation_holds_few_clips_and_gives_the_same_figures(stores):
             return super().class_scores(task, clips, classes, batch)
 
     predictor = Counting(trained_model())
-    metrics = action_metrics(predictor, "recognize_3d", store, indices)
+    metrics = evaluate_task(predictor, "recognize_3d", store, indices)
     assert predictor.asked == [8] * 18 + [6]
     whole = Predictor(predictor.trained).class_scores("recognize_3d", [store[int(i)] for i in indices], store.classes)
     assert metrics["predicted"] == whole.argmax(1).tolist()

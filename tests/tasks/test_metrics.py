@@ -8,7 +8,7 @@ from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 from scipy.stats import spearmanr
 
-from ups.evaluation import metrics
+from ups.tasks import metrics
 
 
 def test_top_k_by_hand() -> None:
