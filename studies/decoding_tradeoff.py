@@ -26,9 +26,9 @@ from ups.bench.workload import workload
 from ups.checkpoint.create import new_model
 from ups.config import Decoding, TaskMix
 from ups.evaluation.evaluate import evaluate
+from ups.files import write_whole
 from ups.inference.predictor import Predictor
 from ups.recipes import RECIPES, get_recipe, held_out, seeded, separate
-from ups.reporting.html import write_whole
 from ups.reporting.poses import SERIES
 from ups.tasks import get_task
 from ups.training.batches import open_stores

@@ -35,10 +35,10 @@ from ups.checkpoint.create import load_or_build
 from ups.checkpoint.io import Trained
 from ups.cli.show import show
 from ups.config import Config
+from ups.files import write_whole
 from ups.inference.predictor import Predictor
 from ups.model.decoding import decode
 from ups.model.ups import UPS
-from ups.reporting.html import write_whole
 from ups.reporting.poses import SERIES
 from ups.runtime.allocator import keep_freed_memory
 from ups.skeleton import H36M_17, KINECT_20, SLOTS, Skeleton

@@ -42,9 +42,9 @@ from ups.checkpoint.create import load_or_build
 from ups.checkpoint.io import Trained
 from ups.cli.show import show
 from ups.config import Products
+from ups.files import write_whole
 from ups.inference.predictor import Predictor
 from ups.model.decoding import decode
-from ups.reporting.html import write_whole
 from ups.runtime.allocator import keep_freed_memory
 from ups.runtime.precision import computes_bfloat16
 from ups.skeleton import H36M_17, KINECT_20, NTU_25, Skeleton

@@ -28,12 +28,12 @@ from ups.bench.inputs import random_clip, shape_of
 from ups.bench.timing import machine
 from ups.checkpoint.create import load_or_build
 from ups.checkpoint.io import Trained
+from ups.files import write_whole
 from ups.inference.export import export
 from ups.inference.onnx import OnnxPredictor
 from ups.inference.predictor import Predictor
 from ups.inference.streaming import OnlinePredictor
 from ups.pose import PoseSequence
-from ups.reporting.html import write_whole
 from ups.skeleton import get_skeleton
 
 WARM_UP = 100

@@ -17,7 +17,7 @@ MODULES = {
 LAYERS = (
     # nouns
     {"errors"},
-    {"skeleton", "cameras"},
+    {"files", "skeleton", "cameras"},
     {"refs"},
     {"config"},
     {"recipes", "pose"},

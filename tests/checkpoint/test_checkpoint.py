@@ -16,9 +16,10 @@ import torch
 from helpers import CLASSES, MODEL, TRAIN, trained_model
 from safetensors.torch import load_file, save_file
 
-from ups.checkpoint.io import Trained, load, load_training, replaced, save
+from ups.checkpoint.io import Trained, load, load_training, save
 from ups.config import Config, from_dict, to_dict
 from ups.errors import CheckpointError
+from ups.files import new_folder
 
 
 def weights_of(trained: Trained) -> dict[str, torch.Tensor]:
@@ -167,8 +168,8 @@ def test_a_new_checkpoint_that_cannot_take_its_place_leaves_the_old_one(saved):
     _, folder = saved
     before = everything_in(folder.parent)
     with pytest.raises(FileNotFoundError):
-        with replaced(folder) as temporary:
-            temporary.rmdir()  # the old checkpoint is moved away, and then there is nothing to put in its place
+        with new_folder(folder, "a checkpoint", "weights.safetensors") as temporary:
+            temporary.rmdir()  # there is nothing to put in its place
     assert everything_in(folder.parent) == before
     assert [p.name for p in folder.parent.iterdir()] == ["checkpoint"]
 
@@ -178,7 +179,7 @@ def test_an_interrupted_save_leaves_nothing_behind(saved, error):
     _, folder = saved
     before = everything_in(folder.parent)
     with pytest.raises(error):
-        with replaced(folder) as temporary:
+        with new_folder(folder, "a checkpoint", "weights.safetensors") as temporary:
             (temporary / "model.json").write_text("half")
             raise error
     assert everything_in(folder.parent) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -286,10 +287,10 @@ def test_a_page_that_fails_to_be_written_leaves_the_old_one(tmp_path: Path, monk
     old = path.read_bytes()
     assert old.decode() == report.page("One", [("A", "ä")])
 
-    def full(self: Path, target: Path) -> Path:
+    def full(one: Path, other: Path) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(Path, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="no space left"):
         report.write_page(path, "Two", [])
     monkeypatch.undo()

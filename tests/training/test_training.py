@@ -381,7 +381,6 @@ def test_fine_tuning_moves_one_tasks_route_and_nothing_else(tmp_path, stores):
     trained = trained_model(STEPS)
     routes = trained.model.routes()
     before = {name: value.clone() for name, value in trained.model.state_dict().items()}
-    before = {name: value.clone() for name, value in trained.model.state_dict().items()}
     tuned = fine_tune(trained, "recognize_3d", stores, tmp_path, cycles=4, learning_rate=1e-2)
     assert_equal(before, dict(trained.model.state_dict()))  # the caller's model is left alone
     assert tuned.model.routes() == routes and tuned.steps == 4

@@ -9,8 +9,6 @@ training.json         step and what else a resumed run needs
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,12 +22,14 @@ from safetensors.torch import save_file
 
 from ups.config import Config, from_dict, to_dict
 from ups.errors import CheckpointError, SettingError
+from ups.files import new_folder
 from ups.model.ups import UPS
 from ups.refs import DataSetInfo
 from ups.skeleton import SLOTS
 from ups.tokens.vocabulary import Vocabulary
 
 FORMAT = 1
+WEIGHTS = "weights.safetensors"
 PRETRAINED = {"ups-small": Path(__file__).parents[1] / "pretrained" / "ups-small"}
 """Models that come with the package, by name; each folder holds a model card."""
 
@@ -62,27 +62,6 @@ class Trained:
         return self.data_sets[data_set].classes
 
 
-@contextmanager
-def replaced(folder: Path) -> Iterator[Path]:
-    """A temporary sibling folder that takes `folder`'s place when the block ends well, and vanishes when it does not."""
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
-    temporary.mkdir()
-    old = temporary.with_name(temporary.name + "-old")
-    try:
-        yield temporary
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(temporary, folder)
-    except BaseException:
-        if old.exists() and not folder.exists():
-            os.replace(old, folder)
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], training: dict | None = None) -> None:
     """Write a checkpoint atomically.
 
@@ -102,11 +81,12 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
         "steps": trained.steps,
     }
     try:
-        with replaced(folder) as temporary:
+        with new_folder(folder, "a checkpoint", WEIGHTS) as temporary:
             tensors = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
             tensors["class_mean"] = torch.from_numpy(np.asarray(trained.class_mean, np.float32))
-            save_file(tensors, temporary / "weights.safetensors")
+            save_file(tensors, temporary / WEIGHTS)
             (temporary / "model.json").write_text(json.dumps(facts, indent=1))
+            shutil.copymode(temporary / "model.json", temporary / WEIGHTS)  # readable to those who read other files
             if training is not None:
                 save_file(
                     {k: v.cpu().contiguous() for k, v in training["tensors"].items()},

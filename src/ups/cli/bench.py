@@ -46,7 +46,7 @@ class Bench:
 
         from ups.bench.measure import Settings, measure, tables
         from ups.checkpoint.create import load_or_build
-        from ups.reporting.html import write_whole
+        from ups.files import write_whole
         from ups.runtime.allocator import keep_freed_memory
 
         keep_freed_memory()

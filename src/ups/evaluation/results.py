@@ -26,8 +26,8 @@ from ups import __version__
 from ups.config import to_dict
 from ups.data.datasets.h36m import H36M_ACTIONS
 from ups.errors import SettingError
+from ups.files import write_whole
 from ups.refs import Benchmark
-from ups.reporting.html import write_whole
 from ups.tasks import get_task
 
 if TYPE_CHECKING:

@@ -26,10 +26,11 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from ups.batch import CONTEXT, Poses
-from ups.checkpoint.io import Trained, replaced
+from ups.checkpoint.io import Trained
 from ups.checkpoint.prune import cut_to_route
 from ups.config import to_dict
 from ups.errors import SettingError
+from ups.files import new_folder
 from ups.inference.onnx import FORMAT, runtime
 from ups.model.decoder import Cache, DecoderBlock
 from ups.model.ups import UPS
@@ -185,7 +186,7 @@ def export(trained: Trained, task: str, output: Path, skeleton: Skeleton | None 
     Args:
         trained: the model.
         task: name of the task.
-        output: the folder; what stood there is replaced.
+        output: the folder; an exported model that stands there is replaced.
         skeleton: of the clips that will be asked about; that of the task's first data set where None. Joints that the
             model never met in training of the task are left out.
         int8: keep the weights of matrix products in the .onnx files in int8, one scale for `BLOCK` values.
@@ -203,7 +204,7 @@ def export(trained: Trained, task: str, output: Path, skeleton: Skeleton | None 
     cut = cut_to_route(trained, task)
     cut.model.cpu().float().requires_grad_(False)
     skeleton = _known(cut, skeleton or _first_skeleton(cut, task))
-    with replaced(output) as folder, _quiet():
+    with new_folder(output, "an exported model", "encoder.onnx") as folder, _quiet():
         facts = {**_facts(cut, task, skeleton), "weights": "int8" if int8 else "float32"}
         (folder / "model.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
         for part in _parts(cut, task, skeleton):

@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 
 from ups.errors import SettingError
-from ups.reporting.html import figure, html_table, markdown_table, write_page, write_whole
+from ups.files import write_whole
+from ups.reporting.html import figure, html_table, markdown_table, write_page
 
 
 @dataclass(frozen=True)

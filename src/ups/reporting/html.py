@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from ups.errors import SettingError
+from ups.files import write_whole
 
 _NUMBER = re.compile(r"[+\-−]?[\d.,]+(e[+-]?\d+)?( ?± ?[\d.,]+)?( ?[%×]| [a-zA-Zµ]{1,4}(/s)?)?|[–-]?")
 
@@ -80,24 +80,8 @@ def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
 
 
 def write_page(path: str | Path, title: str, sections: Sequence[tuple[str, str]]) -> None:
-    """Write `page(title, sections)` to a file, see `write_whole`."""
+    """Write `page(title, sections)` to a file, see `ups.files.write_whole`."""
     write_whole(path, page(title, sections).encode())
-
-
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file so that it never stands there half-written; its folder is made, a file of that name is replaced.
-
-    Raises:
-        OSError: the folder can't be made or the file can't be written; what stood there before is unharmed.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _cells(header: Sequence[object], rows: Sequence[Sequence[object]]) -> list[list[str]]:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ups.errors import DataError, SettingError
+from ups.files import write_whole
 from ups.pose import PoseSequence, Space
 from ups.reporting.charts import SERIES
-from ups.reporting.html import write_whole
 from ups.skeleton import Skeleton
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import importlib.util
 import io
 import logging
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from ups.errors import SettingError
+from ups.files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -219,16 +219,7 @@ def _read_features(path: Path, count: int) -> np.ndarray | None:
 
 
 def _write_features(path: Path, features: np.ndarray) -> None:
-    """Writes beside `path` and renames, so that readers never see half a file."""
+    """The features behind a hash of them, by which a damaged file is noticed."""
     array = io.BytesIO()
     np.save(array, features, allow_pickle=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(array.getbuffer()).digest())
-            file.write(array.getbuffer())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, hashlib.sha256(array.getbuffer()).digest() + array.getvalue())

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ups.data.store.store import Store, StoreWriter
-from ups.errors import DataError
+from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.skeleton import KARD_15, PENN_13, SBU_15
 
@@ -157,9 +157,9 @@ def test_an_empty_store_is_refused(tmp_path: Path) -> None:
 
 def test_other_folders_are_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(DataError, match="exists and is not a store"), writer(tmp_path):
+    with pytest.raises(SettingError, match="exists and is not a store"), writer(tmp_path):
         pass
-    with pytest.raises(DataError, match="exists and is not a store"), writer(tmp_path / "thesis.tex"):
+    with pytest.raises(SettingError, match="exists and is not a store"), writer(tmp_path / "thesis.tex"):
         pass
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
     (tmp_path / "empty").mkdir()

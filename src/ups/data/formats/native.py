@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import numpy as np
 
 from ups.data.formats.safe_pickle import load_npz
 from ups.errors import DataError
+from ups.files import write_whole
 from ups.pose import PoseSequence, Space
 from ups.skeleton import SKELETONS, Skeleton
 from ups.skeletons import check_joints, find_skeleton, skeleton_of
@@ -111,17 +111,6 @@ def write_npz(file: IO[bytes], arrays: dict[str, np.ndarray], allow_pickle: bool
         for key, array in arrays.items():
             with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=allow_pickle)
-
-
-def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Calls `write` with a file beside `path` that takes its place when complete; raises OSError if that fails."""
-    part = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        with part.open("wb") as file:
-            write(file)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_fields(path: Path) -> dict[str, Any]:

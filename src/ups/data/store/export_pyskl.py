@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ups.data.datasets.base import PARTS
-from ups.data.formats.native import write_whole
 from ups.data.store.store import Store
+from ups.files import write_whole
 from ups.pose import PoseSequence
 
 

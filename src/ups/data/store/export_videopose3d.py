@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ups.data.formats.native import write_npz, write_whole
+from ups.data.formats.native import write_npz
 from ups.data.store.store import Store
 from ups.errors import DataError
+from ups.files import write_whole
 
 
 def export_videopose3d(store: Store, folder: Path | str) -> tuple[Path, Path]:

@@ -19,11 +19,10 @@ import errno
 import io
 import json
 import os
-import shutil
 import weakref
 import zipfile
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +32,7 @@ import numpy as np
 
 from ups.data.datasets.base import PARTS
 from ups.errors import DataError
+from ups.files import new_folder
 from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
 
@@ -66,7 +66,8 @@ class StoreWriter:
         origin: facts to keep in the store, about how it was made: values that JSON can hold.
 
     Raises:
-        DataError: `folder` holds something else, or (on leaving) no clip was added.
+        SettingError: `folder` holds something else.
+        DataError: on leaving, no clip was added.
         OSError: the disk is full or can't be written.
     """
 
@@ -87,7 +88,7 @@ class StoreWriter:
         self.classes, self.protocols = tuple(classes), tuple(protocols)
         self.problems: list[str] = []
         self.origin: dict[str, Any] = {}
-        self._part = self.folder.with_name(f".{self.folder.name}.partial-{os.getpid()}")
+        self._stack, self._part = ExitStack(), self.folder
         self._rows = 0
         self._ids: dict[str, None] = {}
         self._clips: list[tuple[float, ...]] = []
@@ -95,17 +96,14 @@ class StoreWriter:
         self._files: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> StoreWriter:
-        if self.folder.exists() and not (self.folder / "store.json").is_file():
-            if not self.folder.is_dir() or any(self.folder.iterdir()):
-                raise DataError(f"{self.folder} exists and is not a store; choose another folder or remove it")
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self._part.mkdir()
+        self._part = self._stack.enter_context(new_folder(self.folder, "a store", "store.json"))
         try:
             for key, shape in self._shapes().items():
                 self._files[key] = (self._part / f"{key}.npy").open("wb")
                 self._files[key].write(_npy_header(shape))
         except OSError:
-            self._discard()
+            self._close()
+            self._stack.close()
             raise
         return self
 
@@ -133,21 +131,23 @@ class StoreWriter:
         self._ids[clip.id] = None
         self._rows += rows
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if error is not None:
+            self._close()
+            self._stack.__exit__(kind, error, trace)
+            return
         try:
-            if error is None:
+            with self._stack:
                 self._finish()
-                self._swap()
         except OSError as problem:
             raise self._unwritable(problem) from problem
         finally:
-            self._discard()
+            self._close()
 
-    def _discard(self) -> None:
+    def _close(self) -> None:
         for file in self._files.values():
             with suppress(OSError):  # closing flushes, which fails again on a full disk
                 file.close()
-        shutil.rmtree(self._part, ignore_errors=True)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         joints = len(self.skeleton)
@@ -174,7 +174,7 @@ class StoreWriter:
                 raise DataError(f"{clip.id}: part {part!r} of {protocol!r} is not one of {', '.join(PARTS)}")
 
     def _finish(self) -> None:
-        """Completes headers and writes columns, names and facts; everything is on the disk afterwards."""
+        """Completes headers and writes columns, names and facts."""
         if not self._clips:
             raise DataError(f"{self.folder}: no clip was added; an empty store is of no use")
         for key, shape in self._shapes().items():
@@ -204,21 +204,6 @@ class StoreWriter:
             "origin": self.origin,
         }
         (self._part / "store.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
-        for path in (*self._part.iterdir(), self._part):
-            _sync(path)
-
-    def _swap(self) -> None:
-        old = self.folder.with_name(f".{self.folder.name}.old-{os.getpid()}")
-        if self.folder.exists():
-            self.folder.rename(old)
-        try:
-            self._part.rename(self.folder)
-        except OSError:
-            if old.exists():
-                old.rename(self.folder)
-            raise
-        _sync(self.folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
 
     def _unwritable(self, error: OSError) -> OSError:
         text = f"{error.strerror or error} while writing the store {self.folder} ({len(self._clips)} clips so far)"
@@ -446,11 +431,3 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, header)
     return buffer.getvalue()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

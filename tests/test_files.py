@@ -1,0 +1,105 @@
+"""Files and folders are whole or not there, whoever is killed, and nothing else is ever replaced."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ups import files
+from ups.errors import SettingError
+from ups.files import new_folder, write_whole
+
+KIND = ("a thing", "mark.txt")
+
+
+def make(folder, content: str) -> None:
+    with new_folder(folder, *KIND) as part:
+        (part / "mark.txt").write_text(content)
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_folder_takes_the_place_of_one_of_its_kind(tmp_path, monkeypatch, exchanges):
+    if not exchanges:
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    for content in ("one", "two"):
+        make(tmp_path / "thing", content)
+        assert (tmp_path / "thing" / "mark.txt").read_text() == content
+    assert [p.name for p in tmp_path.iterdir()] == ["thing"]
+
+
+def test_what_is_something_else_is_never_replaced(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+    (tmp_path / "file").write_text("years of work")
+    for name in ("thesis", "file"):
+        with pytest.raises(SettingError, match=f"{name} exists and is not a thing; choose another folder or remove it"):
+            make(tmp_path / name, "new")
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == (tmp_path / "file").read_text() == "years of work"
+    (tmp_path / "empty").mkdir()
+    make(tmp_path / "empty", "new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "file", "thesis"]
+
+
+def test_what_appears_meanwhile_is_not_replaced_either(tmp_path):
+    with pytest.raises(SettingError, match="exists and is not a thing"):
+        with new_folder(tmp_path / "thing", *KIND) as part:
+            (part / "mark.txt").write_text("new")
+            (tmp_path / "thing").write_text("another program's")
+    assert (tmp_path / "thing").read_text() == "another program's"
+
+
+def test_links_are_followed(tmp_path):
+    make(tmp_path / "real", "one")
+    (tmp_path / "link").symlink_to("real")
+    make(tmp_path / "link", "two")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "mark.txt").read_text() == "two"
+    (tmp_path / "file").write_text("one")
+    (tmp_path / "other").symlink_to("file")
+    write_whole(tmp_path / "other", b"two")
+    assert (tmp_path / "other").is_symlink() and (tmp_path / "file").read_text() == "two"
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    write_whole(tmp_path / "a" / "file", b"one")
+
+    def fail(file) -> None:
+        file.write(b"tw")
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        write_whole(tmp_path / "a" / "file", fail)
+    assert (tmp_path / "a" / "file").read_bytes() == b"one" and len(list((tmp_path / "a").iterdir())) == 1
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from ups.files import new_folder, write_whole
+folder = Path(sys.argv[1])
+if sys.argv[2] == "folder":
+    with new_folder(folder / "thing", "a thing", "mark.txt") as part:
+        (part / "mark.txt").write_text("half")
+        os._exit(9)
+write_whole(folder / "file", lambda file: os._exit(9))
+"""
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path, kind):
+    make(tmp_path / "thing", "one")
+    write_whole(tmp_path / "file", b"one")
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), kind], env=os.environ).returncode == 9
+    assert len(list(tmp_path.iterdir())) == 3  # the old ones, and what was left
+    make(tmp_path / "thing", "two")
+    write_whole(tmp_path / "file", b"two")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "thing"]
+
+
+def test_a_living_writer_is_left_alone(tmp_path):
+    with new_folder(tmp_path / "thing", *KIND) as part:
+        (part / "mark.txt").write_text("first")
+        make(tmp_path / "thing", "second")
+        assert part.is_dir()
+    assert (tmp_path / "thing" / "mark.txt").read_text() == "first"  # who finishes last
+    assert [p.name for p in tmp_path.iterdir()] == ["thing"]
