@@ -265,7 +265,7 @@ def test_evaluate_says_what_is_wrong(base, run, tmp_path, capsys):
     fails(capsys, ["evaluate", checkpoint, *stores, *output], str(tmp_path / "file"))
 
 
-@pytest.mark.parametrize(("task", "file"), [("recognize", "3d"), ("recognize", "2d"), ("anticipate", "3d")])
+@pytest.mark.parametrize(("task", "file"), [("recognize_3d", "3d"), ("recognize_2d", "2d"), ("anticipate", "3d")])
 def test_predict_an_action(run, recordings, tmp_path, capsys, task, file):
     arguments = ["predict", str(recordings[file]), "--task", task, "--model", str(run / "checkpoint")]
     assert main([*arguments, "--top", "16", "--plot", str(tmp_path / "answer.png")]) == 0
@@ -280,7 +280,7 @@ def test_predict_an_action(run, recordings, tmp_path, capsys, task, file):
 
 
 def test_predict_among_given_classes(run, recordings, capsys):
-    arguments = ["predict", str(recordings["3d"]), "--task", "recognize", "--model", str(run / "checkpoint")]
+    arguments = ["predict", str(recordings["3d"]), "--task", "recognize_3d", "--model", str(run / "checkpoint")]
     assert main([*arguments, "--classes", "walk, Sit_Down"]) == 0
     answers = json.loads(capsys.readouterr().out)["answers"]
     assert {entry["class"] for entry in answers} == {"walk", "Sit_Down"}
@@ -290,7 +290,7 @@ def test_predict_among_given_classes(run, recordings, capsys):
 
 
 def test_predict_3d_poses(run, recordings, tmp_path, capsys):
-    arguments = ["predict", str(recordings["2d"]), "--task", "lift", "--model", str(run / "checkpoint")]
+    arguments = ["predict", str(recordings["2d"]), "--task", "estimate_pose", "--model", str(run / "checkpoint")]
     assert main([*arguments, "--plot", str(tmp_path / "lifted.png")]) == 0
     answer = json.loads(capsys.readouterr().out)
     joints = np.array(answer["joints"])
@@ -304,16 +304,17 @@ def test_predict_3d_poses(run, recordings, tmp_path, capsys):
 def test_predict_says_what_is_wrong(run, recordings, tmp_path, capsys):
     model = ["--model", str(run / "checkpoint")]
     three = str(recordings["3d"])
-    fails(capsys, ["predict", str(tmp_path / "no.npz"), "--task", "lift", *model], "no.npz: no such file")
-    fails(capsys, ["predict", three, "--task", "lift", *model], "2D", "world")
-    ask = ["predict", three, "--task", "recognize"]
+    fails(capsys, ["predict", str(tmp_path / "no.npz"), "--task", "estimate_pose", *model], "no.npz: no such file")
+    fails(capsys, ["predict", three, "--task", "estimate_pose", *model], "2D", "world")
+    fails(capsys, ["predict", three, "--task", "lift", *model], "unknown task 'lift'; known: estimate_pose")
+    ask = ["predict", three, "--task", "recognize_3d"]
     fails(capsys, [*ask, "--model", str(tmp_path)], "no checkpoint there")
     fails(capsys, [*ask, *model, "--classes", "wlak"], "did you mean 'walk'")
     fails(capsys, [*ask, *model, "--classes", "walk", "--data-set", "synthetic_3d"], "either --classes or --data-set")
     fails(capsys, [*ask, *model, "--data-set", "ntu60"], "ntu60", "synthetic_3d")
     fails(capsys, [*ask, *model, "--top", "0"], "at least 1")
     (tmp_path / "damaged.npz").write_bytes(recordings["3d"].read_bytes()[:-50])
-    fails(capsys, ["predict", str(tmp_path / "damaged.npz"), "--task", "recognize", *model], "damaged.npz")
+    fails(capsys, ["predict", str(tmp_path / "damaged.npz"), "--task", "recognize_3d", *model], "damaged.npz")
 
 
 def test_describe(run, capsys):
@@ -425,7 +426,9 @@ def test_stream_answers_line_by_line(run, capsys, monkeypatch):
     size = ["--image-size", "1000", "500"]
     arguments = ["stream", str(run / "checkpoint"), "--skeleton", "h36m-17", *size]
     monkeypatch.setattr(sys, "stdin", [*lines, "\n"])
-    assert main([*arguments, "--ask", "action", "pose", "--every", "2", "--stride", "1", "--top", "2"]) == 0
+    assert (
+        main([*arguments, "--tasks", "anticipate", "estimate_pose", "--every", "2", "--stride", "1", "--top", "2"]) == 0
+    )
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer["frame"] for answer in told] == list(range(8))
     assert [len(answer.get("action", ())) for answer in told] == [2, 0] * 4

@@ -206,7 +206,7 @@ def test_the_predictor_needs_no_torch(action_export):
         "clip = pose_sequence(np.random.default_rng(0).random((1, 9, 20, 3)), 'kinect-20', space='kinect', fps=30)\n"
         "assert p.recognize(clip).best and 'torch' not in sys.modules\n"
         "from ups import OnlinePredictor\n"
-        "online = OnlinePredictor(p, 'kinect-20', space='kinect', fps=30, question='recognize')\n"
+        "online = OnlinePredictor(p, 'kinect-20', space='kinect', fps=30, task='recognize_3d')\n"
         "online.push(clip.joints[:, 0])\n"
         "assert online.action().best and 'torch' not in sys.modules"
     )
@@ -219,7 +219,7 @@ def test_a_stream_is_answered_by_exports(trained, action_export, pose_export, ca
     settings = {"space": "image", "fps": flat.fps, "image_size": flat.image_size, "stride": 2}
     lifted = OnlinePredictor(Predictor(trained), flat.skeleton, **settings, lifter=lifts)
     plain = OnlinePredictor(Predictor(trained), flat.skeleton, **settings)
-    actions = OnlinePredictor(named, clip.skeleton, space="kinect", fps=clip.fps, question="recognize")
+    actions = OnlinePredictor(named, clip.skeleton, space="kinect", fps=clip.fps, task="recognize_3d")
     whole = lifts.lift(flat, flip=False, stride=2)
     for t in range(9):
         actions.push(clip.joints[:, t])
@@ -236,7 +236,7 @@ def test_a_stream_is_answered_by_exports(trained, action_export, pose_export, ca
     other.push(clip.joints[:, 0])
     with pytest.raises(ValueError, match="not trained on 'anticipate'; it knows recognize_3d"):
         other.action()
-    command = ["stream", str(action_export), "--skeleton", "kinect-20", "--space", "kinect", "--task", "recognize"]
+    command = ["stream", str(action_export), "--skeleton", "kinect-20", "--space", "kinect", "--tasks", "recognize_3d"]
     monkeypatch.setattr(sys, "stdin", [json.dumps(frame.tolist()) for frame in clip.joints[0]])
     assert main([*command, "--threads", "1"]) == 0
     told = [json.loads(line)["action"][0]["class"] for line in capsys.readouterr().out.splitlines()]

@@ -40,16 +40,18 @@ def last(clip: PoseSequence, stop: int, frames: int) -> PoseSequence:
     return replace(clip, joints=clip.joints[:, part], visibility=clip.visibility[:, part], pose_3d=None)
 
 
-@pytest.mark.parametrize("question", ["anticipate", "recognize"])
+@pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize(("space", "skeleton"), [("kinect", KINECT_20), ("image", COCO_17)])
 @pytest.mark.parametrize("persons", [1, 2])
-def test_the_action_is_that_of_the_frames_so_far(predictor, question, space, skeleton, persons):
+def test_the_action_is_that_of_the_frames_so_far(predictor, whole, space, skeleton, persons):
     clip = hidden(random_clip(skeleton, persons, 17, space, seed=1), 0, slice(2, 5), [3, 4])
     clip = hidden(clip, persons - 1, slice(7, 17), list(range(len(skeleton))))  # the last person leaves
-    online = stream_of(predictor, clip, question=question, horizon=7)
+    task = ("recognize_2d" if space == "image" else "recognize_3d") if whole else "anticipate"
+    ask = predictor.recognize if whole else predictor.anticipate
+    online = stream_of(predictor, clip, task=task, horizon=7)
     for t in range(clip.frames):
         push(online, clip, t)
-        answer, offline = online.action(), getattr(predictor, question)(last(clip, t + 1, 7))
+        answer, offline = online.action(), ask(last(clip, t + 1, 7))
         assert answer.classes == offline.classes
         np.testing.assert_allclose(answer.probabilities, offline.probabilities, atol=1e-6)
 

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tyro.conf import Positional
 
@@ -15,6 +15,7 @@ from ups.errors import SettingError
 if TYPE_CHECKING:
     from ups.inference.predictor import Predictor
     from ups.pose import PoseSequence
+    from ups.tasks.task import Task
 
 
 @dataclass
@@ -23,10 +24,11 @@ class Predict:
 
     file: Positional[Path]
     """The recording: the project's .npz, .json or .csv, BVH, keypoints in COCO's format, a folder of OpenPose's."""
-    task: Literal["recognize", "anticipate", "lift"]
-    """What is being done; what is about to be done; which 3D poses lie behind the 2D joints."""
     model: Path
     """Folder of the trained model, or the name of one that comes with the package: ups-small."""
+    task: str | None = None
+    """recognize_3d or recognize_2d: which action is this; anticipate: which is about to be completed; estimate_pose: which
+    3D poses lie behind the 2D joints. Default: recognition in the recording's own space."""
     skeleton: str | None = None
     """Name of the skeleton, or a file that describes it, where the recording doesn't tell."""
     fps: float | None = None
@@ -46,6 +48,10 @@ class Predict:
         """Read, ask, answer."""
         from ups.data.open_file import read_file
         from ups.inference.predictor import Predictor
+        from ups.tasks import get_task
+        from ups.tasks.action import recognize_2d, recognize_3d
+        from ups.tasks.pose import estimate_pose
+        from ups.tasks.task import check_space
 
         if self.classes and self.data_set:
             raise SettingError("give either --classes or --data-set")
@@ -53,28 +59,29 @@ class Predict:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
         clip = read_file(self.file, self.skeleton, self.fps, self.image_size)
         predictor = Predictor.from_pretrained(self.model)
+        task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
+        check_space(task, clip.space, str(self.file))
         facts: dict[str, Any] = {
             "file": str(self.file),
-            "task": self.task,
+            "task": task.name,
             "persons": clip.persons,
             "frames": clip.frames,
             "fps": clip.fps,
             "skeleton": clip.skeleton.name,
         }
-        answer = self.lift(predictor, clip) if self.task == "lift" else self.name_action(predictor, clip)
+        answer = self.lift(predictor, clip) if task is estimate_pose else self.name_action(predictor, task, clip)
         print(json.dumps(facts | answer))
         if self.plot:
             print(f"picture: {self.plot}", file=sys.stderr)
 
-    def name_action(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
+    def name_action(self, predictor: Predictor, task: Task, clip: PoseSequence) -> dict[str, Any]:
         """The most probable actions."""
         from ups.reporting.poses import save_picture
 
         classes = tuple(text.strip() for text in self.classes.split(",")) if self.classes else None
         if self.data_set:
             classes = predictor.trained.classes_of(self.data_set)
-        ask = predictor.recognize if self.task == "recognize" else predictor.anticipate
-        answer = ask(clip, classes)
+        answer = predictor.rank_actions(task.name, clip, classes)
         pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
         if self.plot:
             save_picture(clip, self.plot, f"{self.file.name}: {answer.best}", pairs)
@@ -83,8 +90,9 @@ class Predict:
     def lift(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
         """3D poses of all persons."""
         from ups.reporting.poses import save_lift_picture
+        from ups.tasks.pose import estimate_pose
 
-        clip = predictor.familiar("estimate_pose", clip)
+        clip = predictor.familiar(estimate_pose.name, clip)
         lifted = predictor.lift(clip)
         if self.plot:
             save_lift_picture(clip, lifted.joints[0], self.plot, f"{self.file.name}: person 1")

@@ -38,16 +38,15 @@ class Stream:
     """Width and height in pixels, for image."""
     persons: int = 1
     """Persons in every frame; the coordinates of one who is not there are null."""
-    ask: tuple[Literal["action", "pose"], ...] = ("action",)
-    """What to tell: the action so far, the 3D pose behind 2D joints, or both."""
-    task: Literal["anticipate", "recognize"] = "anticipate"
-    """Tell the action that is going on, or the one that a whole clip shows."""
+    tasks: tuple[str, ...] = ("anticipate",)
+    """What to answer: anticipate, the action that is going on, or recognize_3d or recognize_2d, the one that a whole clip
+    shows; estimate_pose, the 3D pose behind 2D joints; or one of the first three and the last."""
     classes: str | None = None
     """Candidate actions, separated by commas; all that the model can tell where not given."""
     top: int = 5
     """How many actions to tell."""
     every: int = 1
-    """Tell the action at every so many frames only."""
+    """Answer with the action every N frames."""
     horizon: int = 300
     """The action is that of so many last frames."""
     stride: int = 9
@@ -63,13 +62,22 @@ class Stream:
         """Read, ask, answer, until the input ends."""
         from ups.inference.streaming import OnlinePredictor
         from ups.skeletons import find_skeleton
+        from ups.tasks import get_task
+        from ups.tasks.pose import estimate_pose
 
         for name, value in (("--top", self.top), ("--every", self.every), ("--threads", self.threads)):
             if value is not None and value < 1:
                 raise SettingError(f"{name} {value}; at least 1 is needed")
+        actions = [name for name in self.tasks if get_task(name) is not estimate_pose]
+        if len(actions) > 1 or not self.tasks:
+            raise SettingError(
+                f"--tasks {' '.join(self.tasks)}; one task of actions, estimate_pose, or both are needed"
+            )
+        action = actions[0] if actions else "anticipate"
+        wanted = {"action": bool(actions), "pose": estimate_pose.name in self.tasks}
         online = OnlinePredictor(
             self._model(self.model), find_skeleton(self.skeleton), space=self.space, fps=self.fps,
-            image_size=self.image_size, persons=self.persons, question=self.task,
+            image_size=self.image_size, persons=self.persons, task=action,
             classes=tuple(text.strip() for text in self.classes.split(",")) if self.classes else None,
             horizon=self.horizon, stride=self.stride, delay=self.delay,
             lifter=None if self.lifter is None else self._model(self.lifter),
@@ -77,7 +85,7 @@ class Stream:
         for number, line in enumerate(sys.stdin, 1):
             if line.strip():
                 online.push(*_frame(line, number))
-                print(json.dumps({"frame": online.frames - 1} | self.answers(online)), flush=True)
+                print(json.dumps({"frame": online.frames - 1} | self.answers(online, wanted)), flush=True)
 
     def _model(self, folder: Path) -> Predictor | OnnxPredictor:
         from ups.inference.onnx import OnnxPredictor, is_export
@@ -92,14 +100,14 @@ class Stream:
             torch.set_num_threads(self.threads)
         return Predictor.from_pretrained(folder)
 
-    def answers(self, online: OnlinePredictor) -> dict[str, Any]:
+    def answers(self, online: OnlinePredictor, wanted: dict[str, bool]) -> dict[str, Any]:
         """What is told of the last frame."""
         told: dict[str, Any] = {}
-        if "action" in self.ask and (online.frames - 1) % self.every == 0:
+        if wanted["action"] and (online.frames - 1) % self.every == 0:
             answer = online.action()
             pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
             told["action"] = [{"class": text, "probability": round(p, 6)} for text, p in pairs]
-        if "pose" in self.ask and (pose := online.pose()) is not None:
+        if wanted["pose"] and (pose := online.pose()) is not None:
             told["pose"] = {
                 "frame": pose.frame,
                 "joint_names": list(pose.skeleton.joints),

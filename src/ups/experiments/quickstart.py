@@ -314,8 +314,8 @@ def _test_clips(data_set: DataSet, folder: Path, most: int = 3) -> list[PoseSequ
 
 def _next_steps() -> str:
     commands = (
-        f"ups predict {_RECORDINGS['recognize']} --task recognize --model unified/checkpoint --plot answer.png",
-        f"ups predict {_RECORDINGS['lift']} --task lift --model unified/checkpoint --plot lifted.png",
+        f"ups predict {_RECORDINGS['recognize']} --model unified/checkpoint --plot answer.png",
+        f"ups predict {_RECORDINGS['lift']} --task estimate_pose --model unified/checkpoint --plot lifted.png",
         "ups evaluate unified/checkpoint --stores stores",
         "ups describe unified/checkpoint",
         "ups data list",

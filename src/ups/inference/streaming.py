@@ -16,18 +16,20 @@ that of their mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ups.errors import DataError
+from ups.errors import DataError, SettingError
 from ups.inference.base import Answerer
 from ups.inference.onnx import OnnxPredictor
 from ups.pose import PoseSequence, Space, pose_sequence
 from ups.skeleton import Skeleton, get_skeleton
-from ups.tasks.action import anticipate, recognize_2d, recognize_3d
+from ups.tasks import get_task
+from ups.tasks.action import ActionTask, anticipate
 from ups.tasks.pose import estimate_pose
 from ups.tasks.predictions import Answer, ranked
+from ups.tasks.task import check_space
 
 if TYPE_CHECKING:
     from ups.inference.predictor import Predictor
@@ -65,8 +67,8 @@ class OnlinePredictor:
         fps: frames per second, > 0.
         image_size: (width, height) in pixels, for 2D.
         persons: M of all frames; one who is not there is NaN.
-        question: what `action` tells: the action that is about to be completed (trained on beginnings of clips), or
-            the one that a whole clip shows.
+        task: what `action` answers: anticipate, the action that is about to be completed (trained on beginnings of
+            clips), or recognize_3d or recognize_2d, the one that a whole clip shows.
         classes: the candidates of `action`, by text; all that the model can tell where None.
         horizon: `action` tells of the last `horizon` frames.
         stride: frames whose 3D poses are decoded from one window: more = cheaper, and the delay grows.
@@ -88,7 +90,7 @@ class OnlinePredictor:
         fps: float,
         image_size: tuple[int, int] | None = None,
         persons: int = 1,
-        question: Literal["recognize", "anticipate"] = "anticipate",
+        task: str = anticipate.name,
         classes: tuple[str, ...] | None = None,
         horizon: int = 300,
         stride: int = 9,
@@ -110,8 +112,11 @@ class OnlinePredictor:
         blank = np.full((persons, 2 * self._capacity, len(self.skeleton), 2 if space == "image" else 3), np.nan)
         none = pose_sequence(blank, self.skeleton, space=space, fps=fps, image_size=image_size)  # checks the settings
         self._joints, self._visibility = none.joints.copy(), none.visibility.copy()
-        whole = recognize_2d if space == "image" else recognize_3d
-        self._task = whole if question == "recognize" else anticipate
+        chosen = get_task(task)
+        if not isinstance(chosen, ActionTask):
+            raise SettingError(f"task {task!r} does not answer with an action; see `pose` for 3D poses")
+        check_space(chosen, space, "the stream")
+        self._task = chosen
         self.reset()
 
     def reset(self) -> None:

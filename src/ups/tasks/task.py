@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from ups.batch import PERSONS, Batch, Poses
-from ups.errors import DataError
+from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.predictions import Answer, Lifted
@@ -214,6 +214,13 @@ def collate(
     poses, target_frames = collate_poses(examples, skeleton)
     tokens = torch.from_numpy(task.tokens(examples, vocabulary, skeleton, classes))
     return Batch(poses, layout, tokens, torch.ones(tokens.shape), target_frames)
+
+
+def check_space(task: Task, clip_space: str, where: str) -> None:
+    """Raises SettingError where a task can't read clips of this space, see `ups.pose.Space`."""
+    if task.space != "any" and (task.space == "image") != (clip_space == "image"):
+        wanted = "2D joints in the image" if task.space == "image" else "3D joints"
+        raise SettingError(f"{where}: its space is {clip_space!r}, and {task.name} reads {wanted}; choose another task")
 
 
 def persons_of(example: Example) -> list[int]:
