@@ -77,7 +77,7 @@ class TaskMix:
     data: tuple[str, ...]
     """Store names, each with its split protocol: "nw_ucla:xview"."""
     shares: tuple[float, ...] = ()
-    """Share of the iterations that each data set gets; by size and `mixing_temperature` where not given."""
+    """Share of the iterations that each data set gets; default: by size and `mixing_temperature`."""
     balance: float = 0.0
     """How much more often clips of rare actions are drawn: 0 = every clip as often, 1 = every action as often."""
     batch: int = 64

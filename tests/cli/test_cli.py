@@ -219,7 +219,7 @@ def test_a_run_can_begin_with_a_models_weights(base, run, tmp_path, capsys):
         torch.testing.assert_close(after[key], value, msg=key)
     assert load(tmp_path / "still" / "checkpoint").steps == STEPS
     other = train_arguments(base, tmp_path / "other", *start, "--model.bins", "64")
-    fails(capsys, other, "the model to start from is of other sizes", "bins is", "the run's 64")
+    fails(capsys, other, "the model to start from has a different architecture", "bins is", "the run's 64")
 
 
 def test_evaluate_writes_all_figures_with_where_they_come_from(base, run, capsys):
@@ -227,7 +227,7 @@ def test_evaluate_writes_all_figures_with_where_they_come_from(base, run, capsys
     assert main(arguments) == 0
     told = capsys.readouterr().out
     record = json.loads((run / "metrics.json").read_text())
-    assert record["checkpoint"] == str(run / "checkpoint") and record["part"] == "test"
+    assert record["checkpoint"] == str(run / "checkpoint") and record["split"] == "test"
     assert (record["recipe"], record["steps"], record["seed"]) == ("tiny", STEPS, 0)
     assert record["torch"] == torch.__version__
     results = record["results"]
@@ -252,7 +252,7 @@ def test_evaluate_says_what_is_wrong(base, run, tmp_path, capsys):
     checkpoint = str(run / "checkpoint")
     fails(capsys, ["evaluate", checkpoint, "--stores", str(tmp_path)], "is not a store")
     fails(capsys, ["evaluate", checkpoint, *stores, "--tasks", "dance"], "dance", "recognize_2d")
-    fails(capsys, ["evaluate", checkpoint, *stores, "--part", "validation"], "hold-out")
+    fails(capsys, ["evaluate", checkpoint, *stores, "--split", "validation"], "hold-out")
     damaged = tmp_path / "damaged"
     damaged.mkdir()
     for file in (run / "checkpoint").iterdir():

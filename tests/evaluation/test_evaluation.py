@@ -161,5 +161,5 @@ def test_validation_takes_the_subjects_that_were_held_out(stores):
     metrics = evaluate(Predictor(trained_model(train)), folder, "validation")["recognize_3d/synthetic_3d:xsub"]
     assert 0 < metrics["clips"] < (stores["synthetic_3d"].subjects <= 14).sum()
     none = Predictor(trained_model(replace(train, hold_out=0.0)))
-    with pytest.raises(ValueError, match="synthetic_3d:xsub: no clip in part 'validation'.*hold_out"):
+    with pytest.raises(ValueError, match="synthetic_3d:xsub: no clip in split 'validation'.*hold_out"):
         evaluate(none, folder, "validation")

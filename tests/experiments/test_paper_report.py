@@ -215,7 +215,7 @@ def test_runs_are_named_by_what_tells_them_apart():
     two = record({"recognize_3d/a:b": ACTION}), record({"recognize_2d/c:d": ACTION})
     (run,) = variants(two)
     assert run.results() == ["recognize_3d/a:b", "recognize_2d/c:d"], "two files of one model"
-    other = record({"recognize_3d/a:b": ACTION}) | {"part": "validation"}
+    other = record({"recognize_3d/a:b": ACTION}) | {"split": "validation"}
     assert [v.origin for v in variants([two[0], other])] == ["test, 100 steps", "test, 100 steps, validation part"]
 
 

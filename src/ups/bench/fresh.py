@@ -1,4 +1,4 @@
-"""What only a new process can tell: how soon a first answer comes, and how much memory an answer or a step takes."""
+"""What only a new process can measure: how soon a first answer comes, and how much memory an answer or a step takes."""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ def _record(w: Workload, times: dict[str, Timing], flops: dict[str, float], peak
 
 
 def _fresh(folder: Path, w: Workload, device: torch.device, settings: Settings) -> dict[str, Any]:
-    """What new processes tell, one after the other."""
+    """What new processes measure, one after the other."""
     job = Job(folder, w.mix, w.clips, w.classes, torch.get_num_threads(), device.type)
     answers = [first_answer(job) for _ in range(min(settings.rounds, 3))]
     seconds = {

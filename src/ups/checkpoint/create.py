@@ -39,11 +39,11 @@ def started_from(trained: Trained, config: Config, stores: dict[str, Store]) -> 
     """The weights of a trained model, for another run on all tasks of `config`; classes that it does not know are added.
 
     Raises:
-        SettingError: the config's model is of other sizes, or trains a task that the model does not know.
+        SettingError: the config's model has a different architecture, or trains a task that the model does not know.
     """
     have, want = to_dict(trained.config.model), to_dict(config.model)
     if differ := [f"{key} is {have[key]}, the run's {want[key]}" for key in want if have[key] != want[key]]:
-        raise SettingError(f"the model to start from is of other sizes: {'; '.join(differ)}")
+        raise SettingError(f"the model to start from has a different architecture: {'; '.join(differ)}")
     for mix in config.train.tasks:
         trained.model.task_index(mix.task)
     return with_data_sets(replace(trained, config=config, steps=0), stores)

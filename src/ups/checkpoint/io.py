@@ -1,7 +1,7 @@
 """Trained models on disk: a folder that needs no text encoder, no data and no pickle to be used again.
 
 model.json            config, task names, vocabulary, data sets (classes, skeleton), how it was trained
-weights.safetensors   the weights that answer (the running average, where one was kept)
+weights.safetensors   the averaged (EMA) weights (the running average, where one was kept)
 training.safetensors  raw weights, optimiser moments, running average; only while a run may be resumed
 training.json         step and what else a resumed run needs
 """
@@ -112,7 +112,7 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
 
     Raises:
         CheckpointError: no model there.
-        SettingError: no model given, or models of other sizes, tokens or routes than the last one's.
+        SettingError: no model given, or models whose architecture, tokens or routes differ from the last one's.
         OSError: the copy can't be written.
     """
     if not models:
@@ -122,7 +122,7 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
     for path in models[:-1]:
         other = load(path)
         same = {
-            "sizes": other.config.model == trained.config.model and other.model.tasks == trained.model.tasks,
+            "architecture": other.config.model == trained.config.model and other.model.tasks == trained.model.tasks,
             "tokens": other.vocabulary == trained.vocabulary,
             "routes": other.model.routes() == trained.model.routes(),
         }

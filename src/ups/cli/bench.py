@@ -26,17 +26,17 @@ class Bench:
     output: Path = Path("bench.json")
     """The file."""
     tasks: tuple[str, ...] = ()
-    """Only these tasks; all that the model was trained on where not given."""
+    """Only these tasks; default: all that the model was trained on."""
     threads: int | None = None
-    """Processor threads; PyTorch's choice where not given."""
+    """Processor threads; default: PyTorch's choice."""
     repeats: int = 5
     """Rounds in which everything is measured in turn; figures are medians over them."""
     seconds: float = 0.5
     """Least time of one measurement in each round."""
     batch: int | None = None
-    """Samples of a training step; as the model was trained where not given."""
+    """Samples of a training step; default: as in training."""
     precision: Products | None = None
-    """Of training and answers; that in which the model answers here where not given."""
+    """Of training and answers; default: the one the model answers in here."""
     onnx: bool = False
     """Export each task as well, and measure ONNX Runtime's answers beside ours."""
 

@@ -30,17 +30,17 @@ class Predict:
     """recognize_3d or recognize_2d: which action is this; anticipate: which is about to be completed; estimate_pose: which
     3D poses lie behind the 2D joints. Default: recognition in the recording's own space."""
     skeleton: str | None = None
-    """Name of the skeleton, or a file that describes it, where the recording doesn't tell."""
+    """Name of the skeleton, or a file that describes it, where the recording doesn't say."""
     fps: float | None = None
-    """Frames per second, where the recording doesn't tell."""
+    """Frames per second, where the recording doesn't say."""
     image_size: tuple[int, int] | None = None
-    """Width and height in pixels, where a 2D recording doesn't tell."""
+    """Width and height in pixels, where a 2D recording doesn't say."""
     classes: str | None = None
-    """Candidate actions, separated by commas; all that the model can tell where not given."""
+    """Candidate actions, separated by commas; default: all classes the model knows."""
     data_set: str | None = None
     """Take the actions of this data set as candidates."""
     top: int = 5
-    """How many actions to tell."""
+    """How many actions to list."""
     plot: Path | None = None
     """Write a picture of the recording and the answer: a PNG file."""
 
@@ -113,7 +113,7 @@ class Quickstart:
     """Folder for all that is made; the page is OUTPUT/index.html."""
 
     def run(self) -> None:
-        """Run, and tell where the page is."""
+        """Run, and print where the page is."""
         from ups.experiments.quickstart import quickstart
         from ups.runtime.allocator import keep_freed_memory
 

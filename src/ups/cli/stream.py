@@ -42,21 +42,21 @@ class Stream:
     """What to answer: anticipate, the action that is going on, or recognize_3d or recognize_2d, the one that a whole clip
     shows; estimate_pose, the 3D pose behind 2D joints; or one of the first three and the last."""
     classes: str | None = None
-    """Candidate actions, separated by commas; all that the model can tell where not given."""
+    """Candidate actions, separated by commas; default: all classes the model knows."""
     top: int = 5
-    """How many actions to tell."""
+    """How many actions to list."""
     every: int = 1
     """Answer with the action every N frames."""
     horizon: int = 300
-    """The action is that of so many last frames."""
+    """The action is that of the last N frames."""
     stride: int = 9
     """3D poses decoded together: more = cheaper and later."""
     delay: int | None = None
-    """Frames between a frame and its 3D pose; half a window, and the others decoded with it, where not given."""
+    """Frames between a frame and its 3D pose; default: half a window and the others decoded with it."""
     lifter: Path | None = None
-    """Folder of the model that tells 3D poses, where another one tells actions: exported models answer one task each."""
+    """Folder of the model for 3D poses where it is another one: an exported model answers one task."""
     threads: int | None = None
-    """Processor threads that compute; the library's choice where not given."""
+    """Processor threads that compute; default: the library's choice."""
 
     def run(self) -> None:
         """Read, ask, answer, until the input ends."""
@@ -101,7 +101,7 @@ class Stream:
         return Predictor.from_pretrained(folder)
 
     def answers(self, online: OnlinePredictor, wanted: dict[str, bool]) -> dict[str, Any]:
-        """What is told of the last frame."""
+        """The answers about the last frame."""
         told: dict[str, Any] = {}
         if wanted["action"] and (online.frames - 1) % self.every == 0:
             answer = online.action()

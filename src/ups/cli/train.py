@@ -102,7 +102,7 @@ class FineTune:
 
 @dataclass
 class Evaluate:
-    """Measure a model on the test part of its data sets; print the figures and write all of them to a file.
+    """Measure a model on the test split of its data sets; print the figures and write all of them to a file.
 
     Under torchrun or srun the processes share out the clips.
     """
@@ -111,14 +111,14 @@ class Evaluate:
     """Folder of the trained model or of one that was exported, or the name of one that comes with the package."""
     stores: Path = Path("data")
     """Folder of the prepared stores."""
-    part: Literal["test", "validation"] = "test"
+    split: Literal["test", "validation"] = "test"
     """validation: the training subjects that the run kept apart (train.hold-out)."""
     tasks: tuple[str, ...] = ()
-    """Only these tasks; all that the model was trained on where not given."""
+    """Only these tasks; default: all that the model was trained on."""
     data: tuple[str, ...] = ()
     """Other data sets and protocols than those of training, each as TASK/STORE:PROTOCOL."""
     output: Path | None = None
-    """The file; metrics.json beside the checkpoint's folder, or in that of an export, where not given."""
+    """The file; default: metrics.json beside the checkpoint's folder, or in that of an export."""
     flip: bool = True
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
@@ -146,14 +146,14 @@ class Evaluate:
         known = [mix.task for mix in train.tasks]
         if wrong := [task for task in self.tasks if task not in known]:
             raise SettingError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
-        if self.part == "validation" and not train.hold_out:
+        if self.split == "validation" and not train.hold_out:
             raise SettingError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
-        results = evaluate(predictor, self.stores, self.part, self.tasks or None, self.flip, self.greedy, self.data)
+        results = evaluate(predictor, self.stores, self.split, self.tasks or None, self.flip, self.greedy, self.data)
         if not is_first():
             return
         folder = Path(os.path.abspath(self.checkpoint))
         path = self.output or (folder if exported else folder.parent) / "metrics.json"
-        how = self.checkpoint, results, self.part, self.flip, self.greedy
+        how = self.checkpoint, results, self.split, self.flip, self.greedy
         if isinstance(predictor, OnnxPredictor):
             write_record(path, exported_record(predictor.facts, *how))
         else:
@@ -175,7 +175,7 @@ class Pack:
     """Folder of the copy."""
 
     def run(self) -> None:
-        """Copy, and tell the size."""
+        """Copy, and print the size."""
         from ups.checkpoint.io import pack
 
         pack(self.checkpoints, self.output)
@@ -185,14 +185,14 @@ class Pack:
 
 @dataclass
 class Describe:
-    """Tell a model's parameters, its cost in FLOPs, its tokens, and the route of each task."""
+    """Show a model's parameters, its cost in FLOPs, its tokens, and the route of each task."""
 
     what: Positional[str]
     """Folder of a trained model, or a recipe."""
     frames: int | None = None
-    """Frames of the input; as in training where not given."""
+    """Frames of the input; default: as in training."""
     skeleton: str | None = None
-    """Name of the input's skeleton; as in training where not given."""
+    """Name of the input's skeleton; default: as in training."""
 
     def run(self) -> None:
         """Print the tables."""
@@ -210,7 +210,7 @@ def _check_unfinished(output: Path) -> None:
 
 
 def _finish(trained: Trained, output: Path) -> None:
-    """Tell where a run's model is, and whether there is more to do."""
+    """Print where a run's model is, and whether there is more to do."""
     from ups.runtime.distributed import is_first
 
     train = trained.config.train

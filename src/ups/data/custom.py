@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ups.data.datasets.base import PARTS, Clip, DataSet
+from ups.data.datasets.base import SPLITS, Clip, DataSet
 from ups.data.open_file import read_file
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -102,7 +102,7 @@ def read_table(folder: Path) -> ClipTable:
     """clips.csv of `folder`.
 
     Raises:
-        DataError: no rows, no column `file`, a file twice, a path that leaves the folder, a part of a protocol that is
+        DataError: no rows, no column `file`, a file twice, a path that leaves the folder, a split of a protocol that is
             neither train nor test, or fps, width, height that are no numbers; names the line.
         FileNotFoundError: there is no clips.csv.
     """
@@ -143,10 +143,12 @@ def _row(cells: dict[str, str], protocols: tuple[str, ...], where: str) -> Row:
     if not cells["file"] or file.is_absolute() or ".." in file.parts:
         raise DataError(f"{where}: file {cells['file']!r}; a path below the folder is needed")
     splits = {protocol: cells[protocol] for protocol in protocols if cells[protocol]}
-    for protocol, part in splits.items():
-        if part not in PARTS:
+    for protocol, split in splits.items():
+        if split not in SPLITS:
             hint = f"; {protocol} is taken for a protocol, for it is none of {', '.join(_COLUMNS)}"
-            raise DataError(f"{where}: {part!r} in column {protocol}; {' or '.join(PARTS)} or nothing is needed{hint}")
+            raise DataError(
+                f"{where}: {split!r} in column {protocol}; {' or '.join(SPLITS)} or nothing is needed{hint}"
+            )
     try:
         fps = float(cells["fps"]) if cells.get("fps") else None
         width, height = (int(cells[key]) if cells.get(key) else 0 for key in ("width", "height"))

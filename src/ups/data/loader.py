@@ -27,20 +27,20 @@ def balanced(indices: np.ndarray, labels: np.ndarray, exponent: float) -> np.nda
     return np.repeat(indices, times[inverse])
 
 
-def split_of(store: Store, protocol: str, part: str, hold_out: float, seed: int) -> np.ndarray:
-    """Clip numbers of a part: "train", "validation" (held-out training subjects) or "test".
+def split_of(store: Store, protocol: str, split: str, hold_out: float, seed: int) -> np.ndarray:
+    """Clip numbers of a split: "train", "validation" (held-out training subjects) or "test".
 
     `hold_out` is the share of training subjects (or of training clips, where subjects are unknown) that validation
     takes; the choice depends on the seed alone.
     """
-    if part == "test":
+    if split == "test":
         return store.indices(protocol, "test")
     train = store.indices(protocol, "train")
     subjects = store.subjects[train]
     groups = subjects if (subjects >= 0).all() and len(np.unique(subjects)) > 1 else train
     names = np.random.default_rng([seed, 7]).permutation(np.unique(groups))
     held = np.isin(groups, names[: math.ceil(hold_out * len(names))])
-    return train[held] if part == "validation" else train[~held]
+    return train[held] if split == "validation" else train[~held]
 
 
 class Stream:

@@ -1,4 +1,4 @@
-"""Evaluation: a trained model on the test part of a protocol -> numbers. Deterministic; nothing is chosen here.
+"""Evaluation: a trained model on the test split of a protocol -> numbers. Deterministic; nothing is chosen here.
 
 Several processes (`ups.runtime.distributed.start`) share out the batches of clips; each gets all figures, which are those of one
 process: the batches are the same ones.
@@ -24,7 +24,7 @@ from ups.tasks.task import Reading
 def evaluate(
     predictor: Answerer,
     stores: Path,
-    part: str = "test",
+    split: str = "test",
     tasks: tuple[str, ...] | None = None,
     flip: bool = True,
     greedy: bool = False,
@@ -35,40 +35,40 @@ def evaluate(
     A protocol that its store also has without leaked test clips ("xview_no_leak" beside "xview") is measured both ways.
     `data` names other data sets and protocols instead, as "task/data set:protocol"; their classes need not have been
     trained, but must be in the vocabulary. `tasks` leaves out those of other tasks.
-    `part` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
+    `split` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
     `flip` averages lifted poses with those of the mirrored clip, `greedy` writes and reads the most probable bins
     instead of expectations.
 
     Raises:
-        SettingError: a part without clips.
+        SettingError: a split without clips.
         DataError: no store, or an unknown protocol.
     """
     results = {}
     train = predictor.config.train
     for task in tasks or ():
         predictor.frames_of(task)  # an unknown task is an error
-    chosen = [Benchmark.parse(text) for text in data] or _own_benchmarks(train.tasks, Path(stores), part)
+    chosen = [Benchmark.parse(text) for text in data] or _own_benchmarks(train.tasks, Path(stores), split)
     for benchmark in chosen:
         task, ref = benchmark.task, benchmark.data
         predictor.frames_of(task)
         if tasks is not None and task not in tasks:
             continue
         store = Store.open(Path(stores) / ref.store)
-        indices = split_of(store, ref.protocol, part, train.hold_out, train.seed)
+        indices = split_of(store, ref.protocol, split, train.hold_out, train.seed)
         if len(indices) == 0:
-            raise SettingError(f"{ref}: no clip in part {part!r}; a run validates on what its `hold_out` kept apart")
+            raise SettingError(f"{ref}: no clip in split {split!r}; a run validates on what its `hold_out` kept apart")
         results[str(benchmark)] = evaluate_task(predictor, task, store, indices, flip, greedy)
     return results
 
 
-def _own_benchmarks(mixes: tuple[TaskMix, ...], stores: Path, part: str) -> list[Benchmark]:
+def _own_benchmarks(mixes: tuple[TaskMix, ...], stores: Path, split: str) -> list[Benchmark]:
     """What a model is measured on: its own data sets, and their test splits without leaks where they are known."""
     found = []
     for mix in mixes:
         for ref in mix.refs:
             found.append(Benchmark(mix.task, ref))
             clean = f"{ref.protocol}_no_leak"
-            if part == "test" and clean in Store.open(stores / ref.store).protocols:
+            if split == "test" and clean in Store.open(stores / ref.store).protocols:
                 found.append(Benchmark(mix.task, DataRef(ref.store, clean)))
     return found
 

@@ -4,7 +4,7 @@ A record is a plain dictionary:
 
 checkpoint, recipe, steps, seed, precision, ups, torch      where the figures come from; precision is that of the answers
 config, routes                                              the whole config; task -> block (from 0) of each layer
-part, flip, greedy                                          how they were measured
+split, flip, greedy                                          how they were measured
 results                                                     {"task/data set:protocol": metrics}, see `ups.evaluation.evaluate`
 experiment                                                  {"name", "fine_tuned", "cycles"}; only of `ups experiments`
 """
@@ -43,7 +43,7 @@ def new_record(
     predictor: Predictor,
     checkpoint: Path | str,
     results: dict[str, dict],
-    part: str,
+    split: str,
     flip: bool = True,
     greedy: bool = False,
 ) -> Record:
@@ -61,7 +61,7 @@ def new_record(
         "torch": torch.__version__,
         "config": to_dict(trained.config),
         "routes": trained.model.routes(),
-        "part": part,
+        "split": split,
         "flip": flip,
         "greedy": greedy,
         "results": results,
@@ -72,7 +72,7 @@ def exported_record(
     facts: dict[str, Any],
     folder: Path | str,
     results: dict[str, dict],
-    part: str,
+    split: str,
     flip: bool = True,
     greedy: bool = False,
 ) -> Record:
@@ -87,7 +87,7 @@ def exported_record(
         "ups": __version__,
         "torch": facts["torch"],
         "config": config,
-        "part": part,
+        "split": split,
         "flip": flip,
         "greedy": greedy,
         "results": results,
@@ -176,7 +176,7 @@ class Variant:
             parts[1] += f" + {record['steps']:,} steps" if self.fine_tuned else ""
         seeds = len({r.get("seed") for r in self.records})
         parts += [f"{seeds} seeds"] if seeds > 1 else []
-        parts += ["validation part"] if record.get("part") == "validation" else []
+        parts += ["validation split"] if record.get("split") == "validation" else []
         parts += ["without flips"] if record.get("flip") is False else []
         parts += ["greedy"] if record.get("greedy") else []
         return ", ".join(parts)
@@ -217,7 +217,7 @@ def variants(records: Sequence[Record]) -> list[Variant]:
     groups: dict[tuple, list[Record]] = {}
     for record in records:
         experiment = record.get("experiment")
-        how = tuple(record.get(key) for key in ("recipe", "steps", "part", "flip", "greedy"))
+        how = tuple(record.get(key) for key in ("recipe", "steps", "split", "flip", "greedy"))
         if experiment:
             model = json.dumps(record.get("config", {}).get("model"), sort_keys=True)
             key = (experiment["name"], True, experiment["fine_tuned"], experiment["cycles"], model, *how)

@@ -131,7 +131,7 @@ def _claims(found: Sequence[Variant]) -> list[Block]:
 
     def family(v: Variant) -> tuple:
         r = v.records[0]
-        return r["recipe"], r["experiment"]["cycles"], v.fine_tuned and r["steps"], r["part"]
+        return r["recipe"], r["experiment"]["cycles"], v.fine_tuned and r["steps"], r["split"]
 
     blocks: list[Block] = []
     experiments = [v for v in found if v.experiment]

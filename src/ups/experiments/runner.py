@@ -87,7 +87,7 @@ class Experiment:
         return 1 + len(self.tasks) if self.fine_tune else 1
 
     @property
-    def part(self) -> str:
+    def split(self) -> str:
         """What it is evaluated on: the subjects that were held out, where there are any."""
         return "validation" if self.config.train.hold_out else "test"
 
@@ -156,7 +156,7 @@ def run(chosen: Sequence[Experiment], stores: Path, output: Path) -> None:
 
     Raises:
         SettingError, OSError: a folder that holds a run of another configuration; a store that is missing.
-        RuntimeError: some experiments failed, or their text encoder is not to be had; all others are done.
+        RuntimeError: some experiments failed, or their text encoder is unavailable; all others are done.
         KeyboardInterrupt: after the checkpoint was saved; the same call goes on from it.
     """
     from ups.tokens.text_encoders import get_text_encoder
@@ -286,9 +286,9 @@ def _evaluate(experiment: Experiment, trained: Trained, stores: Path, output: Pa
 
     folder = experiment.folder(output, tuned_on)
     predictor = Predictor(trained, "32-true")  # as `ups evaluate` does
-    results = evaluate(predictor, stores, experiment.part)
+    results = evaluate(predictor, stores, experiment.split)
     facts = {"name": experiment.name, "fine_tuned": bool(tuned_on), "cycles": experiment.config.train.cycles}
-    record = new_record(predictor, folder / "checkpoint", results, experiment.part) | {"experiment": facts}
+    record = new_record(predictor, folder / "checkpoint", results, experiment.split) | {"experiment": facts}
     write_record(folder / METRICS, record)
 
 

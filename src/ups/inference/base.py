@@ -73,9 +73,9 @@ class Answerer(ABC):
         return clip.pick_joints(skeleton_of(joints, clip.id or "clip"))
 
     def recognize(self, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> Answer:
-        """Which action is this? 2D or 3D is told by the clip's space.
+        """Which action is this? 2D or 3D follows from the clip's space.
 
-        `classes` are the candidates, by text; all actions that the model can tell (`actions`) where None.
+        `classes` are the candidates, by text; all actions that clips taught the model (`actions`) where None.
         """
         task = recognize_2d if clip.space == "image" else recognize_3d
         return self.rank_actions(task.name, clip, classes)
@@ -140,12 +140,12 @@ class Answerer(ABC):
         return ranked(names, self.class_scores(task, [self.familiar(task, clip)], names)[0])
 
     def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:
-        """One name for each of the classes asked about; all actions that the model can tell where None."""
+        """One name for each of the classes asked about; all actions that clips taught the model where None."""
         spellings = {canonical_text(name): name for name in reversed(classes or self.actions())}
         return tuple(reversed(spellings.values()))
 
     def actions(self) -> tuple[str, ...]:
-        """The actions that the model can tell: see `taught_actions`."""
+        """The actions that clips taught the model: see `taught_actions`."""
         return taught_actions(self.config, self.vocabulary, self.data_sets)
 
     def windows(self, stride: int | None, delay: int | None) -> tuple[int, int, int]:
@@ -200,5 +200,5 @@ class Answerer(ABC):
 
 
 def default_stride(frames: int) -> int:
-    """Frames that `lift` decodes from each window of `frames` where it isn't told how many."""
+    """Frames that `lift` decodes from each window of `frames` where no number is given."""
     return max(1, 2 * frames // 3)

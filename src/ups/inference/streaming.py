@@ -69,7 +69,7 @@ class OnlinePredictor:
         persons: M of all frames; one who is not there is NaN.
         task: what `action` answers: anticipate, the action that is about to be completed (trained on beginnings of
             clips), or recognize_3d or recognize_2d, the one that a whole clip shows.
-        classes: the candidates of `action`, by text; all that the model can tell where None.
+        classes: the candidates of `action`, by text; all that clips taught the model where None.
         horizon: `action` tells of the last `horizon` frames.
         stride: frames whose 3D poses are decoded from one window: more = cheaper, and the delay grows.
         delay: frames between a frame and its 3D pose; from stride - 1 to the window's length - 1. As small as a window
@@ -126,7 +126,7 @@ class OnlinePredictor:
 
     @property
     def delay(self) -> int:
-        """Frames between the last one pushed and the one whose 3D pose is told.
+        """Frames between the last one pushed and the one whose 3D pose is given.
 
         Raises:
             DataError: the frames are not 2D.
@@ -231,7 +231,7 @@ class OnlinePredictor:
 
     def _check_lifting(self) -> None:
         if self.space != "image":
-            raise DataError(f"3D poses are told of 2D joints; this stream's space is {self.space!r}")
+            raise DataError(f"3D poses are estimated from 2D joints; this stream's space is {self.space!r}")
         self.lifter.frames_of(estimate_pose.name)
 
 

@@ -49,7 +49,7 @@ def train(
         stop_after: end after that many steps with a resumable checkpoint, as if interrupted.
 
     Returns:
-        The model with the weights that answer, in evaluation mode.
+        The model with the averaged (EMA) weights, in evaluation mode.
 
     Raises:
         TrainingError: the loss is no longer finite.

@@ -1,4 +1,4 @@
-"""What a training run tells while it goes on: a progress bar, OUTPUT/log.jsonl, TensorBoard."""
+"""What a training run reports while it goes on: a progress bar, OUTPUT/log.jsonl, TensorBoard."""
 
 from __future__ import annotations
 

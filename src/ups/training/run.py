@@ -151,7 +151,7 @@ class Run:
         return total
 
     def finish(self) -> None:
-        """Save, and leave the weights that answer in the model, whole and in evaluation mode."""
+        """Save, and leave the averaged (EMA) weights in the model, whole and in evaluation mode."""
         self.save(resumable=self.step < self.total)
         if any(isinstance(p, DTensor) for p in self.model.parameters()):
             self.trained.model = load(self.folder).model.to(self.fabric.device)

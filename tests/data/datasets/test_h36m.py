@@ -117,7 +117,7 @@ def test_image_sizes_and_subjects_are_those_of_the_published_calibration() -> No
     values = json.loads(resources.files("ups.data.datasets").joinpath("h36m_cameras.json").read_text(encoding="utf-8"))
     assert [(c["res_w"], c["res_h"]) for c in values["intrinsics"]] == list(h36m.IMAGE_SIZES)
     cameras = h36m.load_extrinsics("h36m_cameras.json")
-    assert set(cameras) == set(SUBJECTS) == set(h36m.PARTS)
+    assert set(cameras) == set(SUBJECTS) == set(h36m.SPLITS)
     for quaternion, place in (camera for four in cameras.values() for camera in four):
         assert np.linalg.norm(quaternion) == pytest.approx(1, abs=1e-6)
         forward = camera_to_world(np.array([[0.0, 0, 1]]), quaternion, np.zeros(3))[0]

@@ -221,7 +221,7 @@ def test_a_folder_without_a_store(tmp_path: Path) -> None:
         (make_clip("b", label=2), {}, "b: label 2 is none of the 2 classes"),
         (make_clip("b", paired=True), {}, "skeleton 'kard-15', but the store's is 'sbu-15'"),
         (make_clip("b"), {"xset": "train"}, "unknown protocol 'xset'"),
-        (make_clip("b"), {"xsub": "val"}, "part 'val' of 'xsub' is not one of train, test"),
+        (make_clip("b"), {"xsub": "val"}, "split 'val' of 'xsub' is not one of train, test"),
     ],
 )
 def test_unfit_clips_are_refused_and_change_nothing(

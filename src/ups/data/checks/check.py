@@ -80,7 +80,7 @@ def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, 
     try:
         clip = read_file(path, found, image_size=image_size)
     except DataError as error:
-        return [Finding("error", path.name, str(error), "mend the file; docs/own_data.md describes what is needed")]
+        return [Finding("error", path.name, str(error), "fix the file; docs/own_data.md describes what is needed")]
     problems = [*check_clip(clip), *_untold_fps(path, None)]
     return [Finding(severity, path.name, _with(what, detail), remedy) for severity, what, remedy, detail in problems]
 
@@ -241,7 +241,7 @@ def _check_motion(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
         swaps = np.flatnonzero(swap).tolist()
         jump[:2, swaps] = False
     if swaps:
-        remedy = "follow the persons over time before writing them, so that each keeps his place"
+        remedy = "follow the persons over time before writing them, so that each keeps their place"
         yield "warning", "two persons exchange places between frames", remedy, _frames(swaps)
     frames = np.flatnonzero(jump.any(0)).tolist()
     if frames:
@@ -264,7 +264,7 @@ def _check_folder(folder: Path, skeleton: Skeleton | None) -> list[Finding]:
             groups["error", f"listed in {TABLE}, but there is no such file", remedy].append(row.file)
             continue
         except (DataError, OSError) as error:
-            remedy = "mend the file; docs/own_data.md describes what is needed"
+            remedy = "fix the file; docs/own_data.md describes what is needed"
             findings.append(Finding("error", row.file, str(error), remedy))
             continue
         good.append(row)
@@ -322,10 +322,12 @@ def _check_table(folder: Path, table: ClipTable) -> Iterator[Finding]:
 
 
 def _check_protocol(table: ClipTable, protocol: str) -> Iterator[Finding]:
-    parts = {part: [row for row in table.rows if row.splits.get(protocol) == part] for part in ("train", "test")}
-    for part, rows in parts.items():
+    parts = {split: [row for row in table.rows if row.splits.get(protocol) == split] for split in ("train", "test")}
+    for split, rows in parts.items():
         if not rows:
-            yield Finding("error", protocol, f"nothing is marked {part}", f"write {part} in some cells of this column")
+            yield Finding(
+                "error", protocol, f"nothing is marked {split}", f"write {split} in some cells of this column"
+            )
     unlearnt = sorted({r.label for r in parts["test"]} - {r.label for r in parts["train"]} - {""})
     if unlearnt and parts["train"]:
         remedy = "mark some of their recordings train"
@@ -342,10 +344,12 @@ def _check_leaks(folder: Path, table: ClipTable, rows: list[Row], skeleton: Skel
         return read_clip(folder, rows[i], skeleton).joints
 
     for protocol in table.protocols:
-        train, test = ([i for i, r in enumerate(rows) if r.splits.get(protocol) == part] for part in ("train", "test"))
+        train, test = (
+            [i for i, r in enumerate(rows) if r.splits.get(protocol) == split] for split in ("train", "test")
+        )
         pairs = [f"{rows[i].file} = {rows[j].file}" for i, j in copies(joints, train, test)]
         if pairs:
-            remedy = "keep each recording in one part only; as it is, test results are too good"
+            remedy = "keep each recording in one split only; as it is, test results are too good"
             yield Finding("error", f"{protocol}: {_listed(pairs)}", "the same recording in train and test", remedy)
 
 

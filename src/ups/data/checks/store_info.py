@@ -8,7 +8,7 @@ import numpy as np
 from rich.console import Group
 from rich.table import Table
 
-from ups.data.datasets.base import PARTS
+from ups.data.datasets.base import SPLITS
 from ups.data.duplicates import copies
 from ups.data.store.store import Store
 
@@ -32,12 +32,12 @@ def info(store: Store) -> Group:
         "terms": store.terms or "unknown",
     }.items():
         facts.add_row(key, value)
-    labels = [[store.labels[store.indices(protocol, part)] for part in PARTS] for protocol in store.protocols]
-    classes = Table("class", "clips", *store.protocols, title=f"clips a class; of each protocol: {' / '.join(PARTS)}")
+    labels = [[store.labels[store.indices(protocol, split)] for split in SPLITS] for protocol in store.protocols]
+    classes = Table("class", "clips", *store.protocols, title=f"clips a class; of each protocol: {' / '.join(SPLITS)}")
     for label, name in enumerate(store.classes):
-        counts = (" / ".join(str(int((part == label).sum())) for part in parts) for parts in labels)
+        counts = (" / ".join(str(int((split == label).sum())) for split in each) for each in labels)
         classes.add_row(name, str(int((store.labels == label).sum())), *counts)
-    classes.add_row("all", str(len(store)), *(" / ".join(str(len(part)) for part in parts) for parts in labels))
+    classes.add_row("all", str(len(store)), *(" / ".join(str(len(split)) for split in each) for each in labels))
     problems = Table("problems", show_edge=False)
     for line in find_problems(store) or ["none"]:
         problems.add_row(line)

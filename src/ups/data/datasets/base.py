@@ -11,7 +11,7 @@ from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
 
 Clip = tuple[PoseSequence, dict[str, str]]
-"""A recording and its part in each protocol, "train" or "test"; a protocol that does not use the clip is left out."""
+"""A recording and its split in each protocol, "train" or "test"; a protocol that does not use the clip is left out."""
 
 Shard = tuple[int, int]
 """(i, n), 1 <= i <= n: of what a data set's `read` yields, the i-th and every n-th after it; (1, 1) is everything."""
@@ -72,4 +72,4 @@ class DataSet:
     read_sources: Callable[[Sequence[Source]], Iterator[Clip | DataError]] | None = None
 
 
-PARTS = {"train": 1, "test": 2}
+SPLITS = {"train": 1, "test": 2}

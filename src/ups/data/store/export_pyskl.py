@@ -6,7 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from ups.data.datasets.base import PARTS
+from ups.data.datasets.base import SPLITS
 from ups.data.store.store import Store
 from ups.files import write_whole
 from ups.pose import PoseSequence
@@ -15,16 +15,16 @@ from ups.pose import PoseSequence
 def export_pyskl(store: Store, path: Path | str) -> None:
     """Writes a store as such a pickle, of dicts, lists and arrays only; `pyskl_data_set` reads back every value.
 
-    The format has no third part: what a protocol does not use is in none of its lists. The whole store is held in
+    The format has no third split: what a protocol does not use is in none of its lists. The whole store is held in
     memory meanwhile.
 
     Raises:
         OSError: the file can't be written; an old one stays as it was.
     """
     split = {
-        f"{protocol}_{ending}": [store.ids[i] for i in store.indices(protocol, part)]
+        f"{protocol}_{ending}": [store.ids[i] for i in store.indices(protocol, split)]
         for protocol in store.protocols
-        for part, ending in zip(PARTS, ("train", "val"), strict=True)
+        for split, ending in zip(SPLITS, ("train", "val"), strict=True)
     }
     record = {
         "split": split,

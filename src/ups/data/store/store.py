@@ -30,7 +30,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ups.data.datasets.base import PARTS
+from ups.data.datasets.base import SPLITS
 from ups.errors import DataError
 from ups.files import new_folder
 from ups.pose import PoseSequence, Space
@@ -108,12 +108,12 @@ class StoreWriter:
         return self
 
     def add(self, clip: PoseSequence, splits: dict[str, str], source: int = 0) -> None:
-        """Appends one clip. `splits` gives its part, "train" or "test", in each protocol that uses it; `source` stands
+        """Appends one clip. `splits` gives its split, "train" or "test", in each protocol that uses it; `source` stands
         for the file that it was read from, 0 for none that is known.
 
         Raises:
             DataError: an id twice, empty or of several lines; another skeleton or space than the store's; a label
-                that is no class; an unknown protocol or part; 3D poses missing from a paired store.
+                that is no class; an unknown protocol or split; 3D poses missing from a paired store.
             OSError: the disk is full.
         """
         self._check(clip, splits)
@@ -126,7 +126,7 @@ class StoreWriter:
         except OSError as error:
             raise self._unwritable(error) from error
         facts = (self._rows, clip.persons, clip.frames, clip.label, clip.subject, clip.view, clip.fps, width, height)
-        self._clips.append((*facts, *(PARTS.get(splits.get(p, ""), 0) for p in self.protocols)))
+        self._clips.append((*facts, *(SPLITS.get(splits.get(p, ""), 0) for p in self.protocols)))
         self._sources.append(source)
         self._ids[clip.id] = None
         self._rows += rows
@@ -167,11 +167,11 @@ class StoreWriter:
             raise DataError(f"{clip.id}: label {clip.label} is none of the {len(self.classes)} classes (-1: unknown)")
         if (clip.pose_3d is not None) != self.paired:
             raise DataError(f"{clip.id}: pose_3d is {'needed in' if self.paired else 'not for'} this store")
-        for protocol, part in splits.items():
+        for protocol, split in splits.items():
             if protocol not in self.protocols:
                 raise DataError(f"{clip.id}: unknown protocol {protocol!r}; known: {', '.join(self.protocols)}")
-            if part not in PARTS:
-                raise DataError(f"{clip.id}: part {part!r} of {protocol!r} is not one of {', '.join(PARTS)}")
+            if split not in SPLITS:
+                raise DataError(f"{clip.id}: split {split!r} of {protocol!r} is not one of {', '.join(SPLITS)}")
 
     def _finish(self) -> None:
         """Completes headers and writes columns, names and facts."""
@@ -383,18 +383,20 @@ class Store:
         """(clips,) uint64, what `StoreWriter.add` was told of the files they were read from."""
         return self.columns.get(_SOURCE, np.zeros(len(self), np.uint64))
 
-    def indices(self, protocol: str, part: str) -> np.ndarray:
-        """Numbers of the clips in `part`, "train" or "test", of `protocol`; raises DataError for unknown names."""
+    def indices(self, protocol: str, split: str) -> np.ndarray:
+        """Numbers of the clips in `split`, "train" or "test", of `protocol`; raises DataError for unknown names."""
         if protocol not in self.protocols:
             raise DataError(f"{self.name}: unknown protocol {protocol!r}; known: {', '.join(self.protocols)}")
-        if part not in PARTS:
-            raise DataError(f"{self.name}: part {part!r} is not one of {', '.join(PARTS)}")
-        return np.flatnonzero(self.columns[f"split_{protocol}"] == PARTS[part])
+        if split not in SPLITS:
+            raise DataError(f"{self.name}: split {split!r} is not one of {', '.join(SPLITS)}")
+        return np.flatnonzero(self.columns[f"split_{protocol}"] == SPLITS[split])
 
     def splits(self, index: int) -> dict[str, str]:
         """Part of clip `index` in each protocol that uses it."""
         parts = {protocol: self.columns[f"split_{protocol}"][index] for protocol in self.protocols}
-        return {protocol: name for protocol, part in parts.items() for name, number in PARTS.items() if part == number}
+        return {
+            protocol: name for protocol, split in parts.items() for name, number in SPLITS.items() if split == number
+        }
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
