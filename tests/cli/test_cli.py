@@ -436,10 +436,15 @@ def test_stream_answers_line_by_line(run, capsys, monkeypatch):
     assert np.shape(told[-1]["pose"]["joints"]) == (1, 17, 3) and np.shape(told[-1]["pose"]["spread"]) == (1, 17)
     for line, expected in (
         ("[[1, 2]]", "17, 2"),
-        ("{", "line 1"),
+        ("{", "a list of joints is needed"),
+        ("[" * 100_000, "a list of joints is needed"),
         ('{"joint": []}', "unknown joint"),
         ("null", "null"),
     ):
-        monkeypatch.setattr(sys, "stdin", [line])
-        fails(capsys, arguments, expected)
+        monkeypatch.setattr(sys, "stdin", [lines[0], line, lines[1]])
+        assert main(arguments) == 2
+        out, err = capsys.readouterr()
+        first, wrong, last = (json.loads(answer) for answer in out.splitlines())
+        assert wrong["line"] == 2 and expected in wrong["error"] and expected in err and "line 2" in err
+        assert (first["frame"], last["frame"]) == (0, 1)  # the next line is answered
     fails(capsys, [*arguments, "--every", "0"], "--every 0")

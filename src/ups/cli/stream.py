@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
-from ups.errors import SettingError
+from ups.errors import DataError, SettingError, UpsError
 
 if TYPE_CHECKING:
     from ups.inference.onnx import OnnxPredictor
@@ -23,7 +23,8 @@ class Stream:
     """Read frames from standard input, one line of JSON each, and answer each with a line of JSON.
 
     A frame is its joints, [[x, y], ...] or [[x, y, z], ...], a list of those for several persons, or an object
-    {"joints": ..., "visibility": ...}; null as a coordinate = not seen.
+    {"joints": ..., "visibility": ...}; null as a coordinate = not seen. A line that can't be used is answered with
+    {"line": its number, "error": why}, the next one goes on, and the exit code is 2 in the end.
     """
 
     model: Positional[Path]
@@ -82,10 +83,19 @@ class Stream:
             horizon=self.horizon, stride=self.stride, delay=self.delay,
             lifter=None if self.lifter is None else self._model(self.lifter),
         )  # fmt: skip
+        bad: list[str] = []
         for number, line in enumerate(sys.stdin, 1):
-            if line.strip():
-                online.push(*_frame(line, number))
-                print(json.dumps({"frame": online.frames - 1} | self.answers(online, wanted)), flush=True)
+            if not line.strip():
+                continue
+            try:
+                online.push(*_frame(line))
+                answer = {"frame": online.frames - 1} | self.answers(online, wanted)
+            except UpsError as error:
+                bad.append(f"line {number}: {error}")
+                answer = {"line": number, "error": str(error)}
+            print(json.dumps(answer, allow_nan=False), flush=True)
+        if bad:
+            raise DataError(f"{len(bad)} lines of the input have no answer; the first is {bad[0]}")
 
     def _model(self, folder: Path) -> Predictor | OnnxPredictor:
         from ups.inference.onnx import OnnxPredictor, is_export
@@ -117,7 +127,7 @@ class Stream:
         return told
 
 
-def _frame(line: str, number: int) -> tuple[Any, Any]:
+def _frame(line: str) -> tuple[Any, Any]:
     """Joints and visibility (or None) of a line."""
     import numpy as np
 
@@ -126,13 +136,13 @@ def _frame(line: str, number: int) -> tuple[Any, Any]:
         given = values if isinstance(values, dict) else {"joints": values}
         unknown = sorted(set(given) - {"joints", "visibility"})
         if unknown or "joints" not in given:
-            raise SettingError(f"unknown {', '.join(unknown)}" if unknown else "no joints")
+            raise DataError(f"unknown {', '.join(unknown)}" if unknown else "no joints")
         arrays = [None if given.get(k) is None else np.array(given[k], np.float32) for k in ("joints", "visibility")]
-    except (ValueError, TypeError) as error:
-        raise SettingError(
-            f"line {number} of the input: {error}; a list of joints is needed, each a list of its coordinates, or an object "
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise DataError(
+            f"{error}; a list of joints is needed, each a list of its coordinates, or an object "
             'with "joints" and "visibility"'
         ) from error
     if arrays[0] is None:
-        raise SettingError(f"line {number} of the input: joints are null; give null for each coordinate instead")
+        raise DataError("joints are null; give null for each coordinate instead")
     return arrays[0], arrays[1]
