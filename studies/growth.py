@@ -41,8 +41,8 @@ from ups.model.decoding import decode
 from ups.model.ups import UPS
 from ups.reporting.poses import SERIES
 from ups.runtime.allocator import keep_freed_memory
-from ups.skeleton import H36M_17, KINECT_20, SLOTS, Skeleton
-from ups.skeletons import skeleton_of
+from ups.skeleton import SLOTS, Skeleton
+from ups.skeletons import H36M_17, KINECT_20, skeleton_of
 from ups.tasks import TASKS, get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.task import collate_poses

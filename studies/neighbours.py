@@ -47,7 +47,8 @@ from ups.inference.predictor import Predictor
 from ups.model.decoding import decode
 from ups.runtime.allocator import keep_freed_memory
 from ups.runtime.precision import computes_bfloat16
-from ups.skeleton import H36M_17, KINECT_20, NTU_25, Skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import H36M_17, KINECT_20, NTU_25
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.task import collate_poses

@@ -40,7 +40,7 @@ from ups.evaluation.evaluate import evaluate_task
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.recipes import get_recipe
-from ups.skeleton import NTU_25
+from ups.skeletons import NTU_25
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.task import collate_poses

@@ -34,7 +34,7 @@ from ups.inference.onnx import OnnxPredictor
 from ups.inference.predictor import Predictor
 from ups.inference.streaming import OnlinePredictor
 from ups.pose import PoseSequence
-from ups.skeleton import get_skeleton
+from ups.skeletons import get_skeleton
 
 WARM_UP = 100
 

@@ -17,7 +17,8 @@ from ups.data.store.store import Store, StoreWriter
 from ups.model.ups import UPS, Choice
 from ups.pose import PoseSequence, Space
 from ups.refs import DataSetInfo
-from ups.skeleton import H36M_17, KINECT_20, Skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import H36M_17, KINECT_20
 from ups.tasks import TASKS
 from ups.tasks.task import Task
 from ups.tokens.vocabulary import Vocabulary

@@ -20,8 +20,8 @@ LAYERS = (
     {"files", "skeleton", "cameras"},
     {"refs"},
     {"config"},
-    {"recipes", "pose"},
-    {"skeletons"},
+    {"recipes", "skeletons"},
+    {"pose"},
     {"tokens"},
     {"batch"},
     # data

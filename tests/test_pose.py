@@ -10,7 +10,7 @@ import pytest
 import ups
 from ups.errors import DataError
 from ups.pose import PoseSequence, pose_sequence
-from ups.skeleton import COCO_17, KINECT_20
+from ups.skeletons import COCO_17, KINECT_20
 
 
 def clip(persons: int = 2, frames: int = 3) -> PoseSequence:

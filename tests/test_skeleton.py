@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ups.skeleton import (
-    HUMANEVA_15,
-    KINECT_20,
-    NTU_25,
-    PENN_13,
-    SKELETONS,
-    SLOTS,
-    UTD_20,
-    Skeleton,
-    get_skeleton,
-    mirrored,
-)
+from ups.skeleton import SLOTS, Skeleton, mirrored
+from ups.skeletons import HUMANEVA_15, KINECT_20, NTU_25, PENN_13, SKELETONS, UTD_20, get_skeleton
 
 COUNTS = {
     "kinect-20": 20, "utd-20": 20, "ntu-25": 25, "kard-15": 15, "sbu-15": 15, "humaneva-15": 15, "bandai-21": 21,

@@ -11,7 +11,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from ups.errors import DataError
-from ups.skeleton import Skeleton, get_skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import get_skeleton
 
 Space = Literal["image", "camera", "kinect", "world"]
 """Frames of reference.
@@ -168,7 +169,7 @@ def pose_sequence(
 
     Args:
         joints: (N, J, V) of one person or (M, N, J, V), in the unit and frame of `space`; NaN = not seen.
-        skeleton: a name of `ups.skeleton.SKELETONS`, or a `Skeleton`; says which joint is which.
+        skeleton: a name of `ups.skeletons.SKELETONS`, or a `Skeleton`; says which joint is which.
         space: "image" (pixels), "camera", "kinect" or "world" (metres), see `Space`.
         fps: frames per second.
         visibility: (N, J) or (M, N, J) in 0..1; every joint that is not NaN counts as seen where None.

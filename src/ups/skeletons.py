@@ -1,4 +1,4 @@
-"""Skeletons that users bring: by name, described in a TOML file, or from nothing but the names of their joints."""
+"""The listed skeletons, and those that users bring: by name, in a TOML file, or from the names of their joints alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ups.errors import DataError
-from ups.skeleton import SKELETONS, SLOT_INDEX, SLOTS, Skeleton
+from ups.skeleton import SLOT_INDEX, SLOTS, Skeleton
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -164,3 +164,155 @@ def _load_toml(path: Path) -> dict:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a TOML file ({error})") from error
+
+
+def _skeleton(name: str, joints: str, bones: str, root: tuple[str, ...] = ("pelvis",)) -> Skeleton:
+    """Joints as words ("L" and "R" for sides), bones as "child-parent" words."""
+
+    def full(word: str) -> str:
+        return {"L": "left", "R": "right"}.get(word[0], word[0]) + word[1:] if word[:2] in ("L_", "R_") else word
+
+    names = tuple(full(w) for w in joints.split())
+    parents = [-1] * len(names)
+    for bone in bones.split():
+        child, parent = bone.split("-")
+        sides = ("L_", "R_") if child.startswith("*") else ("",)
+        for side in sides:
+            c, p = (full(w.replace("*", side)) for w in (child, parent))
+            parents[names.index(c)] = names.index(p)
+    return Skeleton(name, names, tuple(parents), root)
+
+
+_ARM4_L = "L_shoulder L_elbow L_wrist L_hand"
+
+
+_ARM4_R = "R_shoulder R_elbow R_wrist R_hand"
+
+
+_LEGS4 = "L_hip L_knee L_ankle L_foot R_hip R_knee R_ankle R_foot"
+
+
+_KINECT_BONES = (
+    "spine-pelvis chest-spine head-chest *shoulder-chest *elbow-*shoulder *wrist-*elbow *hand-*wrist "
+    "*hip-pelvis *knee-*hip *ankle-*knee *foot-*ankle"
+)
+
+
+_LIMBS = "*elbow-*shoulder *wrist-*elbow *knee-*hip *ankle-*knee"
+
+
+KINECT_20 = _skeleton("kinect-20", f"pelvis spine chest head {_ARM4_L} {_ARM4_R} {_LEGS4}", _KINECT_BONES)
+"""Kinect v1: NW-UCLA's order."""
+
+
+UTD_20 = _skeleton("utd-20", f"head chest spine pelvis {_ARM4_L} {_ARM4_R} {_LEGS4}", _KINECT_BONES)
+"""Kinect v1: the same joints as `KINECT_20` in UTD-MHAD's order."""
+
+
+NTU_25 = _skeleton(
+    "ntu-25",
+    f"pelvis spine neck head {_ARM4_L} {_ARM4_R} {_LEGS4} chest L_hand_tip L_thumb R_hand_tip R_thumb",
+    "spine-pelvis chest-spine neck-chest head-neck *shoulder-chest *elbow-*shoulder *wrist-*elbow *hand-*wrist "
+    "*hand_tip-*thumb *thumb-*hand *hip-pelvis *knee-*hip *ankle-*knee *foot-*ankle",
+)
+"""Kinect v2: NTU RGB+D. The data's "spine shoulder" is `chest`."""
+
+
+_NITE_BONES = "neck-spine head-neck *shoulder-neck *elbow-*shoulder *hand-*elbow *hip-spine *knee-*hip *foot-*knee"
+
+
+KARD_15 = _skeleton(
+    "kard-15",
+    "head neck R_shoulder R_elbow R_hand L_shoulder L_elbow L_hand spine R_hip R_knee R_foot L_hip L_knee L_foot",
+    _NITE_BONES,
+    ("left_hip", "right_hip"),
+)
+"""NiTE tracker, KARD's order; the data's "torso" is `spine`."""
+
+
+SBU_15 = _skeleton(
+    "sbu-15",
+    "head neck spine L_shoulder L_elbow L_hand R_shoulder R_elbow R_hand L_hip L_knee L_foot R_hip R_knee R_foot",
+    _NITE_BONES,
+    ("left_hip", "right_hip"),
+)
+"""NiTE tracker, SBU's order; the data's "torso" is `spine`."""
+
+
+HUMANEVA_15 = _skeleton(
+    "humaneva-15",
+    "pelvis chest L_shoulder L_elbow L_wrist R_shoulder R_elbow R_wrist L_hip L_knee L_ankle R_hip R_knee R_ankle head",
+    f"chest-pelvis *shoulder-chest *hip-pelvis head-chest {_LIMBS}",
+)
+
+
+BANDAI_21 = _skeleton(
+    "bandai-21",
+    "pelvis spine chest neck head L_clavicle L_shoulder L_elbow L_wrist R_clavicle R_shoulder R_elbow R_wrist "
+    "L_hip L_knee L_ankle L_foot R_hip R_knee R_ankle R_foot",
+    f"spine-pelvis chest-spine neck-chest head-neck *clavicle-chest *shoulder-*clavicle *hip-pelvis *foot-*ankle "
+    f"{_LIMBS}",
+)
+"""Bandai-Namco motion capture without its ground point and its zero-length end sites."""
+
+
+PENN_13 = _skeleton(
+    "penn-13",
+    "head L_shoulder R_shoulder L_elbow R_elbow L_wrist R_wrist L_hip R_hip L_knee R_knee L_ankle R_ankle",
+    f"L_shoulder-head R_shoulder-head *hip-*shoulder {_LIMBS}",
+    ("left_hip", "right_hip"),
+)
+
+
+OPENPOSE_18 = _skeleton(
+    "openpose-18",
+    "nose neck R_shoulder R_elbow R_wrist L_shoulder L_elbow L_wrist R_hip R_knee R_ankle L_hip L_knee L_ankle "
+    "R_eye L_eye R_ear L_ear",
+    f"nose-neck *shoulder-neck *hip-neck *eye-nose *ear-*eye {_LIMBS}",
+    ("left_hip", "right_hip"),
+)
+
+
+COCO_17 = _skeleton(
+    "coco-17",
+    "nose L_eye R_eye L_ear R_ear L_shoulder R_shoulder L_elbow R_elbow L_wrist R_wrist "
+    "L_hip R_hip L_knee R_knee L_ankle R_ankle",
+    f"*eye-nose *ear-*eye *shoulder-*ear *hip-*shoulder {_LIMBS}",
+    ("left_hip", "right_hip"),
+)
+
+
+H36M_17 = _skeleton(
+    "h36m-17",
+    "pelvis R_hip R_knee R_ankle L_hip L_knee L_ankle spine chest nose head "
+    "L_shoulder L_elbow L_wrist R_shoulder R_elbow R_wrist",
+    f"spine-pelvis chest-spine nose-chest head-nose *shoulder-chest *hip-pelvis {_LIMBS}",
+)
+"""Human3.6M's 17-joint subset; its "neck/nose" joint lies at the face and is `nose`."""
+
+
+MEDIAPIPE_33 = _skeleton(
+    "mediapipe-33",
+    "nose L_eye_inner L_eye L_eye_outer R_eye_inner R_eye R_eye_outer L_ear R_ear L_mouth R_mouth "
+    "L_shoulder R_shoulder L_elbow R_elbow L_wrist R_wrist L_pinky R_pinky L_index R_index L_thumb R_thumb "
+    "L_hip R_hip L_knee R_knee L_ankle R_ankle L_heel R_heel L_foot R_foot",
+    "*eye_inner-nose *eye-*eye_inner *eye_outer-*eye *ear-*eye_outer *mouth-nose *shoulder-*ear *hip-*shoulder "
+    f"*pinky-*wrist *index-*wrist *thumb-*wrist *heel-*ankle *foot-*heel {_LIMBS}",
+    ("left_hip", "right_hip"),
+)
+
+
+SKELETONS: dict[str, Skeleton] = {
+    s.name: s
+    for s in (
+        KINECT_20, UTD_20, NTU_25, KARD_15, SBU_15, HUMANEVA_15, BANDAI_21, PENN_13, OPENPOSE_18, COCO_17, H36M_17,
+        MEDIAPIPE_33,
+    )
+}  # fmt: skip
+
+
+def get_skeleton(name: str) -> Skeleton:
+    """The skeleton called `name`; raises DataError with the known names."""
+    if name not in SKELETONS:
+        raise DataError(f"unknown skeleton {name!r}; known: {', '.join(SKELETONS)}")
+    return SKELETONS[name]

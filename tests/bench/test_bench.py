@@ -31,7 +31,7 @@ from ups.checkpoint.cost import cost, count_flops
 from ups.cli import main
 from ups.inference.predictor import Predictor
 from ups.runtime.precision import computes_bfloat16
-from ups.skeleton import H36M_17, KINECT_20, NTU_25
+from ups.skeletons import H36M_17, KINECT_20, NTU_25
 from ups.tasks import TASKS
 from ups.training.run import Run
 

@@ -21,7 +21,7 @@ from ups.data.store.store import Store, StoreWriter
 from ups.errors import CheckpointError
 from ups.evaluation.evaluate import evaluate
 from ups.inference.predictor import Predictor
-from ups.skeleton import COCO_17, KINECT_20
+from ups.skeletons import COCO_17, KINECT_20
 from ups.training.loop import fine_tune
 
 MODEL = "ups-small"
@@ -69,7 +69,7 @@ def test_several_packed_together_are_the_mean_of_their_weights(tmp_path, capsys)
     for name in mean:
         assert torch.equal(mean[name].to(torch.bfloat16), ((one[name] + two[name]) / 2).to(torch.bfloat16)), name
     for wrong, settings in (
-        ("sizes", {"model": replace(SIZES, bins=64)}),
+        ("architecture", {"model": replace(SIZES, bins=64)}),
         ("tokens", {"classes": ("walk",)}),
         ("routes", {"seed": 3}),
     ):

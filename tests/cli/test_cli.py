@@ -26,7 +26,7 @@ from ups.data.datasets.synthetic import generate_2d
 from ups.data.formats.native import write_file
 from ups.data.store.store import Store
 from ups.recipes import RECIPES
-from ups.skeleton import H36M_17
+from ups.skeletons import H36M_17
 from ups.tasks import TASKS
 from ups.training import loop as training
 

@@ -15,8 +15,8 @@ from ups.data.store.prepare import write_store
 from ups.data.store.store import Store
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import COCO_17, H36M_17, SKELETONS, Skeleton
-from ups.skeletons import find_skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import COCO_17, H36M_17, SKELETONS, find_skeleton
 
 METRES = {  # a standing person, facing +z, y up; his left is +x
     "pelvis": (0, 0.95, 0), "spine": (0, 1.1, 0), "chest": (0, 1.35, 0), "nose": (0, 1.6, 0.1), "head": (0, 1.7, 0),

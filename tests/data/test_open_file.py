@@ -13,8 +13,19 @@ from ups.data.formats.native import write_file
 from ups.data.open_file import KINDS, read_file
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import BANDAI_21, COCO_17, H36M_17, KINECT_20, OPENPOSE_18, SKELETONS, UTD_20, Skeleton
-from ups.skeletons import find_skeleton, read_skeleton, skeleton_of
+from ups.skeleton import Skeleton
+from ups.skeletons import (
+    BANDAI_21,
+    COCO_17,
+    H36M_17,
+    KINECT_20,
+    OPENPOSE_18,
+    SKELETONS,
+    UTD_20,
+    find_skeleton,
+    read_skeleton,
+    skeleton_of,
+)
 
 
 def clip_2d(frames: int = 6, persons: int = 1, seed: int = 0) -> PoseSequence:

@@ -29,7 +29,7 @@ from ups.inference.onnx import OnnxPredictor
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
-from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20
+from ups.skeletons import COCO_17, H36M_17, KINECT_20, UTD_20
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

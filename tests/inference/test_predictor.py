@@ -16,7 +16,8 @@ from ups.errors import CheckpointError, DataError
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
-from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20, Skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import COCO_17, H36M_17, KINECT_20, UTD_20
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from ups.errors import DataError
 from ups.inference.captured import RecordedPredictor
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
-from ups.skeleton import COCO_17, H36M_17, KINECT_20
+from ups.skeletons import COCO_17, H36M_17, KINECT_20
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from ups.batch import Batch
 from ups.checkpoint.io import Trained
 from ups.config import ModelConfig
 from ups.model.decoding import Decoded, decode
-from ups.skeleton import COCO_17, KINECT_20
+from ups.skeletons import COCO_17, KINECT_20
 from ups.tasks import estimate_pose, recognize_3d
 from ups.tasks.task import collate
 from ups.tokens.layout import Layout

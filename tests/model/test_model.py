@@ -15,7 +15,8 @@ from ups.model.attention import softmax
 from ups.model.layers import join_frames
 from ups.model.tokenizer import joint_features
 from ups.pose import PoseSequence
-from ups.skeleton import COCO_17, KINECT_20, SLOTS
+from ups.skeleton import SLOTS
+from ups.skeletons import COCO_17, KINECT_20
 from ups.tasks import estimate_pose, recognize_3d
 from ups.tasks.task import Example, collate, collate_poses
 from ups.tokens.layout import CLASS_POSITION

@@ -14,7 +14,7 @@ from ups.model.encoder import Encoder
 from ups.model.layers import normalise
 from ups.model.routing import Router
 from ups.model.tokenizer import bone_graph
-from ups.skeleton import KINECT_20
+from ups.skeletons import KINECT_20
 from ups.tasks import recognize_3d
 from ups.tasks.task import collate
 from ups.training.loss import sequence_loss

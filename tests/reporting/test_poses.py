@@ -20,7 +20,8 @@ from ups.pose import PoseSequence
 from ups.reporting import charts
 from ups.reporting import html as report
 from ups.reporting import poses as visualise
-from ups.skeleton import H36M_17, SBU_15, SKELETONS, Skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import H36M_17, SBU_15, SKELETONS
 
 SVG = "{http://www.w3.org/2000/svg}"
 

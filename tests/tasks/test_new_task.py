@@ -27,7 +27,7 @@ from ups.inference.export import export
 from ups.inference.onnx import OnnxPredictor
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
-from ups.skeleton import H36M_17
+from ups.skeletons import H36M_17
 from ups.tasks import TASKS
 from ups.tasks.geometry import in_slot_order, root_of
 from ups.tasks.metrics import mpjpe

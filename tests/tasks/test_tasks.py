@@ -11,7 +11,7 @@ from helpers import CLASSES, FRAMES, IMAGE, hidden, mirrored_clip, random_clip, 
 
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import COCO_17, H36M_17, KINECT_20, UTD_20
+from ups.skeletons import COCO_17, H36M_17, KINECT_20, UTD_20
 from ups.tasks import TASKS, anticipate, estimate_pose, get_task, recognize_2d, recognize_3d
 from ups.tasks.geometry import bent, drop_joints, mirrored_label, resample, rotation
 from ups.tasks.task import Example, collate, collate_poses

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ups.model.decoder import schedule
-from ups.skeleton import SKELETONS, SLOT_INDEX, Skeleton
+from ups.skeleton import SLOT_INDEX, Skeleton
+from ups.skeletons import SKELETONS
 from ups.tasks import estimate_pose
 from ups.tokens.layout import CLASS_POSITION, END_POSITION, Layout, class_layout, pose_layout
 from ups.tokens.vocabulary import Vocabulary

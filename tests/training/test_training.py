@@ -21,7 +21,7 @@ from ups.checkpoint.io import Trained, load, load_training
 from ups.config import Config, TaskMix, TrainConfig
 from ups.errors import CheckpointError, SettingError, TrainingError
 from ups.model.ups import Choice
-from ups.skeleton import H36M_17, KINECT_20
+from ups.skeletons import H36M_17, KINECT_20
 from ups.tasks import TASKS, estimate_pose
 from ups.tasks.task import Example, collate
 from ups.tokens.layout import CLASS_POSITION, END_POSITION, Layout

@@ -11,7 +11,8 @@ from ups.checkpoint.io import Trained
 from ups.config import TaskMix
 from ups.errors import SettingError
 from ups.model.ups import UPS
-from ups.skeleton import Skeleton, get_skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import get_skeleton
 
 
 def components(model: UPS) -> dict[str, int]:

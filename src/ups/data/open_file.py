@@ -18,8 +18,8 @@ from ups.data.formats.matlab import load_mat
 from ups.data.formats.native import FPS, read_own
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import BANDAI_21, Skeleton
-from ups.skeletons import find_skeleton, skeleton_of
+from ups.skeleton import Skeleton
+from ups.skeletons import BANDAI_21, find_skeleton, skeleton_of
 
 KINDS = (
     ".npz, .json, .csv: the project's own files, see docs/own_data.md",

@@ -24,7 +24,8 @@ from ups.errors import DataError, SettingError
 from ups.inference.base import Answerer
 from ups.inference.onnx import OnnxPredictor
 from ups.pose import PoseSequence, Space, pose_sequence
-from ups.skeleton import Skeleton, get_skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import get_skeleton
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask, anticipate
 from ups.tasks.pose import estimate_pose

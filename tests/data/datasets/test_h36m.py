@@ -22,7 +22,7 @@ from ups.data.store.prepare import prepare
 from ups.data.store.store import Store
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import COCO_17, H36M_17, HUMANEVA_15
+from ups.skeletons import COCO_17, H36M_17, HUMANEVA_15
 from ups.tasks.pose import estimate_pose
 
 SUBJECTS: tuple[str, ...] = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")

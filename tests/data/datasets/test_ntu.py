@@ -29,7 +29,7 @@ from ups.data.datasets.registry import DATA_SETS
 from ups.data.store.prepare import prepare
 from ups.data.store.store import Store
 from ups.errors import DataError
-from ups.skeleton import NTU_25
+from ups.skeletons import NTU_25
 
 NAME = "S001C002P003R002A013"
 FIRST_ID = 72057594037931101

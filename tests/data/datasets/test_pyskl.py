@@ -18,7 +18,8 @@ from ups.data.store.prepare import write_store
 from ups.data.store.store import Store, StoreWriter
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import COCO_17, KARD_15, NTU_25, PENN_13, Skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import COCO_17, KARD_15, NTU_25, PENN_13
 
 
 def annotation(name: str, frames: int = 4, persons: int = 1, **changes: object) -> dict:

@@ -15,7 +15,7 @@ from ups.data.datasets import bandai_namco, humaneva
 from ups.data.datasets.base import Clip
 from ups.data.formats.safe_pickle import load_object_npz, restricted_loads
 from ups.errors import DataError
-from ups.skeleton import BANDAI_21
+from ups.skeletons import BANDAI_21
 
 ACTIONS = ("Box 1 chunk1", "Walking 1 chunk10", "Walking 1 chunk2")
 

@@ -23,7 +23,7 @@ from ups.data.datasets.synthetic import (
     synthesize,
 )
 from ups.data.datasets.synthetic_motion import Motion, forward_kinematics, make_body, rotation
-from ups.skeleton import H36M_17
+from ups.skeletons import H36M_17
 
 JOINT = {name: i for i, name in enumerate(H36M_17.joints)}
 ROUND = 320  # clips after which every class was performed by every subject

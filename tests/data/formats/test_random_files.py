@@ -30,7 +30,8 @@ from ups.data.formats.native import write_file
 from ups.data.open_file import read_file
 from ups.errors import DataError
 from ups.pose import PoseSequence, Space
-from ups.skeleton import (
+from ups.skeleton import SLOTS, Skeleton
+from ups.skeletons import (
     BANDAI_21,
     COCO_17,
     HUMANEVA_15,
@@ -40,9 +41,7 @@ from ups.skeleton import (
     PENN_13,
     SBU_15,
     SKELETONS,
-    SLOTS,
     UTD_20,
-    Skeleton,
 )
 
 SEEDS = st.integers(0, 2**32 - 1)

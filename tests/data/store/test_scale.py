@@ -26,7 +26,7 @@ from ups.errors import DataError
 from ups.evaluation.evaluate import evaluate_task
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
-from ups.skeleton import KINECT_20, NTU_25
+from ups.skeletons import KINECT_20, NTU_25
 
 MIB = 2**20
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ups.data.store.store import Store, StoreWriter
 from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
-from ups.skeleton import KARD_15, PENN_13, SBU_15
+from ups.skeletons import KARD_15, PENN_13, SBU_15
 
 CLASSES = ("wave", "bow")
 PROTOCOLS = ("xsub", "xview")

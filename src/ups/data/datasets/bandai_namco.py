@@ -18,7 +18,7 @@ from ups.data.formats.bvh import Bvh, read_bvh
 from ups.data.formats.safe_pickle import load_npz
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import BANDAI_21
+from ups.skeletons import BANDAI_21
 
 ARCHIVE = "bandai_namco_15fps.npz"
 CONTENTS = (

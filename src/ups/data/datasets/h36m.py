@@ -28,7 +28,8 @@ from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.safe_pickle import load_object_npz
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import H36M_17, Skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import H36M_17
 
 Extrinsics = tuple[np.ndarray, np.ndarray]
 """Quaternion (4,) w x y z, camera axes -> world axes, and the camera's place (3,) in metres."""
@@ -263,7 +264,7 @@ H36M_ACTIONS = {
 """Class name -> its heading in published tables, in the order of their columns."""
 CLASSES = tuple(H36M_ACTIONS)
 _RENAMED = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}  # as the original recordings call them
-PARTS = {"S1": "train", "S5": "train", "S6": "train", "S7": "train", "S8": "train", "S9": "test", "S11": "test"}
+SPLITS = {"S1": "train", "S5": "train", "S6": "train", "S7": "train", "S8": "train", "S9": "test", "S11": "test"}
 _DAMAGED = ("S11", "Directions")
 """Its first take's video does not match the motion capture; "Directions 1" is sound."""
 
@@ -299,7 +300,7 @@ def read(source: Path, detections: str) -> Iterator[Clip | DataError]:
             continue
         subject, action, clip = item
         if (subject, action) != _DAMAGED:
-            yield clip, {"official": PARTS[subject]}
+            yield clip, {"official": SPLITS[subject]}
 
 
 _TERMS = "Academic use under the licence of Human3.6M; register with its authors."

@@ -14,7 +14,7 @@ from ups.data.datasets import h36m
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.datasets.h36m import Extrinsics, Layout, View, read_videopose3d
 from ups.errors import DataError
-from ups.skeleton import HUMANEVA_15
+from ups.skeletons import HUMANEVA_15
 
 POSES_3D, POSES_2D = "data_3d_humaneva15.npz", "data_2d_humaneva15_gt.npz"
 FPS = 60.0

@@ -16,7 +16,7 @@ from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.archive import members
 from ups.errors import DataError
 from ups.pose import PoseSequence, Space
-from ups.skeleton import KARD_15
+from ups.skeletons import KARD_15
 
 CLASSES = (
     "horizontal arm wave",

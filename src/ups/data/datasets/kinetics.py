@@ -22,7 +22,7 @@ from ups.data.formats.archive import members
 from ups.data.formats.tracking import Track, into_slots, link
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import OPENPOSE_18
+from ups.skeletons import OPENPOSE_18
 
 FOLDER = "kinetics-skeleton"
 CLASSES = tuple(

@@ -26,7 +26,7 @@ from ups.data.datasets.base import Clip, DataSet, Source
 from ups.data.datasets.ntu_denoise import Body, assign_slots, compose, denoise, normalize_view
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import NTU_25
+from ups.skeletons import NTU_25
 
 CLASSES = tuple(Path(__file__).with_name("ntu_classes.txt").read_text(encoding="utf-8").splitlines())
 """A001..A120."""

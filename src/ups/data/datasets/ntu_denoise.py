@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ups.errors import DataError
-from ups.skeleton import NTU_25
+from ups.skeletons import NTU_25
 
 SHORTEST = 11
 """Bodies seen in so few frames, or fewer, are noise (public scripts: `noise_len_thres`)."""

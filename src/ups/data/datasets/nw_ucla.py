@@ -18,7 +18,7 @@ from ups.data.duplicates import copies
 from ups.data.formats.archive import members
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import KINECT_20
+from ups.skeletons import KINECT_20
 
 CLASSES = (
     "pick up with one hand",

@@ -12,7 +12,7 @@ from ups.data.formats.archive import members
 from ups.data.formats.matlab import load_mat
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import PENN_13
+from ups.skeletons import PENN_13
 
 CLASSES = (
     "baseball pitch",

@@ -20,7 +20,8 @@ from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.safe_pickle import restricted_loads
 from ups.errors import DataError
 from ups.pose import PoseSequence, Space
-from ups.skeleton import COCO_17, KINECT_20, NTU_25, OPENPOSE_18, Skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
 
 FPS = 30.0
 """Of both NTU RGB+D and Kinetics; assumed where an annotation does not tell."""

@@ -15,7 +15,7 @@ from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.archive import members
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import SBU_15
+from ups.skeletons import SBU_15
 
 CLASSES = ("approach", "depart", "kick", "push", "shake hands", "hug", "exchange object", "punch")
 FOLDS = {

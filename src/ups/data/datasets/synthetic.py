@@ -17,7 +17,7 @@ from ups.data.datasets.base import Clip, DataSet
 from ups.data.datasets.synthetic_motion import ACTIONS, forward_kinematics, make_body, rotation, stand
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import H36M_17
+from ups.skeletons import H36M_17
 
 CLASSES: tuple[str, ...] = tuple(ACTIONS)
 SUBJECTS = 20

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ups.skeleton import H36M_17
+from ups.skeletons import H36M_17
 
 LEFT, RIGHT = 0, 1
 FLEX, ABDUCT, TWIST, BEND = range(4)

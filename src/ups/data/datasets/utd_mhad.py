@@ -11,7 +11,7 @@ from ups.data.formats.archive import members
 from ups.data.formats.matlab import load_mat
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import UTD_20
+from ups.skeletons import UTD_20
 
 CLASSES = (
     "swipe left",

@@ -17,7 +17,8 @@ import numpy as np
 from ups.data.formats.tracking import into_slots, link
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import COCO_17, OPENPOSE_18, Skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import COCO_17, OPENPOSE_18
 
 MOST_PERSONS = 2
 """Persons kept of a recording: those seen best, over all frames."""

@@ -16,8 +16,8 @@ from ups.data.formats.safe_pickle import load_npz
 from ups.errors import DataError
 from ups.files import write_whole
 from ups.pose import PoseSequence, Space
-from ups.skeleton import SKELETONS, Skeleton
-from ups.skeletons import check_joints, find_skeleton, skeleton_of
+from ups.skeleton import Skeleton
+from ups.skeletons import SKELETONS, check_joints, find_skeleton, skeleton_of
 
 FPS = 30.0
 """Assumed where a file does not tell its frames per second."""
