@@ -108,7 +108,7 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
     """Write a copy of a trained model with weights in bfloat16 and without its training state: half the size or less.
 
     Of several models, what is written is the mean of their weights, with the last one's config. That makes sense for models whose
-    training went on from one another's weights, which lie in one basin of the loss (docs/log.md).
+    training went on from one another's weights, which lie in one basin of the loss (dev/LOG.md).
 
     Raises:
         CheckpointError: no model there.

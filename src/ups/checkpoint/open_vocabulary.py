@@ -14,7 +14,7 @@ from ups.tokens.text_encoders import TextEncoder, get_text_encoder
 from ups.tokens.vocabulary import TokenFeatures, class_features
 
 RIDGE = 0.3
-"""Ridge penalty of a new action's embedding: of 0.02 to 5 the best at predicting known ones from each other (docs/log.md)."""
+"""Ridge penalty of a new action's embedding: of 0.02 to 5 the best at predicting known ones from each other (dev/LOG.md)."""
 
 
 def add_classes(trained: Trained, texts: list[str], encoder: TextEncoder | None = None) -> Trained:

@@ -108,7 +108,7 @@ class Answerer(ABC):
             flip: average with the answer for the mirrored clip.
             stride: frames decoded from each window: 1 = the central one ("center"), the window's length = all of
                 them ("all"); two thirds of the window where None, which costs half a percent of accuracy beside 1
-                (docs/log.md) and encodes every frame one and a half times.
+                (dev/LOG.md) and encodes every frame one and a half times.
             greedy: write each coordinate's most probable bin and read its centre, as the paper does, instead of the
                 expectation over the axis's bins.
             delay: frames of a window after the first one that is decoded from it; the decoded ones stand in the

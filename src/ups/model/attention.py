@@ -11,7 +11,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tenso
     """(..., heads, N, width) queries over (..., heads, L, width) keys and values -> (..., heads, N, width).
 
     `mask` (broadcast to (..., heads, N, L)) is False where a key must not be read. On a CPU two batched matrix products
-    are several times faster in bfloat16 than PyTorch's fused kernel (docs/log.md); elsewhere the fused kernel is used.
+    are several times faster in bfloat16 than PyTorch's fused kernel (dev/LOG.md); elsewhere the fused kernel is used.
     """
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
