@@ -216,7 +216,7 @@ def test_runs_are_named_by_what_tells_them_apart():
     (run,) = variants(two)
     assert run.results() == ["recognize_3d/a:b", "recognize_2d/c:d"], "two files of one model"
     other = record({"recognize_3d/a:b": ACTION}) | {"split": "validation"}
-    assert [v.origin for v in variants([two[0], other])] == ["test, 100 steps", "test, 100 steps, validation part"]
+    assert [v.origin for v in variants([two[0], other])] == ["test, 100 steps", "test, 100 steps, validation split"]
 
 
 def test_measures_are_in_percent_and_millimetres():
