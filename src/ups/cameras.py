@@ -1,4 +1,4 @@
-"""Pinhole cameras: world to camera to pixels, the normalised screen, and synthetic cameras around a person.
+"""Pinhole cameras: world to camera to pixels, and synthetic cameras around a person.
 
 Camera frame: metres, x right, y down, z forward (OpenCV). Quaternions are (w, x, y, z) and turn camera axes into world
 axes, the convention of VideoPose3D. Everything is computed in float64 and returned so.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ups.errors import SettingError
 
@@ -32,26 +33,11 @@ class Camera:
     image_size: tuple[int, int]
 
 
-def rotate(points: np.ndarray, quaternion: np.ndarray) -> np.ndarray:
-    """Points (..., 3) turned by one unit quaternion (4,) w x y z."""
-    points = np.asarray(points, dtype=np.float64)
-    w, axis = float(quaternion[0]), np.asarray(quaternion[1:], dtype=np.float64)
-    twice = 2 * np.cross(axis, points)
-    return points + w * twice + np.cross(axis, twice)
-
-
-def _conjugate(quaternion: np.ndarray) -> np.ndarray:
-    return np.asarray(quaternion, dtype=np.float64) * np.array([1.0, -1.0, -1.0, -1.0])
-
-
 def world_to_camera(points: np.ndarray, orientation: np.ndarray, translation: np.ndarray) -> np.ndarray:
     """World points (..., 3) m in the camera's frame (..., 3) m: q^-1 (X - t)."""
-    return rotate(np.asarray(points, dtype=np.float64) - translation, _conjugate(orientation))
-
-
-def camera_to_world(points: np.ndarray, orientation: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """Camera points (..., 3) m in the world (..., 3) m: q X + t, the inverse of `world_to_camera`."""
-    return rotate(points, orientation) + translation
+    moved = np.asarray(points, dtype=np.float64) - translation
+    turned = Rotation.from_quat(orientation, scalar_first=True).apply(moved.reshape(-1, 3), inverse=True)
+    return turned.reshape(moved.shape)
 
 
 def project(points: np.ndarray, focal: tuple[float, float], centre: tuple[float, float]) -> np.ndarray:
@@ -65,16 +51,6 @@ def project(points: np.ndarray, focal: tuple[float, float], centre: tuple[float,
     if nearest <= 0:
         raise SettingError(f"a point lies at depth {nearest:.3f} m; only points before the camera (z > 0) have a pixel")
     return points[..., :2] / points[..., 2:] * np.asarray(focal) + np.asarray(centre)
-
-
-def normalize_screen(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Pixels (..., 2) so that 0..width becomes -1..1 and the aspect ratio stays: x/w*2 - (1, h/w)."""
-    return np.asarray(pixels) / width * 2 - np.array([1.0, height / width])
-
-
-def screen_to_pixels(screen: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The inverse of `normalize_screen`."""
-    return (np.asarray(screen) + np.array([1.0, height / width])) * width / 2
 
 
 def view(points: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
@@ -110,8 +86,9 @@ def random_camera(rng: np.random.Generator, points: np.ndarray, image_size: tupl
     place = middle + distance * towards
     place[1] = low[1] + height
     pitch = np.arctan2(middle[1] - place[1], distance)
-    turns = (_about("y", azimuth), _about("x", np.pi + pitch), _about("z", roll))  # pi: camera y points down
-    return Camera(_product(*turns), place, (focal, focal), (image_size[0] / 2, image_size[1] / 2), image_size)
+    turn = Rotation.from_euler("YXZ", [azimuth, np.pi + pitch, roll])  # pi: camera y points down
+    orientation = turn.as_quat(scalar_first=True)
+    return Camera(orientation, place, (focal, focal), (image_size[0] / 2, image_size[1] / 2), image_size)
 
 
 def fixed_camera(index: int, points: np.ndarray, image_size: tuple[int, int] = (1000, 1000)) -> Camera:
@@ -121,19 +98,3 @@ def fixed_camera(index: int, points: np.ndarray, image_size: tuple[int, int] = (
 
 _TEST_CAMERAS = 20_240_601
 """Seed of `fixed_camera`; another value is another benchmark."""
-
-
-def _about(axis: str, angle: float) -> np.ndarray:
-    """Quaternion (4,) of a turn by `angle` radians about one axis."""
-    quaternion = np.zeros(4)
-    quaternion[0], quaternion["xyz".index(axis) + 1] = np.cos(angle / 2), np.sin(angle / 2)
-    return quaternion
-
-
-def _product(*quaternions: np.ndarray) -> np.ndarray:
-    """Quaternion (4,) that turns by the last one first."""
-    result = quaternions[0]
-    for q in quaternions[1:]:
-        w = result[0] * q[0] - result[1:] @ q[1:]
-        result = np.array([w, *(result[0] * q[1:] + q[0] * result[1:] + np.cross(result[1:], q[1:]))])
-    return result

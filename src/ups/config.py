@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
+
+import dacite
 
 from ups.errors import SettingError
 from ups.refs import DataRef
@@ -166,23 +167,23 @@ def to_dict(config) -> dict:
 
 
 def from_dict(kind: type, values: dict):
-    """The inverse of `to_dict` for the dataclass `kind`.
+    """The inverse of `to_dict` for the dataclass `kind`, which is `Config` or what it holds.
 
     Raises:
-        SettingError: a key that `kind` does not have, named together with the known ones.
+        SettingError: a key that a dataclass does not have, named together with the known ones; a value that is missing
+            or of another type.
     """
-    hints = typing.get_type_hints(kind)
+    hooks = {each: partial(_only_known, each) for each in (ModelConfig, TaskMix, TrainConfig)}
+    try:
+        return dacite.from_dict(kind, _only_known(kind, values), dacite.Config(type_hooks=hooks, cast=[tuple]))
+    except (dacite.DaciteError, TypeError) as error:
+        raise SettingError(f"{kind.__name__}: {error}") from error
+
+
+def _only_known(kind: type, values: dict) -> dict:
+    """The values, none of which is without a field in `kind`."""
     known = {f.name for f in dataclasses.fields(kind)}
     unknown = set(values) - known
     if unknown:
         raise SettingError(f"{kind.__name__} has no field {sorted(unknown)}; it has {sorted(known)}")
-    return kind(**{key: _restore(hints[key], value) for key, value in values.items()})
-
-
-def _restore(hint, value):
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return from_dict(hint, value)
-    if typing.get_origin(hint) is tuple and not isinstance(hint, types.UnionType):
-        inner = typing.get_args(hint)[0]
-        return tuple(_restore(inner, v) for v in value)
-    return value
+    return values

@@ -224,7 +224,7 @@ def test_poses_survive_tokens_within_half_a_bin(skeleton):
     decoded = len(skeleton) - (len(skeleton.root) == 1)  # the pelvis is the origin, hips are decoded
     assert tokens.shape == (2 * FRAMES, 3 * decoded + 1) and len(layout.positions) == tokens.shape[1]
     assert all(token in allowed for row in tokens for token, allowed in zip(row, layout.allowed, strict=True))
-    metres = VOCABULARY.dequantize(tokens[:, :-1].reshape(len(tokens), -1, 3)).reshape(len(tokens), -1)
+    metres = VOCABULARY.token_values[tokens[:, :-1]]
     assert example.target is not None
     target = example.target.reshape(-1, len(skeleton), 3)
     assert np.abs(target).max() < VOCABULARY.high

@@ -1,15 +1,18 @@
-"""A document of texts, tables and charts, written as Markdown and as one self-contained HTML page from one source."""
+"""A document of texts, tables and charts, written as Markdown and as one self-contained HTML page from one source.
+
+Each form has its template (blocks.html and page.html, report.md) that renders the same blocks, so nothing has to turn
+Markdown into HTML.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from ups.errors import SettingError
 from ups.files import write_whole
-from ups.reporting.html import figure, html_table, markdown_table, write_page
+from ups.reporting.html import blocks, render, write_page
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A table, see `ups.reporting.html.markdown_table`; None is shown as "–"."""
+    """A table; numeric columns are right-aligned, None is shown as "–"."""
 
     header: Sequence[object]
     rows: Sequence[Sequence[object]]
@@ -71,48 +74,19 @@ def write_document(folder: Path, title: str, sections: Sequence[Section]) -> Pat
         OSError: a file can't be written; none is left half-written.
         SettingError: two charts of one name, or a table with rows of another length than its header.
     """
-    charts = [block for _, blocks in sections for block in blocks if isinstance(block, Chart)]
+    charts = [block for _, content in sections for block in content if isinstance(block, Chart)]
     names = [chart.name for chart in charts]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SettingError(f"several charts are called {', '.join(twice)}; each needs a name of its own")
-    text = f"# {title}\n\n" + "\n".join(_markdown(heading, blocks) for heading, blocks in sections)
-    html = [(heading, "".join(map(_html, blocks))) for heading, blocks in sections]
+    named = [(heading, [(type(block).__name__, block) for block in content]) for heading, content in sections]
+    text = render("report.md", title=title, sections=named).rstrip() + "\n"
+    draw = blocks().block
+    html = [(heading, "".join(draw(kind, block) for kind, block in content)) for heading, content in named]
     for chart in charts:
         write_whole(folder / "figures" / f"{chart.name}.svg", _standalone(chart.svg).encode())
     write_whole(folder / "report.md", text.encode())
     write_page(folder / "index.html", title, html)
     return folder / "index.html"
-
-
-def _html(block: Block) -> str:
-    match block:
-        case Heading(text):
-            return f"<h3>{escape(text)}</h3>\n"
-        case Text(text):
-            return f"<p>{escape(text)}</p>\n"
-        case Code(text):
-            return f"<pre>{escape(text)}</pre>\n"
-        case Table(header, rows):
-            return html_table(header, rows)
-        case Chart(_, svg, caption):
-            return figure(svg, caption)
-
-
-def _markdown(heading: str, blocks: Sequence[Block]) -> str:
-    parts = [f"## {heading}\n"] if heading else []
-    for block in blocks:
-        match block:
-            case Heading(text):
-                parts.append(f"### {text}\n")
-            case Text(text):
-                parts.append(f"{text}\n")
-            case Code(text):
-                parts.append("".join(f"    {line}\n" for line in text.splitlines()))
-            case Table(header, rows):
-                parts.append(markdown_table(header, rows))
-            case Chart(name, _, caption):
-                parts.append(f"![{caption}](figures/{name}.svg)\n\n*{caption}*\n")
-    return "\n".join(parts)
 
 
 def _standalone(svg: str) -> str:

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,7 @@ from ups.errors import DataError, SettingError
 from ups.files import write_whole
 from ups.pose import PoseSequence, Space
 from ups.reporting.charts import SERIES
+from ups.reporting.html import render
 from ups.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def skeleton_animation(
         "yaw": round(float(np.radians(30)) - _facing(next(iter(upright.values())), skeleton), 3),
     }
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    return _ANIMATION.substitute(id=element_id, last=shape[0] - 1, data=text, left=LEFT, right=RIGHT)
+    return render("animation.html", id=element_id, last=shape[0] - 1, data=text, left=LEFT, right=RIGHT)
 
 
 def _colour(joint: str) -> str:
@@ -276,138 +276,3 @@ def _save(figure: Figure, path: str | Path, title: str) -> None:
     file = io.BytesIO()
     figure.savefig(file, format="png")
     write_whole(path, file.getvalue())
-
-
-_ANIMATION = Template("""<div id="$id" class="skeleton-animation" style="max-width:100%">
-<canvas style="display:block;width:100%;height:340px;touch-action:pan-y;cursor:grab" role="img"
- aria-label="Animated stick figures; drag to turn"></canvas>
-<div style="display:flex;gap:0.75rem;align-items:center;flex-wrap:wrap;font-size:0.9rem">
-<button type="button" style="min-width:4.5rem;font:inherit;padding:0.2rem 0.6rem">Play</button>
-<input type="range" min="0" max="$last" value="0" step="1" aria-label="Frame" style="flex:1 1 8rem">
-<span><span style="color:$left">●</span> left <span style="color:$right">●</span> right</span>
-<output style="min-width:4rem;text-align:right;font-variant-numeric:tabular-nums"></output>
-</div>
-<script>
-(() => {
-  const data = $data;
-  const box = document.getElementById("$id");
-  const [canvas, button, slider, output] = ["canvas", "button", "input", "output"].map((s) => box.querySelector(s));
-  const context = canvas.getContext("2d");
-  const size = data.joints * 3, frames = data.poses[0].length / size;
-  let yaw = data.yaw, pitch = 0.14, frame = 0, playing = false, since = 0;
-
-  // The poses' reach from the vertical axis through the root and their height keep everything inside at any angle.
-  let reach = 1, low = Infinity, high = -Infinity;
-  for (const pose of data.poses) {
-    for (let i = 0; i < pose.length; i += 3) {
-      reach = Math.max(reach, Math.hypot(pose[i], pose[i + 2]));
-      low = Math.min(low, pose[i + 1]);
-      high = Math.max(high, pose[i + 1]);
-    }
-  }
-  const middle = (low + high) / 2;
-
-  function draw() {
-    const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
-    if (!width || !height) return;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.lineCap = "round";
-    const ink = getComputedStyle(canvas).color, cell = width / data.poses.length;
-    const tall = (high - low) * Math.cos(pitch) + 2 * reach * Math.abs(Math.sin(pitch));
-    const scale = Math.min((cell - 24) / (2 * reach), (height - 56) / Math.max(tall, 1));
-    const [cy, sy, cp, sp] = [Math.cos(yaw), Math.sin(yaw), Math.cos(pitch), Math.sin(pitch)];
-    data.poses.forEach((pose, index) => {
-      const left = cell * (index + 0.5), top = 28 + (height - 28) / 2;
-      const project = (x, y, z) => {
-        const side = x * cy + z * sy, depth = z * cy - x * sy, up = y - middle;
-        return [left + scale * side, top - scale * (up * cp - depth * sp), depth * cp + up * sp];
-      };
-      const line = (a, b) => {
-        context.beginPath();
-        context.moveTo(a[0], a[1]);
-        context.lineTo(b[0], b[1]);
-        context.stroke();
-      };
-      context.strokeStyle = ink;
-      context.globalAlpha = 0.15;
-      context.lineWidth = 1;
-      for (let i = -2; i <= 2; i++) {
-        const at = i * reach / 2 * 0.7, end = reach * 0.7;
-        line(project(at, low, -end), project(at, low, end));
-        line(project(-end, low, at), project(end, low, at));
-      }
-      context.globalAlpha = 1;
-      const points = [];
-      for (let j = 0; j < data.joints; j++) {
-        const i = frame * size + j * 3;
-        points.push(project(pose[i], pose[i + 1], pose[i + 2]));
-      }
-      const bones = data.bones.slice().sort(
-        (a, b) => points[a[0]][2] + points[a[1]][2] - points[b[0]][2] - points[b[1]][2]
-      );
-      for (const [child, parent] of bones) {
-        context.strokeStyle = context.fillStyle = data.colours[child];
-        context.lineWidth = 4;
-        line(points[child], points[parent]);
-        context.beginPath();
-        context.arc(points[child][0], points[child][1], 3.5, 0, 2 * Math.PI);
-        context.fill();
-      }
-      context.fillStyle = ink;
-      context.font = "600 14px system-ui, sans-serif";
-      context.textAlign = "center";
-      context.fillText(data.names[index], left, 18, cell - 8);
-    });
-    slider.value = frame;
-    output.textContent = (frame / data.fps).toFixed(2) + " s";
-  }
-
-  function tick(now) {
-    if (!playing) return;
-    const next = Math.floor((now - since) * data.fps / 1000) % frames;
-    if (next !== frame && next >= 0) {
-      frame = next;
-      draw();
-    }
-    requestAnimationFrame(tick);
-  }
-
-  function play(on) {
-    if (on === playing) return;
-    playing = on;
-    button.textContent = on ? "Pause" : "Play";
-    if (on) {
-      since = performance.now() - frame * 1000 / data.fps;
-      requestAnimationFrame(tick);
-    }
-  }
-
-  button.addEventListener("click", () => play(!playing));
-  slider.addEventListener("input", () => {
-    play(false);
-    frame = Number(slider.value);
-    draw();
-  });
-  let held = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    held = [event.clientX, event.clientY];
-    canvas.setPointerCapture(event.pointerId);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!held) return;
-    yaw += (event.clientX - held[0]) * 0.01;
-    pitch = Math.max(-1.4, Math.min(1.4, pitch + (event.clientY - held[1]) * 0.01));
-    held = [event.clientX, event.clientY];
-    draw();
-  });
-  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => { held = null; });
-  new ResizeObserver(draw).observe(canvas);
-  draw();
-  play(frames > 1 && !matchMedia("(prefers-reduced-motion: reduce)").matches);
-})();
-</script>
-</div>
-""")

@@ -119,7 +119,6 @@ class ActionTask:
         self, clip: PoseSequence, classes: tuple[str, ...], frames: int, targets: int, rng: np.random.Generator
     ) -> Example:
         """See `Task`; `targets` does not apply."""
-        del targets
         if clip.label < 0:
             raise DataError(f"{clip.id}: has no action to learn; leave it out of the training split")
         a = self.planar if clip.space == "image" else self.augmentation

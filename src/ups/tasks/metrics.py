@@ -1,6 +1,6 @@
 """What results are worth: accuracy of actions, error of poses, and how far a confidence can be trusted.
 
-Pure numpy functions. They check shapes instead of broadcasting: a mean over wrongly paired arrays looks plausible.
+Pure functions of arrays. They check shapes instead of broadcasting: a mean over wrongly paired arrays looks plausible.
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ def area_under_curve(ratios: ArrayLike, accuracies: ArrayLike) -> float:
         raise DataError(f"ratios {x.shape} and accuracies {y.shape}; at least two of each are needed")
     if (np.diff(x) <= 0).any():
         raise DataError(f"ratios {x.tolist()} don't rise; sort them and drop repeated ones")
-    return float(((y[1:] + y[:-1]) / 2 * np.diff(x)).sum() / (x[-1] - x[0]))
+    from scipy.integrate import trapezoid
+
+    return float(trapezoid(y, x) / (x[-1] - x[0]))
 
 
 def expected_calibration_error(probabilities: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
@@ -208,9 +210,9 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
         raise DataError("values to correlate are NaN; drop these pairs first")
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    return float(np.corrcoef(rankdata(x), rankdata(y))[0, 1])
+    return float(np.asarray(spearmanr(x, y))[0])
 
 
 def _paired_poses(predicted: ArrayLike, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

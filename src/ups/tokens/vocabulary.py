@@ -4,7 +4,7 @@ Token ids lie in one row, so that class names, and only they, can be added at th
 
     [ X bins | Y bins | Z bins | end-of-task tokens | class names ]
 
-`quantize` and `dequantize` map metres to the bins and back; `prompts` gives the text of every token (paper, 3.2).
+`quantize` maps metres to the bins, `token_values` maps the bins back; `prompts` gives the text of every token (paper, 3.2).
 """
 
 from __future__ import annotations
@@ -176,25 +176,6 @@ class Vocabulary:
         """Metres of any one axis -> number of the bin (0 .. bins - 1), int64; outside the range the nearest one."""
         bins = np.floor((np.clip(values, self.low, self.high) - self.low) / self.bin_width)
         return np.clip(bins, 0, self.bins - 1).astype(np.int64)
-
-    def dequantize(self, tokens: np.ndarray) -> np.ndarray:
-        """Coordinate tokens (..., 3) -> float32 centres of their bins (..., 3), metres.
-
-        Raises:
-            SettingError: the last axis isn't 3, or a token isn't a bin of its axis.
-        """
-        bins = _triples(tokens).astype(np.int64) - self._axis_starts
-        if bins.size and (bins.min() < 0 or bins.max() >= self.bins):
-            raise SettingError(
-                f"tokens {np.asarray(tokens)[((bins < 0) | (bins >= self.bins)).any(-1)][0]} aren't an x, y and z "
-                f"coordinate; their ranges are {self.ranges()[:3]}"
-            )
-        return self.bin_centres[bins]
-
-    def saturated(self, coordinates: np.ndarray) -> np.ndarray:
-        """Which coordinates (..., 3), metres, lie outside the range, as a bool mask (..., 3)."""
-        values = _triples(coordinates)
-        return (values < self.low) | (values > self.high)
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values; `from_dict` reads them back."""

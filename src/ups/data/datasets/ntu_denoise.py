@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ups.errors import DataError
 from ups.skeletons import NTU_25
@@ -165,13 +166,6 @@ def normalize_view(joints: np.ndarray, visibility: np.ndarray) -> np.ndarray:
 
 def _rotation(direction: np.ndarray, target: np.ndarray) -> np.ndarray:
     """(3, 3): turns `direction` (3), by the shortest way, to point along the unit vector `target`."""
-    length = np.linalg.norm(direction)
-    if length == 0:
+    if not direction.any():
         return np.eye(3)
-    axis, cosine = np.cross(direction / length, target), direction @ target / length
-    if cosine < -1 + 1e-12:  # opposite: half a turn about any axis across
-        across = np.eye(3)[np.argmin(np.abs(target))]
-        return 2 * np.outer(across, across) - np.eye(3)
-    x, y, z = axis
-    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + skew + skew @ skew / (1 + cosine)
+    return Rotation.align_vectors(target[None], direction[None])[0].as_matrix()

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ups.errors import DataError
 
@@ -166,14 +167,17 @@ def _forward(joints: list[_Joint], values: np.ndarray) -> np.ndarray:
     column = 0
     for j, joint in enumerate(joints):
         place = np.tile(np.asarray(joint.offset), (frames, 1))  # (N, 3)
-        turn = np.tile(np.eye(3), (frames, 1, 1))
-        for channel in joint.channels:
-            axis = "XYZ".index(channel[0])
+        own = values[:, column : column + len(joint.channels)]
+        column += len(joint.channels)
+        for channel, value in zip(joint.channels, own.T, strict=True):
             if channel.endswith("position"):
-                place[:, axis] = values[:, column]
-            else:
-                turn = turn @ _about(axis, np.deg2rad(values[:, column]))
-            column += 1
+                place[:, "XYZ".index(channel[0])] = value
+        turns = [i for i, channel in enumerate(joint.channels) if channel.endswith("rotation")]
+        if turns:
+            axes = "".join(joint.channels[i][0] for i in turns)  # upper case: each about the axes turned so far
+            turn = Rotation.from_euler(axes, own[:, turns], degrees=True).as_matrix()
+        else:
+            turn = np.tile(np.eye(3), (frames, 1, 1))
         if joint.parent >= 0:
             above = rotations[joint.parent]
             place = positions[:, joint.parent] + np.einsum("nij,nj->ni", above, place)
@@ -181,14 +185,3 @@ def _forward(joints: list[_Joint], values: np.ndarray) -> np.ndarray:
         positions[:, j] = place
         rotations.append(turn)
     return positions
-
-
-def _about(axis: int, angles: np.ndarray) -> np.ndarray:
-    """Rotation matrices (N, 3, 3) about one axis by angles (N,) in radians."""
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    matrices = np.zeros((len(angles), 3, 3))
-    matrices[:, axis, axis] = 1
-    matrices[:, i, i] = matrices[:, j, j] = np.cos(angles)
-    matrices[:, j, i] = np.sin(angles)
-    matrices[:, i, j] = -np.sin(angles)
-    return matrices
