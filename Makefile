@@ -3,17 +3,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test clean
+.PHONY: quickstart test lint types docs clean
 
 # A small model trained and tried on generated motion, without any download of data; results in ./quickstart.
 quickstart: $(VENV)/installed
 	$(BIN)/ups quickstart --output quickstart
 
-test: $(VENV)/installed-test
+test: lint types
+	$(BIN)/pytest -q
+
+lint: $(VENV)/installed-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: $(VENV)/installed-test
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/pytest -q
+
+# Width and links of Markdown, and that the commands and snippets of README and docs are right.
+docs: $(VENV)/installed-test
+	$(BIN)/pytest -q tests/docs
 
 clean:
 	rm -rf $(VENV)

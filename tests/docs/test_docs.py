@@ -1,0 +1,98 @@
+"""README and docs: lines, links, Python snippets and commands are right."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tyro
+
+from ups import pose_sequence
+from ups.cli import Command
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    if not name.startswith("src/ups/reporting/")  # a template
+)
+SNIPPETS = {
+    str(page.relative_to(ROOT)): found
+    for page in PAGES
+    if (found := re.findall(r"(?ms)^```python\n(.*?)^```", page.read_text(encoding="utf-8")))
+}
+"""Page -> its Python snippets, each of which may use what those before it made."""
+NEED_MORE = {
+    "docs/streaming.md": "a camera",
+    "docs/export.md": "exported files",
+    "docs/performance.md": "a trained model",
+    "docs/scale.md": "a trained model",
+}
+"""Pages whose snippets are compiled only, since they read what a page can't bring: what that is."""
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """(page, arguments) of every `ups` command in an indented block."""
+    for page in PAGES:
+        if page.parts[-2:] == ("dev", "LOG.md") or "results" in page.parts:
+            continue  # history: as it was run
+        text = re.sub(r"\\\n\s+", " ", page.read_text(encoding="utf-8"))
+        for line in re.findall(r"(?m)^    +(?:[\w./]+ \| |\.venv/bin/|[A-Z_]+=\S* )*ups (.*)$", text):
+            words = shlex.split(line.replace("$f", "1").replace("[OPTIONS]", ""), comments=True)
+            if "|" in words:
+                words = words[: words.index("|")]
+            yield str(page.relative_to(ROOT)), words
+
+
+COMMANDS = list(commands())
+
+
+def test_there_is_something_to_check():
+    assert len(PAGES) > 10 and len(SNIPPETS) > 3 and len(COMMANDS) > 40
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_line_is_too_wide_and_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    wide = [i for i, line in enumerate(text.splitlines(), 1) if len(line.encode()) > 120]
+    assert not wide, f"{page.name}: lines {wide[:5]} are wider than 120 characters"
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target} is not there"
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
+@pytest.mark.parametrize("name", SNIPPETS)
+def test_snippets_run(name, tmp_path, monkeypatch):
+    code = compile("\n".join(SNIPPETS[name]), name, "exec")
+    if name in NEED_MORE:
+        return
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    walk = np.cumsum(rng.normal(0, 3, (40, 17, 2)), 0) + rng.uniform(400, 600, (17, 2))
+    np.save("keypoints.npy", walk)
+    clip = pose_sequence(walk, "coco-17", space="image", fps=30, image_size=(1000, 1000), id="walk")
+    landmarks = [SimpleNamespace(x=0.1 + i / 50, y=0.2 + i / 60, visibility=0.9) for i in range(33)]
+    results = [SimpleNamespace(pose_landmarks=found) for found in ([landmarks], [])]  # nobody in the second frame
+    exec(code, {"__name__": "snippet", "clip": clip, "results": results})
+
+
+@pytest.mark.parametrize(("page", "arguments"), COMMANDS, ids=[f"{page}: {' '.join(a)[:60]}" for page, a in COMMANDS])
+def test_commands_are_understood(page, arguments, capsys):
+    config = (tyro.conf.CascadeSubcommandArgs, tyro.conf.DisallowNone)
+    try:
+        tyro.cli(Command, prog="ups", args=arguments, config=config)  # pyright: ignore
+    except SystemExit as ended:
+        assert ended.code == 0, f"{page}: ups {' '.join(arguments)}\n{capsys.readouterr().err}"
