@@ -6,6 +6,7 @@ Pure functions of arrays. They check shapes instead of broadcasting: a mean over
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -212,8 +213,8 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
         return float("nan")
     from scipy.stats import spearmanr
 
-    correlation, _ = spearmanr(x, y)
-    return float(correlation)
+    result: Any = spearmanr(x, y)  # pyright doesn't see its fields
+    return float(result.statistic)
 
 
 def _paired_poses(predicted: ArrayLike, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
