@@ -41,7 +41,7 @@ from ups.checkpoint.cost import cost, count_flops
 from ups.checkpoint.create import load_or_build
 from ups.checkpoint.io import Trained
 from ups.cli.show import show
-from ups.config import Products
+from ups.config import ComputePrecision
 from ups.files import write_whole
 from ups.inference.predictor import Predictor
 from ups.model.decoding import decode
@@ -53,10 +53,10 @@ from ups.tasks import get_task
 from ups.tasks.action import ActionTask
 from ups.tasks.task import collate_poses
 
-PRECISIONS: dict[str, Products] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+PRECISIONS: dict[str, ComputePrecision] = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 RECEPTIVE_FIELD = 3**5
 """Frames that VideoPose3D's model sees of a sequence to tell one."""
-Answer = Callable[[Products], object]
+Answer = Callable[[ComputePrecision], object]
 """Computes once, in the precision it is given."""
 
 
@@ -111,7 +111,7 @@ def neighbour(name: str, model: torch.nn.Module, shape: tuple[int, ...], device:
     model.to(device).eval().requires_grad_(False)
     x = torch.randn(shape, device=device)
 
-    def answer(precision: Products) -> object:
+    def answer(precision: ComputePrecision) -> object:
         with inference(precision, device):
             return model(x).float()
 
@@ -133,12 +133,12 @@ def our_recognition(
     poses, _ = collate_poses([task.example(clip, frames) for clip in clips], skeleton.sorted_by_slot())
     poses, layout = poses.to(one.device), task.layout(trained.vocabulary, poses.skeleton, names)
 
-    def model_only(precision: Products) -> object:
+    def model_only(precision: ComputePrecision) -> object:
         with inference(precision, one.device):
             memory, mask = one.model.memory(task.name, poses, layout, None)
             return decode(one.model, task.name, memory, mask, layout, one.values).first
 
-    def from_poses(precision: Products) -> object:
+    def from_poses(precision: ComputePrecision) -> object:
         return predictors[precision].class_scores(task.name, clips, names, batch)
 
     parameters = cost(shaped, task.name, frames, skeleton).parameters
@@ -157,7 +157,7 @@ def our_lifting(trained: Trained, skeleton: Skeleton, frames: int) -> Contender:
     clip = random_clip(task, skeleton, frames, 1, -1, np.random.default_rng(0))
     predictors = {precision: Predictor(shaped, precision) for precision in PRECISIONS.values()}
 
-    def answer(precision: Products) -> object:
+    def answer(precision: ComputePrecision) -> object:
         return predictors[precision].lift(clip, flip=False)
 
     parameters = cost(shaped, task, window, skeleton).parameters

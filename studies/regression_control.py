@@ -30,7 +30,7 @@ from ups.inference.predictor import Predictor
 from ups.model.decoding import Decoded
 from ups.model.ups import UPS
 from ups.recipes import RECIPES, get_recipe, seeded, separate, shorter
-from ups.runtime.precision import settled
+from ups.runtime.precision import resolve_precision
 from ups.tokens.layout import CLASS_POSITION, Layout
 from ups.training.batches import open_stores, streams_of
 from ups.training.loop import train
@@ -80,7 +80,7 @@ def train_regressor(trained: Trained, stores: dict[str, Store]) -> Regressor:
     model = Regressor(trained.model).train()
     groups = parameter_groups(model, config)  # pyright: ignore[reportArgumentType]
     optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=True)
-    bfloat16 = settled(config.precision, torch.device("cpu")) == "bf16-mixed"
+    bfloat16 = resolve_precision(config.precision, torch.device("cpu")) == "bf16-mixed"
     average = Average(model, config.ema)  # pyright: ignore[reportArgumentType]
     centres = torch.from_numpy(trained.vocabulary.bin_centres).tile(3)
     for step, batch in enumerate(prefetch(streams_of(trained, stores), 0, config.workers)):

@@ -5,6 +5,7 @@ from ups import OnlinePredictor, Predictor, pose_sequence
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,23 +17,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["OnlinePredictor", "OnnxPredictor", "PoseSequence", "Predictor", "pose_sequence"]
 
+_HOME = {
+    "OnlinePredictor": "ups.inference.streaming",
+    "OnnxPredictor": "ups.inference.onnx",
+    "PoseSequence": "ups.pose",
+    "Predictor": "ups.inference.predictor",
+    "pose_sequence": "ups.pose",
+}
+"""Public name -> its module, imported when the name is first used: `import ups` alone loads neither numpy nor torch."""
+
 
 def __getattr__(name: str) -> object:
-    """The public names, imported when they are first used: `import ups` alone loads neither numpy nor torch."""
-    if name == "Predictor":
-        from ups.inference.predictor import Predictor
-
-        return Predictor
-    if name == "OnlinePredictor":
-        from ups.inference.streaming import OnlinePredictor
-
-        return OnlinePredictor
-    if name == "OnnxPredictor":
-        from ups.inference.onnx import OnnxPredictor
-
-        return OnnxPredictor
-    if name in ("PoseSequence", "pose_sequence"):
-        from ups import pose
-
-        return getattr(pose, name)
-    raise AttributeError(f"module 'ups' has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'ups' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -14,10 +14,10 @@ from ups.refs import DataRef
 
 Decoding = Literal["token", "joint", "level"]
 """How many tokens the decoder writes at a step, see `ups.model.decoder.schedule`."""
-Products = Literal["bf16-mixed", "32-true"]
+ComputePrecision = Literal["bf16-mixed", "32-true"]
 """Number format of matrix products: bfloat16, or float32 as everything else."""
 Precision = Literal["auto", "bf16-mixed", "32-true"]
-"""The same, or auto: see `ups.runtime.precision.settled`."""
+"""The same, or auto: see `ups.runtime.precision.resolve_precision`."""
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def test_a_model_can_be_measured_at_another_shape():
     assert shaped.model is trained.model
     predictor = Predictor(shaped)
     clip = random_clip("recognize_3d", KINECT_20, 5, 1, 0, np.random.default_rng(0))
-    assert predictor.frames_of("recognize_3d") == 9 and predictor.familiar("recognize_3d", clip) is clip
+    assert predictor.frames_of("recognize_3d") == 9 and predictor.drop_untrained_joints("recognize_3d", clip) is clip
     assert predictor.class_scores("recognize_3d", [clip], classes).shape == (1, 2)
     with pytest.raises(ValueError, match="it knows recognize_3d"):
         at_shape(shaped, "estimate_pose", NTU_25, 9)

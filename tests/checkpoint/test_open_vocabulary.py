@@ -8,7 +8,7 @@ import torch
 from helpers import CLASSES, FEATURES, Words, random_clip, trained_model
 
 from ups.checkpoint.io import load, save
-from ups.checkpoint.open_vocabulary import add_classes, regressed
+from ups.checkpoint.open_vocabulary import add_classes, regress_embeddings
 from ups.inference.predictor import Predictor
 
 NEW = ("moonwalk", "cart wheel")
@@ -34,7 +34,9 @@ def test_new_classes_stand_at_the_end_with_the_features_of_their_text():
     embedding = wider.model.vocabulary
     old, new = embedding().split([size, len(NEW)])
     known = trained.vocabulary.class_tokens(list(CLASSES))
-    assert torch.allclose(new, regressed(embedding.features[known], old[known], embedding.features[size:]), atol=1e-6)
+    assert torch.allclose(
+        new, regress_embeddings(embedding.features[known], old[known], embedding.features[size:]), atol=1e-6
+    )
     expected = (Words().encode(list(NEW)) - trained.class_mean) / trained.class_scale
     np.testing.assert_allclose(embedding.features[size:], expected, rtol=1e-6)
     before, after = trained.model.state_dict(), wider.model.state_dict()
@@ -65,10 +67,10 @@ def test_embeddings_that_follow_the_text_are_found_for_new_texts():
     generator = torch.Generator().manual_seed(0)
     features, new = (torch.randn(n, 8, generator=generator) for n in (400, 5))
     rule = torch.randn(8, 3, generator=generator)
-    found = regressed(features, features @ rule + 7, new)
+    found = regress_embeddings(features, features @ rule + 7, new)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, new @ rule + 7, atol=0.05, rtol=0)
-    unlike = regressed(torch.eye(8)[:2], torch.tensor([[1.0, 0], [3, 0]]), torch.eye(8)[2:3] * 1e-3)
+    unlike = regress_embeddings(torch.eye(8)[:2], torch.tensor([[1.0, 0], [3, 0]]), torch.eye(8)[2:3] * 1e-3)
     torch.testing.assert_close(unlike, torch.tensor([[2.0, 0]]), atol=0.01, rtol=0)  # a text like none: the mean
 
 

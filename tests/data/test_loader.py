@@ -12,10 +12,10 @@ from helpers import FRAMES, TRAIN, trained_model
 
 from ups.batch import Batch
 from ups.config import TaskMix
-from ups.data.loader import Stream, balanced, prefetch, split_of
+from ups.data.loader import BatchStream, balance, prefetch, split_of
 from ups.data.store.store import Store
 from ups.errors import DataError
-from ups.tasks.views import filmed, fixed_view
+from ups.tasks.views import film, fixed_view
 from ups.training.batches import streams_of
 
 
@@ -24,8 +24,8 @@ def noise_of(clips, classes, rng) -> tuple[tuple[str, ...], int, float]:
     return tuple(clip.id for clip in clips), len(classes), rng.random()
 
 
-def stream(stores: list[tuple[Store, np.ndarray]], batch: int = 4, batches: int = 40, seed: int = 3) -> Stream:
-    return Stream(stores, noise_of, batch=batch, batches=batches, seed=seed, temperature=2.0)
+def stream(stores: list[tuple[Store, np.ndarray]], batch: int = 4, batches: int = 40, seed: int = 3) -> BatchStream:
+    return BatchStream(stores, noise_of, batch=batch, batches=batches, seed=seed, temperature=2.0)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_data_sets_are_mixed_by_the_root_of_their_size(stores):
     assert set(counts) == {0, 1, 2, 3} and max(counts.values()) - min(counts.values()) <= 1
 
 
-def mixed(stores: dict[str, Store], shares: tuple[float, ...], cycles: int = 1) -> Stream:
+def mixed(stores: dict[str, Store], shares: tuple[float, ...], cycles: int = 1) -> BatchStream:
     """Two data sets at given shares of a task's iterations, as a configuration names them."""
     data = ("synthetic_3d:xsub", "synthetic_2d:xsub")
     mix = TaskMix("anticipate", data, shares=shares, batch=4, frames=FRAMES)
@@ -116,7 +116,7 @@ def test_an_error_in_a_worker_arrives(pools):
     def fail(clips, classes, rng):
         raise DataError("clip 7 is broken")
 
-    broken = Stream(pools, fail, batch=4, batches=10, seed=0, temperature=1.0)
+    broken = BatchStream(pools, fail, batch=4, batches=10, seed=0, temperature=1.0)
     with pytest.raises(DataError, match="clip 7 is broken"):
         list(prefetch([broken], 0, 1))
 
@@ -150,11 +150,11 @@ def test_training_never_draws_a_test_clip(stores):
 
 def test_a_camera_films_the_world_anew_in_training_and_always_alike_in_tests(stores):
     clip = stores["synthetic_3d"][0]
-    a, b = filmed(clip, np.random.default_rng(0)), filmed(clip, np.random.default_rng(1))
+    a, b = film(clip, np.random.default_rng(0)), film(clip, np.random.default_rng(1))
     assert a.space == "image" and a.pose_3d is not None and a.image_size is not None
     assert a.joints.shape == (1, clip.frames, 17, 2) and (a.label, a.id) == (clip.label, clip.id)
     assert not np.allclose(a.joints, b.joints)
-    assert np.array_equal(a.joints, filmed(clip, np.random.default_rng(0)).joints)
+    assert np.array_equal(a.joints, film(clip, np.random.default_rng(0)).joints)
     assert np.array_equal(fixed_view(clip, 3).joints, fixed_view(clip, 3).joints)
     assert not np.allclose(fixed_view(clip, 3).joints, fixed_view(clip, 4).joints)
 
@@ -173,14 +173,14 @@ def test_a_data_set_without_clips_is_named(stores):
 def test_clips_of_rare_actions_are_repeated(exponent, times):
     labels = np.array([5] * 36 + [1] * 9 + [2] * 4)
     clips = np.arange(100, 149)
-    drawn = Counter(balanced(clips, labels, exponent).tolist())
+    drawn = Counter(balance(clips, labels, exponent).tolist())
     assert sorted(drawn) == clips.tolist()
     assert {(labels[i - 100], n) for i, n in drawn.items()} == set(zip((5, 1, 2), times, strict=True))
-    assert len(balanced(clips[:0], labels[:0], exponent)) == 0
+    assert len(balance(clips[:0], labels[:0], exponent)) == 0
 
 
 def test_filmed_bodies_are_as_large_as_people_are(stores):
     clip = stores["synthetic_3d"][0]
-    size = [np.ptp(filmed(clip, np.random.default_rng(i)).pose_3d[0][0], axis=0) for i in range(300)]
+    size = [np.ptp(film(clip, np.random.default_rng(i)).pose_3d[0][0], axis=0) for i in range(300)]
     size = np.linalg.norm(size, axis=1) / np.linalg.norm(np.ptp(clip.joints[0, 0], axis=0))
     assert 0.8 < size.min() and size.max() < 1.25 and abs(np.median(size) - 1) < 0.05

@@ -202,11 +202,11 @@ def test_joints_that_training_never_had_are_left_out():
     predictor = Predictor(mine)
     clip = picture(6, skeleton=COCO_17)
     mine.data_sets.clear()
-    assert predictor.familiar("recognize_2d", clip) is clip  # nothing is known of the training
+    assert predictor.drop_untrained_joints("recognize_2d", clip) is clip  # nothing is known of the training
     for mix in mine.config.train.tasks:
         for entry in mix.data:
             mine.data_sets[entry.partition(":")[0]] = DataSetInfo(CLASSES, H36M_17)
-    known = predictor.familiar("recognize_2d", clip)
+    known = predictor.drop_untrained_joints("recognize_2d", clip)
     assert known.skeleton.joints == tuple(j for j in COCO_17.joints if j in H36M_17.joints)
     order = [COCO_17.joints.index(j) for j in known.skeleton.joints]
     assert np.array_equal(known.joints, clip.joints[:, :, order])

@@ -12,7 +12,7 @@ from helpers import CLASSES, FRAMES, IMAGE, TRAIN, hidden, random_clip, trained_
 from ups import OnlinePredictor
 from ups.config import TaskMix
 from ups.errors import DataError
-from ups.inference.captured import RecordedPredictor
+from ups.inference.captured import CapturedPredictor
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.skeletons import COCO_17, H36M_17, KINECT_20
@@ -116,7 +116,7 @@ def test_the_memory_does_not_grow(predictor):
             online.pose()
     assert online.frames == 1000 and online.seen(100).frames == 9
     assert online._joints.nbytes + online._visibility.nbytes == size
-    assert isinstance(online._namer, RecordedPredictor) and online._lifter is online._namer
+    assert isinstance(online._namer, CapturedPredictor) and online._lifter is online._namer
     assert len(online._namer.recordings) == 2  # one an answer
     np.testing.assert_array_equal(online.seen(9).joints, clip.joints[:, 31:40])
 
@@ -185,7 +185,7 @@ def test_wrong_input_is_named(predictor):
     with pytest.raises(DataError, match="frame 0.*inf"):
         online.push(np.full((20, 3), np.inf))
     assert online.frames == 0
-    with pytest.raises(DataError, match="told of 2D joints.*'kinect'"):
+    with pytest.raises(DataError, match="estimated from 2D joints.*'kinect'"):
         online.pose()
     with pytest.raises(DataError, match="horizon of 0"):
         stream_of(predictor, clip, horizon=0)

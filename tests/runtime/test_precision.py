@@ -16,7 +16,7 @@ from ups.cli import main
 from ups.data.datasets import synthetic
 from ups.inference.predictor import Predictor
 from ups.runtime.distributed import start
-from ups.runtime.precision import computes_bfloat16, settled
+from ups.runtime.precision import computes_bfloat16, resolve_precision
 
 CPU = torch.device("cpu")
 
@@ -30,12 +30,12 @@ def processor(monkeypatch):
 @pytest.mark.parametrize("ability", ["avx512_bf16", "amx_bf16", "bf16"])
 def test_auto_takes_bfloat16_where_the_processor_has_it(processor, monkeypatch, ability):
     processor(avx2=True, **{ability: True})
-    assert computes_bfloat16(CPU) and settled("auto", CPU) == "bf16-mixed"
+    assert computes_bfloat16(CPU) and resolve_precision("auto", CPU) == "bf16-mixed"
     processor(avx2=True, **{ability: False})
-    assert not computes_bfloat16(CPU) and settled("auto", CPU) == "32-true"
+    assert not computes_bfloat16(CPU) and resolve_precision("auto", CPU) == "32-true"
     monkeypatch.delattr(torch.cpu, "get_capabilities")  # an older PyTorch can't tell
-    assert settled("auto", CPU) == "32-true"
-    assert settled("bf16-mixed", CPU) == "bf16-mixed" and settled("32-true", CPU) == "32-true"
+    assert resolve_precision("auto", CPU) == "32-true"
+    assert resolve_precision("bf16-mixed", CPU) == "bf16-mixed" and resolve_precision("32-true", CPU) == "32-true"
 
 
 @pytest.mark.parametrize("trained_in", ["auto", "bf16-mixed"])

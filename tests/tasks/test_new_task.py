@@ -73,7 +73,7 @@ class Forecast(PoseTask):
 
     def answer_many(self, model: Model, clips: list[PoseSequence], classes: tuple[str, ...], batch: int) -> Any:
         """(clips, frames, J, 3) metres of the first person, in slot order."""
-        clips = [model.familiar(self.name, clip) for clip in clips]
+        clips = [model.drop_untrained_joints(self.name, clip) for clip in clips]
         skeleton = clips[0].skeleton.sorted_by_slot()
         poses = []
         for start in range(0, len(clips), batch):
@@ -86,7 +86,7 @@ class Forecast(PoseTask):
         self, model: Model, clips: Clips, indices: np.ndarray, share: Share, reading: Reading
     ) -> dict[str, Any]:
         def error(i: int) -> float:
-            truth = self.window(model.familiar(self.name, clips[i]).person(0), 0).target
+            truth = self.window(model.drop_untrained_joints(self.name, clips[i]).person(0), 0).target
             assert truth is not None
             return 1000 * float(mpjpe(self.answer(model, clips[i], None), truth[0]).mean())
 

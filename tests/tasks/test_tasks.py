@@ -13,7 +13,7 @@ from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeletons import COCO_17, H36M_17, KINECT_20, UTD_20
 from ups.tasks import TASKS, anticipate, estimate_pose, get_task, recognize_2d, recognize_3d
-from ups.tasks.geometry import bent, drop_joints, mirrored_label, resample, rotation
+from ups.tasks.geometry import bend_bones, drop_joints, mirrored_label, resample, rotation
 from ups.tasks.task import Example, collate, collate_poses
 from ups.tokens.layout import CLASS_POSITION, END_POSITION
 from ups.tokens.vocabulary import Vocabulary
@@ -340,14 +340,16 @@ def test_more_persons_than_the_model_can_tell_apart_are_refused():
 
 def test_bent_bones_carry_what_hangs_on_them():
     rng = np.random.default_rng(0)
-    moved = bent(KINECT_20.sorted_by_slot(), 3, 48, 0.02, rng)
+    moved = bend_bones(KINECT_20.sorted_by_slot(), 3, 48, 0.02, rng)
     skeleton = KINECT_20.sorted_by_slot()
     root = skeleton.joints.index("pelvis")
     assert moved.shape == (3, 48, 20, 3) and (moved[:, :, root] == 0).all()
-    many = np.concatenate([bent(skeleton, 1, 6, 0.02, rng) for _ in range(400)])  # 6 frames = the knots themselves
+    many = np.concatenate(
+        [bend_bones(skeleton, 1, 6, 0.02, rng) for _ in range(400)]
+    )  # 6 frames = the knots themselves
     for child, parent in skeleton.bones:
         assert (many[:, :, child] - many[:, :, parent]).std() == pytest.approx(0.02, rel=0.05)
-    assert np.abs(np.diff(moved, 2, axis=1)).max() < 0.1 and (bent(skeleton, 1, 9, 0.0, rng) == 0).all()
+    assert np.abs(np.diff(moved, 2, axis=1)).max() < 0.1 and (bend_bones(skeleton, 1, 9, 0.0, rng) == 0).all()
 
 
 def test_a_pace_says_where_frames_are_taken():

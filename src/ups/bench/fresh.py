@@ -16,16 +16,16 @@ from ups.bench.workload import BATCH, training_batches
 from ups.checkpoint.io import load
 from ups.config import TaskMix
 from ups.errors import IncompleteError
-from ups.inference.base import Answerer
+from ups.inference.base import BasePredictor
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.runtime.allocator import keep_freed_memory
-from ups.runtime.precision import settled
+from ups.runtime.precision import resolve_precision
 from ups.tasks import get_task
 
 
 @dataclass(frozen=True)
-class Job:
+class FreshProcess:
     """What the new process is to do.
 
     Attributes:
@@ -45,17 +45,17 @@ class Job:
     device: str
 
 
-def answer_one(predictor: Answerer, task: str, clip: PoseSequence, classes: tuple[str, ...]) -> object:
+def answer_one(predictor: BasePredictor, task: str, clip: PoseSequence, classes: tuple[str, ...]) -> object:
     """The answer to one clip, as a user asks for it; poses without the average with the mirrored clip."""
     return predictor.ask(task, clip, classes)
 
 
-def answer_many(predictor: Answerer, task: str, clips: list[PoseSequence], classes: tuple[str, ...]) -> object:
+def answer_many(predictor: BasePredictor, task: str, clips: list[PoseSequence], classes: tuple[str, ...]) -> object:
     """The answers to clips in batches; of pose estimation to the first clip, whose windows are the batch."""
     return get_task(task).answer_many(predictor, clips, classes, BATCH)
 
 
-def first_answer(job: Job) -> dict[str, float]:
+def first_answer(job: FreshProcess) -> dict[str, float]:
     """How long a process takes from its start to its first answer.
 
     Returns:
@@ -65,17 +65,17 @@ def first_answer(job: Job) -> dict[str, float]:
     return _new_process(_answer, job)
 
 
-def answering_memory(job: Job) -> float:
+def answering_memory(job: FreshProcess) -> float:
     """Peak memory, MB, of a process that loads the model and answers all clips as `answer_many` does."""
     return _new_process(_answer_all, job)["peak_memory_mb"]
 
 
-def training_memory(job: Job) -> float:
+def training_memory(job: FreshProcess) -> float:
     """Peak memory, MB, of a process that loads the model and takes two optimiser steps on the clips."""
     return _new_process(_train, job)["peak_memory_mb"]
 
 
-def _answer(job: Job) -> dict[str, float]:
+def _answer(job: FreshProcess) -> dict[str, float]:
     start, device = perf_counter(), torch.device(job.device)
     predictor = _predictor(job)
     synchronise(device)
@@ -85,18 +85,18 @@ def _answer(job: Job) -> dict[str, float]:
     return {"load_s": loaded - start, "answer_s": end - loaded, "peak_memory_mb": peak_memory(device)}
 
 
-def _answer_all(job: Job) -> dict[str, float]:
+def _answer_all(job: FreshProcess) -> dict[str, float]:
     answer_many(_predictor(job), job.mix.task, job.clips, job.classes)
     return {"peak_memory_mb": peak_memory(torch.device(job.device))}
 
 
-def _predictor(job: Job) -> Predictor:
+def _predictor(job: FreshProcess) -> Predictor:
     trained = load(job.folder)
     trained.model.to(torch.device(job.device))
-    return Predictor(trained, settled(trained.config.train.precision, torch.device(job.device)))
+    return Predictor(trained, resolve_precision(trained.config.train.precision, torch.device(job.device)))
 
 
-def _train(job: Job) -> dict[str, float]:
+def _train(job: FreshProcess) -> dict[str, float]:
     from ups.training.run import Run
 
     keep_freed_memory()  # as `ups train` does
@@ -109,7 +109,7 @@ def _train(job: Job) -> dict[str, float]:
     return {"peak_memory_mb": peak_memory(run.fabric.device)}
 
 
-def _new_process(work: Callable[[Job], dict[str, float]], job: Job) -> dict[str, float]:
+def _new_process(work: Callable[[FreshProcess], dict[str, float]], job: FreshProcess) -> dict[str, float]:
     context = get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     start = perf_counter()
@@ -128,7 +128,7 @@ def _new_process(work: Callable[[Job], dict[str, float]], job: Job) -> dict[str,
     return {"total_s": total, **found}
 
 
-def _run(work: Callable[[Job], dict[str, float]], job: Job, pipe: Connection) -> None:
+def _run(work: Callable[[FreshProcess], dict[str, float]], job: FreshProcess, pipe: Connection) -> None:
     torch.set_num_threads(job.threads)
     pipe.send(work(job))
     pipe.close()

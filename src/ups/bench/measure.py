@@ -19,16 +19,16 @@ import torch
 from rich.console import Group
 from rich.table import Table
 
-from ups.bench.fresh import Job, answer_many, answer_one, answering_memory, first_answer, training_memory
+from ups.bench.fresh import FreshProcess, answer_many, answer_one, answering_memory, first_answer, training_memory
 from ups.bench.timing import Spread, Timing, interleaved, machine, matmul, number
 from ups.bench.workload import BATCH, Workload, training_batches, workload
 from ups.checkpoint.cost import count_flops
 from ups.checkpoint.io import Trained, load, save
-from ups.config import Products
+from ups.config import ComputePrecision
 from ups.errors import SettingError
 from ups.inference.predictor import Predictor
 from ups.model.decoding import decode
-from ups.runtime.precision import settled
+from ups.runtime.precision import resolve_precision
 from ups.tasks import get_task
 from ups.training.batches import make_batch
 from ups.training.run import Run
@@ -52,7 +52,7 @@ class Settings:
 
     tasks: tuple[str, ...] = ()
     batch: int | None = None
-    precision: Products | None = None
+    precision: ComputePrecision | None = None
     rounds: int = 5
     seconds: float = 0.5
     onnx: bool = False
@@ -92,7 +92,7 @@ def inference(precision: str, device: torch.device) -> AbstractContextManager[ob
     return stack
 
 
-def in_precision(trained: Trained, precision: Products) -> Trained:
+def in_precision(trained: Trained, precision: ComputePrecision) -> Trained:
     """The same model, which trains and answers in `precision`."""
     train = replace(trained.config.train, precision=precision)
     return replace(trained, config=replace(trained.config, train=train))
@@ -104,12 +104,16 @@ def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str
     device, answering = run.fabric.device, load(folder)
     answering.model.to(device).requires_grad_(False)
     facts = machine(device)
-    predictor = Predictor(answering, settled(answering.config.train.precision, device))
+    predictor = Predictor(answering, resolve_precision(answering.config.train.precision, device))
     precision = predictor.precision
     plain = Predictor(answering, "32-true")  # for counting: the counter and autocast conflict
     calls: dict[str, Callable[[], object]] = {}
     flops: dict[str, float] = {}
-    yardsticks = {"float32", DTYPES[precision], DTYPES[settled("auto", device)]}  # bfloat16 in software takes minutes
+    yardsticks = {
+        "float32",
+        DTYPES[precision],
+        DTYPES[resolve_precision("auto", device)],
+    }  # bfloat16 in software takes minutes
     for dtype in sorted(yardsticks):
         calls[dtype], flops[dtype] = matmul(getattr(torch, dtype), device)
     for w in work:
@@ -246,7 +250,7 @@ def _record(w: Workload, times: dict[str, Timing], flops: dict[str, float], peak
 
 def _fresh(folder: Path, w: Workload, device: torch.device, settings: Settings) -> dict[str, Any]:
     """What new processes measure, one after the other."""
-    job = Job(folder, w.mix, w.clips, w.classes, torch.get_num_threads(), device.type)
+    job = FreshProcess(folder, w.mix, w.clips, w.classes, torch.get_num_threads(), device.type)
     answers = [first_answer(job) for _ in range(min(settings.rounds, 3))]
     seconds = {
         name: Spread.of([answer[name] for answer in answers]).to_dict() for name in ("total_s", "load_s", "answer_s")

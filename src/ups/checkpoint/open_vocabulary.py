@@ -21,8 +21,8 @@ def add_classes(trained: Trained, texts: list[str], encoder: TextEncoder | None 
     """A model that also knows the actions `texts`; `trained` stays as it is.
 
     The new tokens stand at the end of the vocabulary. Their embedding is what those of the actions that clips taught say
-    about a text like theirs (`regressed`). Every other weight is copied, so scores among the old classes don't change. Names
-    that are known are passed over.
+    about a text like theirs (`regress_embeddings`). Every other weight is copied, so scores among the old classes don't
+    change. Names that are known are passed over.
 
     Args:
         trained: the model, on any device.
@@ -49,12 +49,14 @@ def add_classes(trained: Trained, texts: list[str], encoder: TextEncoder | None 
     if taught and new:
         with torch.no_grad():
             embedding, size = model.vocabulary(), len(residual)
-            wanted = regressed(model.vocabulary.features[taught], embedding[taught], model.vocabulary.features[size:])
+            wanted = regress_embeddings(
+                model.vocabulary.features[taught], embedding[taught], model.vocabulary.features[size:]
+            )
             model.vocabulary.residual[size:] = wanted - embedding[size:]
     return replace(trained, model=model.eval(), vocabulary=vocabulary)
 
 
-def regressed(features: Tensor, embeddings: Tensor, new: Tensor) -> Tensor:
+def regress_embeddings(features: Tensor, embeddings: Tensor, new: Tensor) -> Tensor:
     """Embeddings of new texts, by ridge regression from the known ones, after the means of both.
 
     Args:

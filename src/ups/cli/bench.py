@@ -9,7 +9,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from ups.cli.show import show
-from ups.config import Products
+from ups.config import ComputePrecision
 from ups.errors import SettingError
 
 
@@ -35,7 +35,7 @@ class Bench:
     """Least time of one measurement in each round."""
     batch: int | None = None
     """Samples of a training step; default: as in training."""
-    precision: Products | None = None
+    precision: ComputePrecision | None = None
     """Of training and answers; default: the one the model answers in here."""
     onnx: bool = False
     """Export each task as well, and measure ONNX Runtime's answers beside ours."""

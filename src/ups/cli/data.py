@@ -15,7 +15,7 @@ from ups.errors import IncompleteError, SettingError
 
 if TYPE_CHECKING:
     from ups.data.datasets.base import DataSet
-    from ups.data.store.prepare import Report
+    from ups.data.store.prepare import PrepareReport
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Check:
 
 
 @dataclass
-class Export:
+class ExportStore:
     """Write a store in the format of other projects, to train their code on it."""
 
     store: Positional[Path]
@@ -201,7 +201,7 @@ class Data:
         | Annotated[Info, subcommand("info")]
         | Annotated[List, subcommand("list")]
         | Annotated[Check, subcommand("check")]
-        | Annotated[Export, subcommand("export")],
+        | Annotated[ExportStore, subcommand("export")],
         arg(name=""),
     ]
 
@@ -210,7 +210,7 @@ class Data:
         self.command.run()
 
 
-def _tell(report: Report) -> None:
+def _tell(report: PrepareReport) -> None:
     """What became of a data set; RuntimeError if some of it could not be used."""
     for line in report.problems:
         print(line, file=sys.stderr)

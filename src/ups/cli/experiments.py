@@ -44,7 +44,7 @@ class _Chosen:
 
 
 @dataclass
-class Run(_Chosen):
+class RunExperiments(_Chosen):
     """Train, fine-tune and evaluate a set of experiments. What is done is skipped; Ctrl-C saves, and the same command
     goes on.
     """
@@ -90,7 +90,7 @@ class Experiments:
     """Run named sets of experiments, and compare them."""
 
     command: Annotated[
-        Annotated[Run, subcommand("run")]
+        Annotated[RunExperiments, subcommand("run")]
         | Annotated[List, subcommand("list")]
         | Annotated[Compare, subcommand("report")],
         arg(name=""),

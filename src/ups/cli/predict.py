@@ -92,7 +92,7 @@ class Predict:
         from ups.reporting.poses import save_lift_picture
         from ups.tasks.pose import estimate_pose
 
-        clip = predictor.familiar(estimate_pose.name, clip)
+        clip = predictor.drop_untrained_joints(estimate_pose.name, clip)
         lifted = predictor.lift(clip)
         if self.plot:
             save_lift_picture(clip, lifted.joints[0], self.plot, f"{self.file.name}: person 1")

@@ -11,7 +11,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 from ups.cli.show import show
-from ups.config import Config, Precision, Products
+from ups.config import ComputePrecision, Config, Precision
 from ups.errors import SettingError
 from ups.recipes import RECIPES
 
@@ -123,7 +123,7 @@ class Evaluate:
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
-    precision: Products = "32-true"
+    precision: ComputePrecision = "32-true"
     """Of the answers: float32, so that figures do not depend on whether a machine has bfloat16. Exports answer in their own."""
 
     def run(self) -> None:

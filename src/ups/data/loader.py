@@ -18,7 +18,7 @@ MakeBatch = Callable[[list[PoseSequence], tuple[str, ...], np.random.Generator],
 """(clips, class names of their data set, random generator) -> batch; a task's side of the loader."""
 
 
-def balanced(indices: np.ndarray, labels: np.ndarray, exponent: float) -> np.ndarray:
+def balance(indices: np.ndarray, labels: np.ndarray, exponent: float) -> np.ndarray:
     """Clip numbers in which those of rare actions are repeated, round((most / its own clips) ** exponent) times."""
     if len(indices) == 0:
         return indices
@@ -43,7 +43,7 @@ def split_of(store: Store, protocol: str, split: str, hold_out: float, seed: int
     return train[held] if split == "validation" else train[~held]
 
 
-class Stream:
+class BatchStream:
     """An endless, seekable stream of batches for one task over several data sets.
 
     Each batch holds clips of one data set, drawn by the data sets' shares; within a
@@ -107,7 +107,7 @@ class Stream:
 
 
 def prefetch(
-    streams: list[Stream], start: int, workers: int, accumulate: int = 1, process: int = 0, processes: int = 1
+    streams: list[BatchStream], start: int, workers: int, accumulate: int = 1, process: int = 0, processes: int = 1
 ) -> Iterator[Batch]:
     """Batches of all streams in rotation, from turn `start` on, assembled ahead in threads.
 
@@ -117,7 +117,7 @@ def prefetch(
     share = accumulate // processes
     turns = len(streams) * (len(streams[0]) // accumulate)
 
-    def numbers() -> Iterator[tuple[Stream, int]]:
+    def numbers() -> Iterator[tuple[BatchStream, int]]:
         for turn in range(start, turns):
             first = turn // len(streams) * accumulate + process * share
             yield from ((streams[turn % len(streams)], first + i) for i in range(share))

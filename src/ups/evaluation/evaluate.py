@@ -14,15 +14,15 @@ from ups.config import TaskMix
 from ups.data.loader import split_of
 from ups.data.store.store import Store
 from ups.errors import SettingError
-from ups.inference.base import Answerer
+from ups.inference.base import BasePredictor
 from ups.refs import Benchmark, DataRef
-from ups.runtime.distributed import shared
+from ups.runtime.distributed import map_distributed
 from ups.tasks import get_task
 from ups.tasks.task import Reading
 
 
 def evaluate(
-    predictor: Answerer,
+    predictor: BasePredictor,
     stores: Path,
     split: str = "test",
     tasks: tuple[str, ...] | None = None,
@@ -74,7 +74,7 @@ def _own_benchmarks(mixes: tuple[TaskMix, ...], stores: Path, split: str) -> lis
 
 
 def evaluate_task(
-    predictor: Answerer, task: str, store: Store, indices: np.ndarray, flip: bool = True, greedy: bool = False
+    predictor: BasePredictor, task: str, store: Store, indices: np.ndarray, flip: bool = True, greedy: bool = False
 ) -> dict:
     """Metrics of one task on the given clips of a store."""
-    return get_task(task).evaluate(predictor, store, indices, shared, Reading(flip, greedy))
+    return get_task(task).evaluate(predictor, store, indices, map_distributed, Reading(flip, greedy))

@@ -16,12 +16,12 @@ from ups.skeletons import skeleton_of
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask, anticipate, recognize_2d, recognize_3d
 from ups.tasks.pose import PoseTask, estimate_pose
-from ups.tasks.predictions import Answer, Lifted, ranked
+from ups.tasks.predictions import Answer, Lifted, rank
 from ups.tasks.task import Example
 from ups.tokens.vocabulary import Vocabulary, canonical_text
 
 
-class Answerer(ABC):
+class BasePredictor(ABC):
     """What can be asked of a trained model; how the model is run is a subclass's own matter.
 
     Args:
@@ -59,7 +59,7 @@ class Answerer(ABC):
         known = ", ".join(mix.task for mix in self.config.train.tasks)
         raise SettingError(f"the model was not trained on {task!r}; it knows {known}")
 
-    def familiar(self, task: str, clip: PoseSequence) -> PoseSequence:
+    def drop_untrained_joints(self, task: str, clip: PoseSequence) -> PoseSequence:
         """The clip without joints that no training data of the task had: the weights of their slots were never trained.
 
         Raises:
@@ -114,7 +114,7 @@ class Answerer(ABC):
             delay: frames of a window after the first one that is decoded from it; the decoded ones stand in the
                 window's middle where None. Fewer = less of the future is needed (see `ups.inference.streaming`).
         """
-        clip = self.familiar(estimate_pose.name, clip)
+        clip = self.drop_untrained_joints(estimate_pose.name, clip)
         persons = [self._lift_person(clip.person(m), flip, stride, greedy, delay) for m in range(clip.persons)]
         return Lifted(
             np.stack([joints for joints, _ in persons]), np.stack([spread for _, spread in persons]), clip.skeleton
@@ -137,7 +137,7 @@ class Answerer(ABC):
     def rank_actions(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
         """The candidates in answer to a task of actions, most probable first; see `recognize`."""
         names = self.candidates(classes)
-        return ranked(names, self.class_scores(task, [self.familiar(task, clip)], names)[0])
+        return rank(names, self.class_scores(task, [self.drop_untrained_joints(task, clip)], names)[0])
 
     def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:
         """One name for each of the classes asked about; all actions that clips taught the model where None."""

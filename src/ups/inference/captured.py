@@ -18,7 +18,7 @@ from ups.tasks.task import Example, collate_poses
 from ups.tokens.layout import Layout
 
 
-class RecordedPredictor(Predictor):
+class CapturedPredictor(Predictor):
     """For questions about inputs of the same shape again and again: what does not depend on them is computed once.
 
     Every new shape, skeleton or list of candidates costs a recording, which is kept. The arrays that it returns may be
@@ -35,7 +35,7 @@ class RecordedPredictor(Predictor):
     def action_scores(
         self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
     ) -> np.ndarray:
-        """See `Answerer`."""
+        """See `BasePredictor`."""
 
         def scores(decoded: Decoded, layout: Layout) -> tuple[Tensor, ...]:
             column = [layout.allowed[0].index(token) for token in self.vocabulary.class_tokens(list(classes))]
@@ -46,7 +46,7 @@ class RecordedPredictor(Predictor):
     def coordinates(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Answerer`; what is greedy isn't recorded."""
+        """See `BasePredictor`; what is greedy isn't recorded."""
         if greedy:
             return super().coordinates(task, examples, skeleton, greedy)
 

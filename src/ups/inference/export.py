@@ -45,7 +45,7 @@ BLOCK = 32
 """Values of an int8 weight that share a scale."""
 
 
-class Encoder(nn.Module):
+class ExportedEncoder(nn.Module):
     """Poses -> what the decoder reads, for one task and skeleton."""
 
     def __init__(self, model: UPS, skeleton: Skeleton) -> None:
@@ -61,7 +61,7 @@ class Encoder(nn.Module):
         return Poses(joints, visible, frames, context, torch.arange(persons), persons, self.skeleton)
 
 
-class ClipEncoder(Encoder):
+class ClipEncoder(ExportedEncoder):
     """For tasks that answer with an action: frame tokens of every person."""
 
     def forward(self, joints: Tensor, visible: Tensor, frames: Tensor, context: Tensor, person: Tensor):
@@ -72,7 +72,7 @@ class ClipEncoder(Encoder):
         return self.model.person_memory(encoded.joints, self.slots, person), mask
 
 
-class PoseEncoder(Encoder):
+class PoseEncoder(ExportedEncoder):
     """For pose estimation: tokens of each target frame, and what the decoder's blocks make of them once."""
 
     def __init__(self, model: UPS, skeleton: Skeleton) -> None:
@@ -221,7 +221,7 @@ def _first_skeleton(cut: Trained, task: str) -> Skeleton:
 
 
 def _known(cut: Trained, skeleton: Skeleton) -> Skeleton:
-    """The skeleton without joints that training never had, as `Predictor.familiar` leaves them out."""
+    """The skeleton without joints that training never had, as `Predictor.drop_untrained_joints` leaves them out."""
     met = {joint for info in cut.data_sets.values() for joint in info.skeleton.joints}
     joints = [joint for joint in skeleton.joints if joint in met]
     return skeleton_of(joints, skeleton.name) if met and len(joints) < len(skeleton) else skeleton

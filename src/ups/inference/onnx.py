@@ -17,7 +17,7 @@ import numpy as np
 from ups.batch import PERSONS
 from ups.config import Config, from_dict
 from ups.errors import DataError, SettingError
-from ups.inference.base import Answerer
+from ups.inference.base import BasePredictor
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
 from ups.skeleton import Skeleton
@@ -69,7 +69,7 @@ class Step:
         return Step(positions, anchors, list(values["given"]), np.array(values["mixing"], np.float32))
 
 
-class OnnxPredictor(Answerer):
+class OnnxPredictor(BasePredictor):
     """Answers one task's questions about clips of one skeleton, with the files that `ups export` wrote.
 
     Args:
@@ -103,14 +103,14 @@ class OnnxPredictor(Answerer):
             raise SettingError(f"{folder}: can't be run ({error}); is the copy complete? Export again if so") from error
         self.steps = [Step.from_dict(step) for step in facts.get("schedule", ())]
 
-    def familiar(self, task: str, clip: PoseSequence) -> PoseSequence:
+    def drop_untrained_joints(self, task: str, clip: PoseSequence) -> PoseSequence:
         """The clip with the joints that the model was exported for; DataError names those that it lacks."""
         return clip.pick_joints(self.skeleton)
 
     def action_scores(
         self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
     ) -> np.ndarray:
-        """See `Answerer`."""
+        """See `BasePredictor`."""
         self._check(skeleton)
         persons = [persons_of(e) for e in examples]
         if (most := max(map(len, persons))) > PERSONS:
@@ -134,7 +134,7 @@ class OnnxPredictor(Answerer):
     def coordinates(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Answerer`."""
+        """See `BasePredictor`."""
         self._check(skeleton)
         targets = np.stack([e.target_frames for e in examples if e.target_frames is not None]).astype(np.int64)
         inputs = {**self._inputs(examples, [[0]] * len(examples)), "target_frames": targets}

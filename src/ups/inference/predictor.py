@@ -20,11 +20,11 @@ from torch import Tensor
 
 from ups.batch import Poses
 from ups.checkpoint.io import Trained, load
-from ups.config import Products
-from ups.inference.base import Answerer
+from ups.config import ComputePrecision
+from ups.inference.base import BasePredictor
 from ups.model.decoding import Decoded, decode
 from ups.model.ups import UPS, cast_products
-from ups.runtime.precision import settled
+from ups.runtime.precision import resolve_precision
 from ups.skeleton import Skeleton
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
@@ -35,7 +35,7 @@ from ups.tokens.layout import Layout
 __all__ = ["Answer", "Lifted", "Predictor"]
 
 
-class Predictor(Answerer):
+class Predictor(BasePredictor):
     """Answers questions about pose sequences with one trained model, whose weights must not change from then on.
 
     Attributes:
@@ -43,19 +43,21 @@ class Predictor(Answerer):
             none of its own.
     """
 
-    def __init__(self, trained: Trained, precision: Products | None = None) -> None:
+    def __init__(self, trained: Trained, precision: ComputePrecision | None = None) -> None:
         super().__init__(trained.config, trained.vocabulary, trained.data_sets)
         self.trained, self.model = trained, trained.model.eval()
         self.values = torch.from_numpy(trained.vocabulary.token_values).to(self.device)
         self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
         trained_in = trained.config.train.precision
-        self.precision: Products = precision or settled("32-true" if trained_in == "32-true" else "auto", self.device)
+        self.precision: ComputePrecision = precision or resolve_precision(
+            "32-true" if trained_in == "32-true" else "auto", self.device
+        )
         self.mixed = self.precision == "bf16-mixed"
         on_cpu = 16 if self.mixed else 8  # larger batches take more memory there, and no less time
         self.clips_at_once = on_cpu if self.device.type == "cpu" else 64
 
     @staticmethod
-    def from_pretrained(model: Path | str, precision: Products | None = None) -> Predictor:
+    def from_pretrained(model: Path | str, precision: ComputePrecision | None = None) -> Predictor:
         """The model in a checkpoint folder, or one of the package by name ("ups-small"); raises CheckpointError."""
         return Predictor(load(model), precision)
 
@@ -82,7 +84,7 @@ class Predictor(Answerer):
     def action_scores(
         self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
     ) -> np.ndarray:
-        """See `Answerer`."""
+        """See `BasePredictor`."""
         layout = task.layout(self.vocabulary, skeleton, classes)
         column = [layout.allowed[0].index(t) for t in self.vocabulary.class_tokens(list(classes))]
         poses, _ = collate_poses(examples, skeleton)
@@ -93,7 +95,7 @@ class Predictor(Answerer):
     def coordinates(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Answerer`."""
+        """See `BasePredictor`."""
         layout = task.layout(self.vocabulary, skeleton, ())
         poses, target_frames = collate_poses(examples, skeleton)
         assert target_frames is not None

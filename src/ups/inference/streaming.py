@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ups.errors import DataError, SettingError
-from ups.inference.base import Answerer
+from ups.inference.base import BasePredictor
 from ups.inference.onnx import OnnxPredictor
 from ups.pose import PoseSequence, Space, pose_sequence
 from ups.skeleton import Skeleton
@@ -29,7 +29,7 @@ from ups.skeletons import get_skeleton
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask, anticipate
 from ups.tasks.pose import estimate_pose
-from ups.tasks.predictions import Answer, ranked
+from ups.tasks.predictions import Answer, rank
 from ups.tasks.task import check_space
 
 if TYPE_CHECKING:
@@ -177,10 +177,10 @@ class OnlinePredictor:
             SettingError: the model was not trained on the question.
         """
         task = self._task
-        clip = self.predictor.familiar(task.name, self.seen(self.horizon))
+        clip = self.predictor.drop_untrained_joints(task.name, self.seen(self.horizon))
         example = task.example(clip, self.predictor.frames_of(task.name))
         scores = self._namer.action_scores(task, [example], clip.skeleton.sorted_by_slot(), self.classes)
-        return ranked(self.classes, scores[0])
+        return rank(self.classes, scores[0])
 
     def pose(self) -> OnlinePose | None:
         """The 3D poses in the frame `delay` frames before the last one; None while there is no such frame.
@@ -216,7 +216,7 @@ class OnlinePredictor:
         """Joints (M, stride, J, 3), spread (M, stride, J) and their skeleton, of the number-th window."""
         task = estimate_pose
         length, first, stride = self._window
-        clip = self.lifter.familiar(estimate_pose.name, self.seen(length + stride - 1))
+        clip = self.lifter.drop_untrained_joints(estimate_pose.name, self.seen(length + stride - 1))
         start = number * stride - first - (self.frames - clip.frames)
         wanted = np.arange(first, first + stride)
         persons = [clip.person(m) for m in range(clip.persons)]
@@ -236,11 +236,11 @@ class OnlinePredictor:
         self.lifter.frames_of(estimate_pose.name)
 
 
-def _for_one(predictor: Predictor | OnnxPredictor) -> tuple[Answerer, Answerer]:
+def _for_one(predictor: Predictor | OnnxPredictor) -> tuple[BasePredictor, BasePredictor]:
     """The offline twin of what answers a stream, and what answers it."""
     if isinstance(predictor, OnnxPredictor):
         return predictor, predictor
-    from ups.inference.captured import RecordedPredictor
+    from ups.inference.captured import CapturedPredictor
     from ups.inference.predictor import Predictor
 
-    return Predictor(predictor.trained, "32-true"), RecordedPredictor(predictor)
+    return Predictor(predictor.trained, "32-true"), CapturedPredictor(predictor)

@@ -31,7 +31,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from ups.config import Precision
 from ups.errors import SettingError
 from ups.model.encoder import Block, Encoder
-from ups.runtime.precision import computes_bfloat16, settled
+from ups.runtime.precision import computes_bfloat16, resolve_precision
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -52,7 +52,7 @@ def start(precision: Precision = "32-true", strategy: Literal["ddp", "fsdp"] = "
             "this %s works bfloat16 out in software, many times slower than float32; "
             "--train.precision auto takes what it has", device.type,
         )  # fmt: skip
-    precision = settled(precision, device)
+    precision = resolve_precision(precision, device)
     if dist.is_torchelastic_launched():
         environment, processes, each = TorchElasticEnvironment(), int(e["WORLD_SIZE"]), int(e["LOCAL_WORLD_SIZE"])
     else:  # these are set by srun alone, and not in the script that sbatch runs
@@ -92,7 +92,7 @@ def is_first() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
-def gathered(value: Result) -> list[Result]:
+def all_gather(value: Result) -> list[Result]:
     """The values of all processes, in their order; every process must call."""
     if not dist.is_initialized():
         return [value]
@@ -101,12 +101,12 @@ def gathered(value: Result) -> list[Result]:
     return values
 
 
-def shared(jobs: Sequence[Job], work: Callable[[Job], Result]) -> list[Result]:
+def map_distributed(jobs: Sequence[Job], work: Callable[[Job], Result]) -> list[Result]:
     """`[work(job) for job in jobs]`, where each job is done by one process and all processes get all results."""
     if not dist.is_initialized():
         return [work(job) for job in jobs]
     processes = dist.get_world_size()
-    done = gathered([work(job) for job in jobs[dist.get_rank() :: processes]])
+    done = all_gather([work(job) for job in jobs[dist.get_rank() :: processes]])
     return [done[i % processes][i // processes] for i in range(len(jobs))]
 
 
@@ -190,12 +190,12 @@ def local(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
-def whole(tensor: Tensor) -> Tensor:
+def full_tensor(tensor: Tensor) -> Tensor:
     """All of a tensor whose parts the processes hold; every process must call."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def held_like(tensor: Tensor, like: Tensor) -> Tensor:
+def shard_like(tensor: Tensor, like: Tensor) -> Tensor:
     """A whole tensor, the same in every process, moved and shared out as `like` is."""
     tensor = tensor.to(like.device)
     if not isinstance(like, DTensor):

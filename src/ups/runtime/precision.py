@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from ups.config import Precision, Products
+from ups.config import ComputePrecision, Precision
 
 
 def computes_bfloat16(device: torch.device) -> bool:
@@ -20,7 +20,7 @@ def computes_bfloat16(device: torch.device) -> bool:
     return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
-def settled(precision: Precision, device: torch.device) -> Products:
+def resolve_precision(precision: Precision, device: torch.device) -> ComputePrecision:
     """What "auto" is on this device; other settings stay as they are."""
     if precision != "auto":
         return precision

@@ -11,7 +11,7 @@ from ups.batch import CONTEXT
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
-from ups.tasks.geometry import bent, drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
+from ups.tasks.geometry import bend_bones, drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
 from ups.tasks.metrics import area_under_curve, expected_calibration_error, top_k
 from ups.tasks.predictions import Answer
 from ups.tasks.task import Clips, Example, Model, Reading, Share
@@ -137,7 +137,7 @@ class ActionTask:
         size = (1 + a.scale * rng.uniform(-1, 1)) * (1 + a.stretch * rng.uniform(-1, 1, 3))
         joints = plain.joints @ rotation(yaw, tilt, roll).T * size.astype(np.float32)
         noise = (a.noise * rng.random() * rng.standard_normal(joints.shape)).astype(np.float32)
-        noise += bent(clip.skeleton.sorted_by_slot(), len(joints), frames, a.bend * rng.random(), rng)
+        noise += bend_bones(clip.skeleton.sorted_by_slot(), len(joints), frames, a.bend * rng.random(), rng)
         if clip.space == "image":
             noise[..., 2] = 0
         joints = joints + noise

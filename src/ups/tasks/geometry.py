@@ -57,10 +57,10 @@ def drop_joints(visible: np.ndarray, rng: np.random.Generator, probability: floa
 
 
 _KNOTS = 6
-"""Moments between which the errors of `bent` change linearly."""
+"""Moments between which the errors of `bend_bones` change linearly."""
 
 
-def bent(skeleton: Skeleton, persons: int, frames: int, deviation: float, rng: np.random.Generator) -> np.ndarray:
+def bend_bones(skeleton: Skeleton, persons: int, frames: int, deviation: float, rng: np.random.Generator) -> np.ndarray:
     """Displacements (M, N, J, 3) float32 of joints whose bones have slowly changing normal errors of that deviation."""
     errors = deviation * rng.standard_normal((persons, _KNOTS, 3, len(skeleton)))
     moments = np.linspace(0, _KNOTS - 1, frames)[:, None] - np.arange(_KNOTS)

@@ -15,7 +15,7 @@ from ups.tasks.geometry import drop_joints, in_slot_order, root_of
 from ups.tasks.metrics import mean_per_action, mpjpe, p_mpjpe, spearman
 from ups.tasks.predictions import Lifted
 from ups.tasks.task import Clips, Example, Model, Reading, Share, persons_of
-from ups.tasks.views import filmed, fixed_view
+from ups.tasks.views import film, fixed_view
 from ups.tokens.layout import Layout, pose_layout
 from ups.tokens.vocabulary import Vocabulary
 
@@ -41,7 +41,7 @@ class PoseTask:
 
     def training_view(self, clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
         """A clip of the 3D world as a random camera sees it; one that was filmed as it is."""
-        return clip if clip.space == "image" else filmed(clip, rng)
+        return clip if clip.space == "image" else film(clip, rng)
 
     def example(self, clip: PoseSequence, start: int, frames: int, target_frames: np.ndarray) -> Example:
         """The window of `frames` raw frames from `start` (may be negative or pass the end: edges are repeated).

@@ -43,7 +43,7 @@ class Lifted:
     skeleton: Skeleton
 
 
-def ranked(names: tuple[str, ...], log_probabilities: np.ndarray) -> Answer:
+def rank(names: tuple[str, ...], log_probabilities: np.ndarray) -> Answer:
     """The answer that gives each name the probability of its logarithm (classes,)."""
     probability = np.exp(log_probabilities)
     order = np.argsort(-probability, kind="stable")

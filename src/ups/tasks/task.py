@@ -67,7 +67,7 @@ class Model(Protocol):
         """Clips that are best answered together."""
         ...
 
-    def familiar(self, task: str, clip: PoseSequence) -> PoseSequence:
+    def drop_untrained_joints(self, task: str, clip: PoseSequence) -> PoseSequence:
         """The clip without joints that no training data of the task had."""
         ...
 
@@ -97,7 +97,7 @@ class Model(Protocol):
 
 
 Share = Callable[[Sequence[int], Callable[[int], Any]], list[Any]]
-"""`[work(job) for job in jobs]`, by as many processes as there are; see `ups.runtime.distributed.shared`."""
+"""`[work(job) for job in jobs]`, by as many processes as there are; see `ups.runtime.distributed.map_distributed`."""
 
 
 @dataclass(frozen=True)

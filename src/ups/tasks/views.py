@@ -10,7 +10,7 @@ from ups.cameras import Camera, fixed_camera, random_camera, view
 from ups.pose import PoseSequence
 
 
-def filmed(clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
+def film(clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
     """A world-space clip of one person as a random synthetic camera sees it.
 
     Sizes vary as people's heights do, by 5 % (normal, at most 15 %): one camera can't tell a large body far away from a

@@ -10,7 +10,7 @@ import numpy as np
 from ups.batch import Batch
 from ups.checkpoint.io import Trained
 from ups.config import TaskMix, TrainConfig
-from ups.data.loader import Stream, balanced, split_of
+from ups.data.loader import BatchStream, balance, split_of
 from ups.data.store.store import Store
 from ups.errors import SettingError
 from ups.pose import PoseSequence
@@ -35,7 +35,7 @@ def make_batch(
     return collate(task, examples, vocabulary, clips[0].skeleton.sorted_by_slot(), classes)
 
 
-def streams_of(trained: Trained, stores: dict[str, Store]) -> list[Stream]:
+def streams_of(trained: Trained, stores: dict[str, Store]) -> list[BatchStream]:
     """One stream of batches for each task of the mixture, in rotation order."""
     c = trained.config.train
     streams = []
@@ -50,11 +50,11 @@ def streams_of(trained: Trained, stores: dict[str, Store]) -> list[Stream]:
         for ref in mix.refs:
             store = stores[ref.store]
             indices = split_of(store, ref.protocol, "train", c.hold_out, c.seed)
-            pools.append((store, balanced(indices, store.labels[indices], mix.balance)))
+            pools.append((store, balance(indices, store.labels[indices], mix.balance)))
         task = get_task(mix.task)
         make = partial(make_batch, task, mix, c.target_frames, trained.vocabulary)
         streams.append(
-            Stream(
+            BatchStream(
                 pools,
                 make,
                 batch=mix.batch // c.accumulate,

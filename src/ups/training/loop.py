@@ -18,7 +18,7 @@ from pathlib import Path
 from ups.batch import Batch
 from ups.checkpoint.create import with_data_sets
 from ups.checkpoint.io import Trained
-from ups.data.loader import Stream, prefetch
+from ups.data.loader import BatchStream, prefetch
 from ups.data.store.store import Store
 from ups.errors import SettingError
 from ups.runtime.distributed import (
@@ -67,7 +67,7 @@ def train(
     saved = time.monotonic()
     try:
         with ExitStack() as stack:
-            reporter = stack.enter_context(Reporter(run)) if is_first() else None
+            reporter = stack.enter_context(Reporter(run.output, run.step, run.total, run.state)) if is_first() else None
             interrupt = stack.enter_context(Interrupt())
             run.model.train()
             while run.step < end:
@@ -75,7 +75,7 @@ def train(
                 micro = next(batches)
                 loss = run.take_step(task, micro)
                 if reporter is not None:
-                    reporter.step(task, loss, sum(b.poses.clips for b in micro) * run.fabric.world_size)
+                    reporter.step(run.step, task, loss, sum(b.poses.clips for b in micro) * run.fabric.world_size)
                 due = time.monotonic() - saved > 60 * config.checkpoint_minutes
                 stop, due = any_of(run.fabric, interrupt.requested, due)
                 if stop or due:
@@ -91,7 +91,7 @@ def train(
     return trained
 
 
-def _micro_batches(run: Run, streams: list[Stream]) -> Generator[list[Batch], None, None]:
+def _micro_batches(run: Run, streams: list[BatchStream]) -> Generator[list[Batch], None, None]:
     """This process's micro-batches of one step after the other, from the run's next step on."""
     accumulate, fabric = run.config.accumulate, run.fabric
     batches = prefetch(streams, run.step, run.config.workers, accumulate, fabric.global_rank, fabric.world_size)

@@ -16,14 +16,14 @@ from ups.checkpoint.io import Trained, load, load_training, save
 from ups.config import Config, from_dict
 from ups.errors import CheckpointError, SettingError, TrainingError
 from ups.runtime.distributed import (
+    all_gather,
     average_gradients,
     clip_gradients,
-    gathered,
-    held_like,
+    full_tensor,
     is_first,
     mean,
+    shard_like,
     start,
-    whole,
 )
 from ups.training.loss import drop_mask, sequence_loss
 from ups.training.optimizer import Average, learning_rate, parameter_groups, set_routing
@@ -63,22 +63,26 @@ class Run:
         """Where the checkpoint lies."""
         return self.output / "checkpoint"
 
+    def state(self) -> tuple[float, dict[str, list[int]]]:
+        """The learning rate of the last step, and the routes as they are."""
+        return self.optimizer.param_groups[0]["lr"], self.model.routes()
+
     def weights(self) -> dict[str, Tensor]:
         """The weights that answer: the running average where one is kept."""
         state = dict(self.model.state_dict())
         if self.config.ema > 0:
             state.update(self.average.values)
-        return {name: whole(value) for name, value in state.items()}
+        return {name: full_tensor(value) for name, value in state.items()}
 
     def save(self, resumable: bool = True) -> None:
         """Write the checkpoint atomically; every process must call, the first one writes."""
         tensors: dict[str, Tensor] = {}
         names = {p: name for name, p in self.model.named_parameters()}
         for p, name in names.items():
-            tensors[f"raw.{name}"] = whole(p.detach())
-            tensors[f"average.{name}"] = whole(self.average.values[name])
+            tensors[f"raw.{name}"] = full_tensor(p.detach())
+            tensors[f"average.{name}"] = full_tensor(self.average.values[name])
             for key, value in self.optimizer.state.get(p, {}).items():
-                tensors[f"optimizer.{key}.{name}"] = whole(value)
+                tensors[f"optimizer.{key}.{name}"] = full_tensor(value)
         self.trained.steps = self.step
         training = {"tensors": tensors, "facts": {"step": self.step}} if resumable else None
         weights = self.weights()
@@ -93,7 +97,7 @@ class Run:
             CheckpointError: it is of another config, or not the same for all processes.
         """
         state = load_training(self.folder)
-        steps = gathered(state and state["facts"]["step"])
+        steps = all_gather(state and state["facts"]["step"])
         if len(set(steps)) > 1:
             raise CheckpointError(f"{self.folder}: processes find different steps ({steps}); share one folder")
         if state is None:
@@ -106,13 +110,13 @@ class Run:
         tensors = state["tensors"]
         with torch.no_grad():
             for name, p in self.model.named_parameters():
-                p.copy_(held_like(tensors[f"raw.{name}"], p))
-                self.average.values[name].copy_(held_like(tensors[f"average.{name}"], p))
+                p.copy_(shard_like(tensors[f"raw.{name}"], p))
+                self.average.values[name].copy_(shard_like(tensors[f"average.{name}"], p))
                 if f"optimizer.step.{name}" in tensors:
                     self.optimizer.state[p] = {
                         "step": tensors[f"optimizer.step.{name}"].to(p.device),
-                        "exp_avg": held_like(tensors[f"optimizer.exp_avg.{name}"], p),
-                        "exp_avg_sq": held_like(tensors[f"optimizer.exp_avg_sq.{name}"], p),
+                        "exp_avg": shard_like(tensors[f"optimizer.exp_avg.{name}"], p),
+                        "exp_avg_sq": shard_like(tensors[f"optimizer.exp_avg_sq.{name}"], p),
                     }
         self.step = int(state["facts"]["step"])
         return True

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from ups.cameras import world_to_camera
 from ups.data.datasets import h36m
-from ups.data.datasets.h36m import Layout, View, read_videopose3d
+from ups.data.datasets.h36m import VideoPose3DLayout, View, read_videopose3d
 from ups.data.store.prepare import prepare
 from ups.data.store.store import Store
 from ups.errors import DataError
@@ -237,7 +237,7 @@ def test_cameras_without_extrinsics_have_poses_of_their_own(tmp_path: Path) -> N
     seen = [rng.normal(size=(4, 15, 3)).astype(np.float32) for _ in range(2)]
     pixels = [rng.uniform(0, 500, (4, 15, 2)).astype(np.float32) for _ in range(2)]
     views = [View("left", 7, (640, 480)), View("right", 8, (800, 600))]
-    layout = Layout(HUMANEVA_15, {"Anna": views}, 30.0)
+    layout = VideoPose3DLayout(HUMANEVA_15, {"Anna": views}, 30.0)
     items = list(read_videopose3d(*custom(tmp_path, {"Anna": {"jump": seen}}, {"Anna": {"jump": pixels}}), layout))
     assert not [item for item in items if isinstance(item, DataError)]
     for item, pose, view in zip(items, seen, views, strict=True):
@@ -250,7 +250,7 @@ def test_cameras_without_extrinsics_have_poses_of_their_own(tmp_path: Path) -> N
     ambiguous = custom(tmp_path, {"Anna": {"jump": seen[0]}}, {"Anna": {"jump": pixels}})
     problems = split(read_videopose3d(*ambiguous, layout))[1]
     assert len(problems) == 2 and all("'jump': 3D poses in one camera's frame, but 2 cameras" in p for p in problems)
-    one = Layout(HUMANEVA_15, {"Anna": views[:1]}, 30.0)
+    one = VideoPose3DLayout(HUMANEVA_15, {"Anna": views[:1]}, 30.0)
     alone = custom(tmp_path, {"Anna": {"jump": seen[0]}}, {"Anna": {"jump": pixels[:1]}})
     assert len(split(read_videopose3d(*alone, one))[0]) == 1
 
@@ -262,14 +262,14 @@ def test_poses_relative_to_the_root(tmp_path: Path) -> None:
     relative = world.copy()
     relative[:, 1:] -= relative[:, :1]
     camera = (np.array([0.5, -0.5, 0.5, -0.5]), np.array([1.0, 2.0, 3.0]))
-    layout = Layout(HUMANEVA_15, {"P3": [View("c", 0, (640, 480), camera)]}, 30.0, root_relative=True)
+    layout = VideoPose3DLayout(HUMANEVA_15, {"P3": [View("c", 0, (640, 480), camera)]}, 30.0, root_relative=True)
     pixels = {"P3": {"walk": [np.ones((5, 15, 2))]}}
     ((_, _, clip),) = (i for i in read_videopose3d(*custom(tmp_path, {"P3": {"walk": relative}}, pixels), layout)
                        if not isinstance(i, DataError))  # fmt: skip
     assert clip.subject == 3 and clip.pose_3d is not None
     np.testing.assert_allclose(clip.pose_3d[0], world_to_camera(world, *camera), atol=1e-5)
     with pytest.raises(DataError, match="'coco-17' has no root joint"):
-        Layout(COCO_17, {}, 30.0, root_relative=True)
+        VideoPose3DLayout(COCO_17, {}, 30.0, root_relative=True)
 
 
 @settings(max_examples=15)

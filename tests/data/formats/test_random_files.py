@@ -25,7 +25,7 @@ from scipy.spatial.transform import Rotation
 from ups.cameras import world_to_camera
 from ups.data.custom import custom_data_set
 from ups.data.datasets import bandai_namco, humaneva
-from ups.data.datasets.h36m import Layout, View, read_videopose3d
+from ups.data.datasets.h36m import VideoPose3DLayout, View, read_videopose3d
 from ups.data.formats.native import write_file
 from ups.data.open_file import read_file
 from ups.errors import DataError
@@ -433,7 +433,7 @@ def test_custom_files_of_videopose3d_are_read_back(seed: int, plan: dict, camera
         paths = Path(name) / "data_3d_own.npz", Path(name) / "data_2d_own_gt.npz"
         paths[0].write_bytes(boxed(positions_3d=given_3d))
         paths[1].write_bytes(boxed(positions_2d=image))
-        items = list(read_videopose3d(*paths, Layout(HUMANEVA_15, views, 25.0)))
+        items = list(read_videopose3d(*paths, VideoPose3DLayout(HUMANEVA_15, views, 25.0)))
     clips = [item[2] for item in items if not isinstance(item, DataError)]
     assert len(clips) == len(items)
     same_views(

@@ -56,7 +56,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Layout:
+class VideoPose3DLayout:
     """What the files of one data set do not say themselves.
 
     Attributes:
@@ -99,7 +99,7 @@ def load_extrinsics(file: str) -> dict[str, list[Extrinsics]]:
     }
 
 
-def read_videopose3d(poses_3d: Path, poses_2d: Path, layout: Layout) -> Iterator[Recording | DataError]:
+def read_videopose3d(poses_3d: Path, poses_2d: Path, layout: VideoPose3DLayout) -> Iterator[Recording | DataError]:
     """Every recording seen by every camera, sorted by id: subject, action and camera, joined by "_".
 
     Yields:
@@ -135,7 +135,9 @@ def read_videopose3d(poses_3d: Path, poses_2d: Path, layout: Layout) -> Iterator
         yield subject, action, clip
 
 
-def _clip(subject: str, action: str, view: View, world: object, image: object, layout: Layout) -> PoseSequence:
+def _clip(
+    subject: str, action: str, view: View, world: object, image: object, layout: VideoPose3DLayout
+) -> PoseSequence:
     name, skeleton, word = _id(subject, action, view.name), layout.skeleton, action.split(" ")[0]
     if layout.labels is not None and word not in layout.labels:
         raise DataError(f"{name}: unknown action {word!r}; known are {', '.join(layout.labels)}")
@@ -160,7 +162,7 @@ def _clip(subject: str, action: str, view: View, world: object, image: object, l
     )
 
 
-def _paired(name: str, world: object, image: object, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+def _paired(name: str, world: object, image: object, layout: VideoPose3DLayout) -> tuple[np.ndarray, np.ndarray]:
     """Points (N, J, 3) and pixels (N, J, 2) of the skeleton's joints."""
     points, pixels = _numbers(world, f"{name}: 3D"), _numbers(image, f"{name}: 2D")
     joints, keep = len(layout.skeleton), layout.keep
@@ -293,7 +295,7 @@ def read(source: Path, detections: str) -> Iterator[Clip | DataError]:
         for subject, cameras in load_extrinsics("h36m_cameras.json").items()
     }
     labels = {name: CLASSES.index(_RENAMED.get(name, name)) for name in (*CLASSES, *_RENAMED)}
-    layout = Layout(H36M_17, views, FPS, labels, KEPT)
+    layout = VideoPose3DLayout(H36M_17, views, FPS, labels, KEPT)
     for item in read_videopose3d(Path(source) / POSES_3D, Path(source) / POSES_2D[detections], layout):
         if isinstance(item, DataError):
             yield item

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ups.data.datasets import h36m
 from ups.data.datasets.base import Clip, DataSet
-from ups.data.datasets.h36m import Extrinsics, Layout, View, read_videopose3d
+from ups.data.datasets.h36m import Extrinsics, VideoPose3DLayout, View, read_videopose3d
 from ups.errors import DataError
 from ups.skeletons import HUMANEVA_15
 
@@ -50,7 +50,7 @@ def read(source: Path) -> Iterator[Clip | DataError]:
         for subject, cameras in load_extrinsics().items()
     }
     labels = {action: CLASSES.index(name) for action, name in _CLASS_OF.items()}
-    layout = Layout(HUMANEVA_15, views, FPS, labels)
+    layout = VideoPose3DLayout(HUMANEVA_15, views, FPS, labels)
     for item in read_videopose3d(Path(source) / POSES_3D, Path(source) / POSES_2D, layout):
         if isinstance(item, DataError):
             yield item

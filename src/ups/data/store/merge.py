@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
-from ups.data.store.prepare import Item, Report, write_items
+from ups.data.store.prepare import Item, PrepareReport, write_items
 from ups.data.store.store import Store, StoreWriter
 from ups.errors import DataError
 
 
-def merge(shards: Sequence[Path | str], output: Path | str) -> Report:
+def merge(shards: Sequence[Path | str], output: Path | str) -> PrepareReport:
     """Writes to `output` the store that `ups.data.store.prepare.prepare` makes of the whole data set, byte for byte.
 
     Args:

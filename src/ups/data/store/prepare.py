@@ -22,7 +22,7 @@ Item = tuple[Clip | DataError, int]
 
 
 @dataclass(frozen=True)
-class Report:
+class PrepareReport:
     """What `prepare` did.
 
     Attributes:
@@ -38,7 +38,9 @@ class Report:
     unchanged: bool = False
 
 
-def prepare(name: str, source: Path | str, output: Path | str, shard: Shard = WHOLE, force: bool = False) -> Report:
+def prepare(
+    name: str, source: Path | str, output: Path | str, shard: Shard = WHOLE, force: bool = False
+) -> PrepareReport:
     """Reads the data set `name` from the folder `source` and writes its store to `output`.
 
     A recording that can't be used is reported, in the result and in the store, and the rest is read on. A store that an
@@ -62,7 +64,7 @@ def prepare(name: str, source: Path | str, output: Path | str, shard: Shard = WH
         except DataError:  # none, or a damaged one
             pass
         if old and not old.problems and old.origin == _origin(made_from, shard, []):
-            return Report(output, len(old), (), unchanged=True)
+            return PrepareReport(output, len(old), (), unchanged=True)
     return write_store(data_set, source, output, shard, made_from, old)
 
 
@@ -95,7 +97,7 @@ def write_store(
     shard: Shard = WHOLE,
     made_from: str = "",
     old: Store | None = None,
-) -> Report:
+) -> PrepareReport:
     """`prepare` for a data set that need not be in the catalogue.
 
     `made_from` is the source's fingerprint, `old` an earlier store of the data set, from which clips may be copied.
@@ -107,7 +109,7 @@ def write_store(
 
 def write_items(
     writer: StoreWriter, items: Iterable[Item], source: Path, made_from: str = "", shard: Shard = WHOLE
-) -> Report:
+) -> PrepareReport:
     """Fills a store with what was read from `source`, problems included; raises as `prepare` does."""
     clips, places = 0, []
     with writer:
@@ -125,7 +127,7 @@ def write_items(
             first = f"; the first: {writer.problems[0]}" if writer.problems else ""
             failed = f"({len(writer.problems)} failed{first})"
             raise DataError(f"{writer.name}: no recording in {source} could be read {failed}")
-    return Report(writer.folder, clips, tuple(writer.problems))
+    return PrepareReport(writer.folder, clips, tuple(writer.problems))
 
 
 def _read(d: DataSet, source: Path, shard: Shard, old: Store | None) -> Iterator[Item]:
