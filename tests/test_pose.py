@@ -35,7 +35,7 @@ def test_values_are_kept_as_float32() -> None:
         ({"joints": np.zeros((2, 3, 20, 2))}, "clip-7: 2 coordinates a joint; space 'kinect' has 3"),
         ({"visibility": np.ones((2, 3, 19))}, r"clip-7: visibility has shape \(2, 3, 19\); \(2, 3, 20\) is needed"),
         ({"visibility": np.full((2, 3, 20), 1.5)}, r"clip-7: visibility lies in 0..1, found 1.5..1.5"),
-        ({"fps": 0.0}, "clip-7: 0.0 frames per second; a positive number"),
+        ({"fps": 0.0}, "clip-7: 0.0 frames per second; a number from 1 to 1000"),
         ({"fps": float("nan")}, "clip-7: nan frames per second"),
         ({"space": "moon"}, "clip-7: space 'moon' is not one of image, camera, kinect, world"),
         ({"pose_3d": np.zeros((2, 3, 20, 2))}, r"clip-7: pose_3d has shape \(2, 3, 20, 2\)"),

@@ -25,6 +25,10 @@ world:  V=3, metres, y up.
 """
 
 
+METRES, PIXELS, IMAGE_SIDE = 1e6, 1e7, 100_000
+"""Limits of coordinates and of an image's width and height: what lies beyond is damaged or of another unit."""
+
+
 @dataclass(frozen=True)
 class PoseSequence:
     """One recording of M persons.
@@ -78,10 +82,12 @@ class PoseSequence:
             raise DataError(f"{name}: {shape[3]} coordinates a joint; space {self.space!r} has {channels}")
         if np.shape(self.visibility) != shape[:3]:
             raise DataError(f"{name}: visibility has shape {np.shape(self.visibility)}; {shape[:3]} is needed")
-        if not np.isfinite(self.fps) or self.fps <= 0:
-            raise DataError(f"{name}: {self.fps} frames per second; a positive number is needed")
+        if not 1 <= self.fps <= 1000:
+            raise DataError(f"{name}: {self.fps} frames per second; a number from 1 to 1000 is needed")
         if self.space == "image" and self.image_size is None:
             raise DataError(f"{name}: 2D joints need image_size=(width, height) in pixels")
+        if self.image_size is not None and not all(1 <= n <= IMAGE_SIDE for n in self.image_size):
+            raise DataError(f"{name}: image size {self.image_size}; width and height are 1 to {IMAGE_SIDE:,} pixels")
         if self.pose_3d is not None and np.shape(self.pose_3d) != (*shape[:3], 3):
             raise DataError(f"{name}: pose_3d has shape {np.shape(self.pose_3d)}; {(*shape[:3], 3)} is needed")
         for key in ("joints", "visibility", "pose_3d"):
@@ -96,6 +102,12 @@ class PoseSequence:
                 raise DataError(
                     f"{name}: {key}{tuple(int(i) for i in bad[0])} is {value[tuple(bad[0])]} ({len(bad)} values are not "
                     "finite); give missing joints visibility 0 and coordinate 0"
+                )
+            limit = PIXELS if key == "joints" and self.space == "image" else METRES
+            if key != "visibility" and np.abs(value).max() > limit:
+                raise DataError(
+                    f"{name}: {key} holds {np.abs(value).max():g}; coordinates are at most {limit:g} "
+                    f"{'pixels' if limit == PIXELS else 'metres'}: check the unit, or mark the joint as not seen"
                 )
             object.__setattr__(self, key, value)
         if self.visibility.min() < 0 or self.visibility.max() > 1:

@@ -15,6 +15,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports]  (checked in an environment of 3.11)
 
+_TOML = 20_000
+"""Bytes of a file that describes a skeleton, at most: parsers need time and memory that grow faster than it does."""
 _TORSO = ("neck", "chest", "spine", "pelvis")
 _ABOVE: dict[str, tuple[str, ...]] = {
     "pelvis": (),
@@ -160,9 +162,11 @@ def _names(value: object, where: str) -> list[str]:
 
 
 def _load_toml(path: Path) -> dict:
+    if (size := path.stat().st_size) > _TOML:
+        raise DataError(f"{path}: {size:,} bytes; the description of a skeleton has at most {_TOML:,}")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path}: not a TOML file ({error})") from error
 
 

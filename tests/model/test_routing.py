@@ -68,12 +68,12 @@ def test_the_route_is_the_argmax_of_the_scores_at_evaluation(router):
 def test_without_noise_the_route_is_settled_in_training_too(router):
     router.train()
     router.noise = 0.0
-    assert router.settled
+    assert router.routes_frozen
     for task in range(3):
         assert router.select(task) == (router.route(task), None)
         assert not router.embedding(task).requires_grad
     router.noise = 1e-6
-    assert not router.settled and router.embedding(0).requires_grad
+    assert not router.routes_frozen and router.embedding(0).requires_grad
 
 
 def test_tasks_may_take_different_routes(router):
@@ -180,7 +180,7 @@ def test_a_dense_router_gives_the_softmax_itself():
     dense = Router(tasks=3, layers=4, blocks=3, width=8, dense=True).eval()
     for training in (False, True):
         route, weights = dense.train(training).select(1)
-        assert weights is not None and route == dense.route(1) and not dense.settled
+        assert weights is not None and route == dense.route(1) and not dense.routes_frozen
         torch.testing.assert_close(weights, torch.softmax(dense.block @ dense.task[1], -1))
         assert 0.01 < float(weights.detach().max()) < 0.99
 

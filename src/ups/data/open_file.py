@@ -72,6 +72,11 @@ def read_file(
         clip = reader(path, wish)
     except DataError as error:
         raise error if path.name in str(error) else DataError(f"{path}: {error}") from error
+    except OSError:
+        raise
+    except Exception as error:  # whatever goes wrong in reading a file is that file's problem
+        what = f"{type(error).__name__}: {str(error)[:200]}"
+        raise DataError(f"{path}: can't be read ({what}); it is damaged, or not what its ending says") from error
     return clip if wish.skeleton is None else clip.pick_joints(wish.skeleton, str(path))
 
 
@@ -161,7 +166,8 @@ def _read_bvh(path: Path, _: _Wish) -> PoseSequence:
     places = _bvh_slots(bvh.joint_names)
     if not {"left_hip", "right_hip", "left_knee", "right_knee"} <= set(places):
         raise DataError(
-            f"{path}: hips and knees are not among its joints by any known name: {', '.join(bvh.joint_names)}"
+            f"{path}: hips and knees are not among its {len(bvh.joint_names)} joints by any known name; the first are "
+            f"{', '.join(name[:40] for name in bvh.joint_names[:3])}"
         )
     slots = [slot for slot in BANDAI_21.joints if slot in places]
     skeleton = BANDAI_21 if len(slots) == len(BANDAI_21) else skeleton_of(slots, str(path))

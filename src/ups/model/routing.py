@@ -1,7 +1,7 @@
 """Dynamic routing (paper 3.4): each task picks one of H blocks in every layer by Gumbel-softmax.
 
 What differs from the paper: the sample is straight-through, so that only the chosen block runs and its weight, whose
-value is 1, carries the gradient to the embeddings; and the Gumbel noise is annealed away, after which a route is routes_frozen.
+value is 1, carries the gradient to the embeddings; and the Gumbel noise is annealed away, after which a route is frozen.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ class Router(nn.Module):
         return self.block @ self.task[task]
 
     @property
-    def resolve_precision(self) -> bool:
+    def routes_frozen(self) -> bool:
         """Whether routes are fixed: at evaluation, and in training once exploration is over; never where `dense`."""
         return not self.dense and not (self.training and self.noise > 0)
 
     def embedding(self, task: int) -> Tensor:
-        """tau for the decoder's start, (q): once the route is routes_frozen, no gradient may move it from there either."""
+        """tau for the decoder's start, (q): once the route is frozen, no gradient may move it from there either."""
         return self.task[task].detach() if self.routes_frozen else self.task[task]
 
     def select(self, task: int) -> tuple[list[int], Tensor | None]:
         """The block of every layer, and m of equation 2: (L, H), one-hot in value and soft in gradient.
 
         While no noise is in play (at evaluation, and in training once exploration is over) the route is the argmax, and
-        m is None: it is routes_frozen, and no gradient moves it; so is a layer of one block. Where `dense`, m is always the
+        m is None: it is frozen, and no gradient moves it; so is a layer of one block. Where `dense`, m is always the
         softmax itself.
         """
         if self.block.shape[1] == 1:

@@ -20,7 +20,7 @@ from ups.data.datasets.base import DataSet
 from ups.data.datasets.nw_ucla import CLASSES as UCLA_CLASSES
 from ups.data.datasets.registry import DATA_SETS
 from ups.data.store.merge import merge
-from ups.data.store.prepare import Report, fingerprint, prepare, write_store
+from ups.data.store.prepare import PrepareReport, fingerprint, prepare, write_store
 from ups.data.store.store import Store, StoreWriter
 from ups.errors import DataError
 from ups.evaluation.evaluate import evaluate_task
@@ -142,17 +142,17 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_rerun_does_only_what_is_missing(source, tmp_path, monkeypatch):
     output = tmp_path / "source" / "stores" / "nw_ucla"  # stores below the source don't count as its files
 
-    def run(force: bool = False) -> Report:
+    def run(force: bool = False) -> PrepareReport:
         return prepare("nw_ucla", source, output, force=force)
 
-    assert run() == Report(output, 5, ())
+    assert run() == PrepareReport(output, 5, ())
     before = output.stat().st_ino
-    assert run() == Report(output, 5, (), unchanged=True)
+    assert run() == PrepareReport(output, 5, (), unchanged=True)
     (source / "kard.tar.xz").write_bytes(b"of another data set")
     assert run().unchanged and output.stat().st_ino == before
     assert not run(force=True).unchanged and output.stat().st_ino != before
     ucla_file(source, 6)
-    assert run() == Report(output, 6, ())
+    assert run() == PrepareReport(output, 6, ())
     os.utime(ucla_file(source, 6, seed=1), ns=(0, 0))
     assert not run().unchanged
     monkeypatch.setattr("ups.data.store.prepare.__version__", "another")
@@ -170,7 +170,7 @@ def test_a_rerun_after_problems_reads_again(source, tmp_path):
         assert report.clips == 4 and not report.unchanged
         assert len(report.problems) == 1 and path.name in report.problems[0]
     path.write_bytes(good)
-    assert prepare("nw_ucla", source, tmp_path / "s") == Report(tmp_path / "s", 5, ())
+    assert prepare("nw_ucla", source, tmp_path / "s") == PrepareReport(tmp_path / "s", 5, ())
     assert prepare("nw_ucla", source, tmp_path / "s").unchanged
 
 
@@ -350,7 +350,7 @@ def test_merged_shards_are_the_store_of_the_whole(tmp_path, shards):
     parts = [prepare("ntu60", source, tmp_path / f"{i}", (i, shards)) for i in range(1, shards + 1)]
     assert sum(part.clips for part in parts) == 9 and max(part.clips for part in parts) <= 9 // shards + 2
     merged = merge([part.folder for part in reversed(parts)], tmp_path / "merged")
-    assert merged == Report(tmp_path / "merged", 9, whole.problems)
+    assert merged == PrepareReport(tmp_path / "merged", 9, whole.problems)
     assert contents(tmp_path / "merged") == contents(tmp_path / "whole")
 
 

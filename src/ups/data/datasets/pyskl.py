@@ -23,6 +23,8 @@ from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
 from ups.skeletons import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
 
+LABELS = 100_000
+"""Classes of a file that doesn't name them, at most."""
 FPS = 30.0
 """Of both NTU RGB+D and Kinetics; assumed where an annotation does not tell."""
 _SKELETONS = {(25, 3): NTU_25, (20, 3): KINECT_20, (17, 2): COCO_17, (18, 2): OPENPOSE_18}
@@ -57,15 +59,21 @@ def pyskl_data_set(
     annotations: list[Any] = record["annotations"]
     protocols, splits = _splits(record.get("split"), path)
     found = skeleton or (_described(record["skeleton"], path) if "skeleton" in record else None)
-    items = (read_clip(a, f"{path}: annotation {i}", found) for i, a in enumerate(annotations))
-    first = next((item for item in items if not isinstance(item, DataError)), None)
+    first, reasons = None, []
+    for i, annotation in enumerate(annotations):
+        item = read_clip(annotation, f"{path}: annotation {i}", found)
+        if not isinstance(item, DataError):
+            first = item
+            break
+        reasons.append(str(item))
     if first is None:
-        raise DataError(f"{path}: none of {len(annotations)} annotations has poses that can be used")
+        some = "; ".join(reason[:200] for reason in reasons[:3])
+        raise DataError(f"{path}: none of {len(annotations)} annotations has poses that can be used. {some}")
     return DataSet(
         name=name,
         skeleton=first.skeleton,
         space=first.space,
-        classes=tuple(classes or record.get("classes") or _numbered(annotations)),
+        classes=tuple(classes or record.get("classes") or _numbered(annotations, path)),
         protocols=protocols,
         terms=str(record.get("terms", "As of the data set that the file was made from.")),
         read=partial(_read, annotations, splits, first.skeleton, str(path)),
@@ -113,8 +121,10 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
             image_size=(int(width), int(height)) if flat else None,
             pose_3d=annotation.get("pose_3d"),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except DataError as error:
         return DataError(f"{where}: {error}")
+    except Exception as error:  # whatever is wrong with an annotation is that annotation's problem
+        return DataError(f"{where}: {type(error).__name__}: {str(error)[:200]}")
 
 
 def _read(
@@ -152,6 +162,11 @@ def _described(values: Any, path: Path) -> Skeleton:
         raise DataError(f"{path}: its skeleton can't be used ({error!r})") from error
 
 
-def _numbered(annotations: list[Any]) -> Iterator[str]:
+def _numbered(annotations: list[Any], path: Path) -> Iterator[str]:
     labels = [a["label"] for a in annotations if isinstance(a, dict) and isinstance(a.get("label"), int | np.integer)]
-    return (f"action {label}" for label in range(int(max(labels, default=-1)) + 1))
+    most = int(max(labels, default=-1))
+    if most >= LABELS:
+        raise DataError(
+            f"{path}: a label of {most:,}; labels count from 0 to {LABELS - 1:,}, give the names of the classes"
+        )
+    return (f"action {label}" for label in range(most + 1))

@@ -39,6 +39,10 @@ class _Joint:
     channels: tuple[str, ...] = ()
 
 
+JOINTS, POSITIONS = 1000, 50_000_000
+"""Joints of a skeleton, and positions (joints x frames) of a file, at most."""
+
+
 def read_bvh(text: str, name: str) -> Bvh:
     """Joint positions of a BVH file.
 
@@ -57,6 +61,11 @@ def read_bvh(text: str, name: str) -> Bvh:
         raise DataError(f"{name}: line {len(lines)}: the file ends without a line MOTION; it is not BVH or truncated")
     joints = _hierarchy(lines[:start], name)
     frame_time, values = _motion(lines, start + 1, sum(len(j.channels) for j in joints), name)
+    if len(joints) > JOINTS or len(joints) * len(values) > POSITIONS:
+        raise DataError(
+            f"{name}: {len(joints)} joints in {len(values)} frames; at most {JOINTS} joints, and {POSITIONS:,} positions "
+            "in all, are read: cut it into shorter files"
+        )
     names, parents = tuple(j.name for j in joints), tuple(j.parent for j in joints)
     return Bvh(names, parents, _forward(joints, values), 1 / frame_time)
 

@@ -202,7 +202,8 @@ def _csv_place(values: np.ndarray, head: list[str], columns: list[list[int]], pa
             raise DataError(f"{path}: a column person needs a column frame beside it")
         persons, person = np.unique(values[:, head.index("person")], return_inverse=True)
     frame = values[:, head.index("frame")] if "frame" in head else np.arange(len(values), dtype=float)
-    if not np.isfinite(frame).all() or not np.isfinite(persons).all() or np.any(frame != np.round(frame)):
+    whole = np.isfinite(frame).all() and np.isfinite(persons).all() and np.all(frame == np.round(frame))
+    if not whole or np.abs(frame).max() > 1e9:
         raise DataError(f"{path}: frame and person need a number in every row, and frames count 0, 1, 2, ...")
     place = (frame - frame.min()).astype(np.int64)
     if len({*zip(person.tolist(), place.tolist(), strict=True)}) < len(values):
@@ -210,6 +211,11 @@ def _csv_place(values: np.ndarray, head: list[str], columns: list[list[int]], pa
     if place.max() >= 100 * len(values):
         raise DataError(
             f"{path}: {len(values)} rows, but frames up to {frame.max():.0f}; number the frames in steps of 1"
+        )
+    if len(persons) * (int(place.max()) + 1) > 100 * len(values):
+        raise DataError(
+            f"{path}: {len(values)} rows for {len(persons)} persons and {int(place.max()) + 1} frames; give a person a row "
+            "for every frame, or write one file for each person"
         )
     block = np.full((len(persons), int(place.max()) + 1, len(columns), len(columns[0])), np.nan)
     block[person, place] = values[:, columns]
