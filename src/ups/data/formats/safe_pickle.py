@@ -45,6 +45,8 @@ _FUNCTIONS = {
     "numpy.ndarray": "array",
     "numpy.dtype": "dtype",
     "_codecs.encode": "encode",
+    "builtins.bytes": "bytes",  # of nothing, as protocols 0 to 2 write empty bytes
+    "__builtin__.bytes": "bytes",
     **{
         f"numpy.{core}.{module}.{name}": name
         for core in ("core", "_core")
@@ -230,12 +232,14 @@ def _call(function: _Function, arguments: tuple[Any, ...]) -> Any:
     if function == "_frombuffer":
         data, dtype, shape, order = arguments
         return _array(shape, dtype, order == "F", data)
+    if function == "bytes" and not arguments:
+        return b""
     if function == "encode":
         text, codec = _of_type(arguments[0], str), arguments[1] if len(arguments) > 1 else "utf-8"
         if codec not in _CODECS:
             raise _Refused(f"text in the encoding {str(codec)[:40]!r}")
         return text.encode(codec)
-    raise _Refused(f"it calls numpy.{function}")
+    raise _Refused(f"it calls {function}")
 
 
 def _dtype(code: Any) -> np.dtype:
