@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import CLASSES, MODEL, TRAIN, trained_model
+from helpers import CLASSES, MODEL, TRAIN, random_clip, trained_model
 from safetensors.torch import load_file, save_file
 
 from ups.checkpoint.io import Trained, load, load_training, save
 from ups.config import Config, from_dict, to_dict
 from ups.errors import CheckpointError
 from ups.files import new_folder
+from ups.inference.predictor import Predictor
 
 
 def weights_of(trained: Trained) -> dict[str, torch.Tensor]:
@@ -162,6 +163,27 @@ def test_a_full_disk_leaves_the_old_checkpoint(saved):
             save(other, folder, weights_of(other))
     assert everything_in(folder.parent) == before
     assert torch.equal(load(folder).model.router.task, trained.model.router.task)
+
+
+def test_the_temperature_of_dense_routing_is_kept(tmp_path):
+    trained = trained_model(model=replace(MODEL, routing="dense"), classes=CLASSES)
+    trained.model.router.temperature = 0.5
+    save(trained, tmp_path / "dense", weights_of(trained))
+    back = load(tmp_path / "dense")
+    assert back.model.router.temperature == 0.5
+    clip = random_clip()
+    before, after = (Predictor(t, "32-true").class_scores("recognize_3d", [clip], CLASSES) for t in (trained, back))
+    assert np.array_equal(before, after)
+    back.model.router.temperature = 1.0
+    assert not np.array_equal(before, Predictor(back, "32-true").class_scores("recognize_3d", [clip], CLASSES))
+
+
+def test_an_older_checkpoint_starts_decoding_from_the_embedding_of_routing(tmp_path):
+    trained = trained_model()
+    weights = weights_of(trained)
+    del weights["start_embedding"]
+    save(trained, tmp_path / "old", weights)
+    assert torch.equal(load(tmp_path / "old").model.start_embedding, trained.model.router.task)
 
 
 def test_a_new_checkpoint_that_cannot_take_its_place_leaves_the_old_one(saved):

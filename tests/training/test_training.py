@@ -241,7 +241,7 @@ def test_routes_are_explored_and_then_stay_as_they_are(tmp_path):
         assert torch.equal(before[0], router.task) is not exploring or step == 0
         assert torch.equal(before[1], router.block) is not exploring or step == 0
         if not exploring and step > 0:
-            assert router.settled and trained.model.routes() == before[2]
+            assert router.routes_frozen and trained.model.routes() == before[2]
 
 
 def test_two_micro_batches_give_the_gradient_of_the_whole(tmp_path):

@@ -24,7 +24,7 @@ def components(model: UPS) -> dict[str, int]:
         "routed encoder": counts["encoder"],
         "task and block embeddings": counts["router"],
         "decoder's memory": sum(counts[name] for name in memory),
-        "decoder": counts["decoder"] + model.output_scale.numel(),
+        "decoder": counts["decoder"] + model.output_scale.numel() + model.start_embedding.numel(),
         "token embeddings": counts["vocabulary"],
     }
 

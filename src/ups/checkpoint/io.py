@@ -79,6 +79,7 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
         "data_sets": {name: info.to_dict() for name, info in trained.data_sets.items()},
         "class_scale": trained.class_scale,
         "steps": trained.steps,
+        "route_temperature": trained.model.router.temperature,  # of routing "dense", whose answers depend on it
     }
     try:
         with new_folder(folder, "a checkpoint", WEIGHTS) as temporary:
@@ -165,12 +166,15 @@ def _build(facts: dict, names: list[str], read: Callable[[str], torch.Tensor]) -
     config = from_dict(Config, facts["config"])
     vocabulary = Vocabulary.from_dict(facts["vocabulary"])
     model = UPS(config.model, tuple(facts["tasks"]), torch.zeros(read("vocabulary.features").shape))
+    model.router.temperature = facts.get("route_temperature", config.train.route_temperature[1])
     weights = model.state_dict()
-    strange = sorted(set(weights) ^ (set(names) - {"class_mean"}))
+    kept = {name: name for name in names if name != "class_mean"}
+    kept.setdefault("start_embedding", "router.task")  # older checkpoints: one embedding for routes and the start
+    strange = sorted(set(weights) ^ set(kept))
     if strange:
         raise SettingError(f"the model or the file lacks {', '.join(strange[:3])}{', ...' if len(strange) > 3 else ''}")
     for name, weight in weights.items():
-        value = read(name)
+        value = read(kept[name])
         if value.shape != weight.shape:
             raise SettingError(f"{name} is {tuple(value.shape)} in the file, {tuple(weight.shape)} in the model")
         weight.copy_(value)

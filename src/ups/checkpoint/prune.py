@@ -31,7 +31,7 @@ def cut_to_route(trained: Trained, task: str) -> Trained:
             layer, block, rest = match.groups()
             if int(block) == route[int(layer)]:
                 state[f"encoder.layers.{layer}.0.{rest}"] = weight
-        elif name == "router.task":
+        elif name in ("router.task", "start_embedding"):
             state[name] = weight[row : row + 1]
         elif name == "router.block":
             state[name] = weight[range(len(route)), route][:, None]

@@ -34,10 +34,6 @@ class Router(nn.Module):
         """Whether routes are fixed: at evaluation, and in training once exploration is over; never where `dense`."""
         return not self.dense and not (self.training and self.noise > 0)
 
-    def embedding(self, task: int) -> Tensor:
-        """tau for the decoder's start, (q): once the route is frozen, no gradient may move it from there either."""
-        return self.task[task].detach() if self.routes_frozen else self.task[task]
-
     def select(self, task: int) -> tuple[list[int], Tensor | None]:
         """The block of every layer, and m of equation 2: (L, H), one-hot in value and soft in gradient.
 

@@ -97,6 +97,7 @@ class UPS(nn.Module):
         self.person = nn.Embedding(PERSONS, config.decoder_width)
         self.decoder = Decoder(config)
         self.output_scale = nn.Parameter(torch.zeros(()))
+        self.start_embedding = nn.Parameter(self.router.task.detach().clone())
         self.initialise()
 
     @torch.no_grad()
@@ -182,9 +183,10 @@ class UPS(nn.Module):
         return self.frame_memories(encoded, poses, target_frames), None
 
     def start(self, task: str, sequences: int) -> Tensor:
-        """The decoder's first input: the task's embedding, (Q, 1, width)."""
-        tau = self.router.embedding(self.task_index(task))
-        return self.decoder.start(tau).expand(sequences, 1, -1)
+        """The decoder's first input, (Q, 1, width): an embedding of the task apart from the router's, so that decoding
+        moves no route; it begins as a copy of that.
+        """
+        return self.decoder.start(self.start_embedding[self.task_index(task)]).expand(sequences, 1, -1)
 
     def logits(self, hidden: Tensor, embedding: Tensor) -> Tensor:
         """(..., width) against token embeddings (T, width) -> (..., T)."""

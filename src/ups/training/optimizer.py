@@ -24,7 +24,9 @@ def parameter_groups(model: UPS, config: TrainConfig) -> list[dict[str, Any]]:
     """
     groups: dict[tuple[str, bool], list[Tensor]] = defaultdict(list)
     for name, p in model.named_parameters():
-        embedding = any(part in name for part in ("slot", "position", "person", "residual", "absent", "dropped"))
+        embedding = any(
+            part in name for part in ("slot", "position", "person", "residual", "absent", "dropped", "start_embedding")
+        )
         kind = "router" if name.startswith("router") else "plain" if p.dim() < 2 or embedding else "matrix"
         groups[kind, isinstance(p, DTensor)].append(p)
     decay = {"matrix": config.weight_decay, "plain": 0.0, "router": 0.0}

@@ -108,6 +108,11 @@ class Run:
                 f"{self.folder}: holds a run with another configuration; give another output folder, or remove this one"
             )
         tensors = state["tensors"]
+        if missing := [name for name, _ in self.model.named_parameters() if f"raw.{name}" not in tensors]:
+            raise CheckpointError(
+                f"{self.folder}: a run of an older version, which lacks {', '.join(missing[:3])}; go on from its weights "
+                "with --start and another output folder"
+            )
         with torch.no_grad():
             for name, p in self.model.named_parameters():
                 p.copy_(shard_like(tensors[f"raw.{name}"], p))
