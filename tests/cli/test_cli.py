@@ -21,6 +21,7 @@ from ups.checkpoint.create import untrained
 from ups.checkpoint.describe import components
 from ups.checkpoint.io import load, save
 from ups.cli import main
+from ups.cli.train import Describe
 from ups.data.datasets import synthetic
 from ups.data.datasets.synthetic import generate_2d
 from ups.data.formats.native import write_file
@@ -448,3 +449,14 @@ def test_stream_answers_line_by_line(run, capsys, monkeypatch):
         assert wrong["line"] == 2 and expected in wrong["error"] and expected in err and "line 2" in err
         assert (first["frame"], last["frame"]) == (0, 1)  # the next line is answered
     fails(capsys, [*arguments, "--every", "0"], "--every 0")
+
+
+def test_a_bug_keeps_its_traceback_and_says_where_to_report_it(monkeypatch, capsys):
+    def broken(self) -> None:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(Describe, "run", broken)
+    assert main(["describe", "tiny"]) == 70
+    err = capsys.readouterr().err
+    assert "Traceback" in err and "KeyError: 'no such thing'" in err
+    assert "this is a bug in ups" in err and "please open an issue" in err and "CONTRIBUTING.md" in err

@@ -226,7 +226,7 @@ def test_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
         ("warning", "no label", "4.npz"),
         ("warning", "labels are not words", "7"),
         ("warning", "classes of one recording", "7, wave"),
-        ("warning", "frames per second not told", "3.npz"),
+        ("warning", "frames per second not given", "3.npz"),
     }
     assert expected <= found, expected - found
     assert any(s == "error" and "not a readable .npz" in what for s, what, _ in found)

@@ -24,7 +24,7 @@ from ups.errors import SettingError
 WARM_UP = 2
 """Untimed calls at the start: the first ones allocate, choose kernels, and compile."""
 MATMUL_SIZE = {"cpu": 2048}
-"""Rows and columns of the matrices whose product tells the machine's peak, by device; `_LARGE` elsewhere."""
+"""Rows and columns of the matrices whose product measures the machine's peak, by device; `_LARGE` elsewhere."""
 _LARGE = 8192
 
 
@@ -168,7 +168,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 
 def processor_name() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name as the system reports it."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -176,7 +176,7 @@ def processor_name() -> str:
 
 
 def peak_memory(device: torch.device) -> float:
-    """The most memory that was held so far, MB: of the device (CUDA), or of this process (nan where not told)."""
+    """The most memory that was held so far, MB: of the device (CUDA), or of this process (nan where unknown)."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     status = Path("/proc/self/status")  # not getrusage: there a process starts with its parent's peak

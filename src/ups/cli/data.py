@@ -37,7 +37,7 @@ class Prepare:
     force: bool = False
     """Prepare anew, whatever is there."""
     skeleton: str | None = None
-    """Your own recordings: name of their skeleton or a TOML file that describes it, where they don't tell."""
+    """Your own recordings: name of their skeleton or a TOML file that describes it, where they don't say."""
     classes: Path | None = None
     """A PYSKL pickle: text file with its class names, one a line."""
 
@@ -101,9 +101,9 @@ class Check:
     path: Positional[Path]
     """The recording, or a folder with clips.csv."""
     skeleton: str | None = None
-    """Name of the skeleton, or a TOML file that describes it, where the recordings don't tell."""
+    """Name of the skeleton, or a TOML file that describes it, where the recordings don't say."""
     image_size: tuple[int, int] | None = None
-    """Width and height in pixels of a single 2D recording that doesn't tell: OpenPose's above all."""
+    """Width and height in pixels of a single 2D recording that doesn't say: OpenPose's above all."""
     plot: Path | None = None
     """Draw the first recording that can be read, so that a wrong joint order is seen at once: a PNG file."""
 
@@ -147,7 +147,7 @@ class ExportStore:
     """pyskl: the file; videopose3d: the folder."""
 
     def run(self) -> None:
-        """Write, and tell what was written."""
+        """Write, and print what was written."""
         from ups.data.store.export_pyskl import export_pyskl
         from ups.data.store.export_videopose3d import export_videopose3d
         from ups.data.store.store import Store

@@ -25,7 +25,7 @@ class Export:
     """Keep the weights of matrix products in the ONNX files in int8."""
 
     def run(self) -> None:
-        """Export, and tell what was written."""
+        """Export, and print what was written."""
         from ups.checkpoint.io import load
         from ups.inference.export import export
         from ups.skeletons import find_skeleton

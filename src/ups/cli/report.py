@@ -19,7 +19,7 @@ class Report:
     """Folder for index.html, report.md and figures."""
 
     def run(self) -> None:
-        """Read, write, tell where."""
+        """Read, write, print where."""
         from ups.evaluation.results import read_records
         from ups.experiments.paper_report import write_report
 

@@ -112,19 +112,19 @@ class Stream:
 
     def answers(self, online: OnlinePredictor, wanted: dict[str, bool]) -> dict[str, Any]:
         """The answers about the last frame."""
-        told: dict[str, Any] = {}
+        answers: dict[str, Any] = {}
         if wanted["action"] and (online.frames - 1) % self.every == 0:
             answer = online.action()
             pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
-            told["action"] = [{"class": text, "probability": round(p, 6)} for text, p in pairs]
+            answers["action"] = [{"class": text, "probability": round(p, 6)} for text, p in pairs]
         if wanted["pose"] and (pose := online.pose()) is not None:
-            told["pose"] = {
+            answers["pose"] = {
                 "frame": pose.frame,
                 "joint_names": list(pose.skeleton.joints),
                 "joints": pose.joints.astype(float).round(4).tolist(),
                 "spread": pose.spread.astype(float).round(4).tolist(),
             }
-        return told
+        return answers
 
 
 def _frame(line: str) -> tuple[Any, Any]:

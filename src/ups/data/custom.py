@@ -1,7 +1,7 @@
 """A folder of the user's own recordings as a data set: files of any kind that `read_file` knows, and a table of them.
 
 `clips.csv` has a row a recording. Columns: `file` (below the folder); `label` (the action in words, may be empty);
-`subject`, `view` (numbers or names); `fps`, `width`, `height` for files that don't tell; every other column is a
+`subject`, `view` (numbers or names); `fps`, `width`, `height` for files that don't say; every other column is a
 protocol, with train, test or nothing in its cells. Only `file` is needed.
 """
 
@@ -69,7 +69,7 @@ def custom_data_set(folder: Path | str, name: str, skeleton: Skeleton | None = N
     Args:
         folder: holds clips.csv and the files.
         name: of the data set.
-        skeleton: of files that don't name their joints; from the others its joints are picked. None: the files tell,
+        skeleton: of files that don't name their joints; from the others its joints are picked. None: the files say,
             and the first one that can be read decides.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One recording from one file, of any kind that the project reads; the kind is told by ending, name and content."""
+"""One recording from one file, of any kind that the project reads; the kind is recognised by ending, name and content."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def read_file(
     Args:
         path: a file, or a folder of OpenPose.
         skeleton: one, the name of one, or a .toml file that describes one: what the joints are, in a file that doesn't
-            tell; in one that does, the joints to pick, by name.
-        fps: for a file that doesn't tell; 30 if nobody does.
-        image_size: (width, height) in pixels, for 2D files that don't tell: OpenPose's above all.
+            say; in one that does, the joints to pick, by name.
+        fps: for a file that doesn't say; 30 if nobody does.
+        image_size: (width, height) in pixels, for 2D files that don't say: OpenPose's above all.
 
     Raises:
         DataError: nothing known, several recordings in one file, or a file that is not as its kind needs it.
@@ -86,9 +86,7 @@ def _read_folder(path: Path, wish: _Wish) -> PoseSequence:
     if not any(path.glob("*.json")):
         raise _unknown(path, "a folder without OpenPose's *_keypoints.json")
     if wish.image_size is None:
-        raise DataError(
-            f"{path}: OpenPose's files don't tell how large the image is; give image_size, width and height"
-        )
+        raise DataError(f"{path}: OpenPose's files don't say how large the image is; give image_size, width and height")
     return read_openpose(path, wish.fps or FPS, wish.image_size)
 
 
@@ -141,7 +139,7 @@ def _read_txt(path: Path, _: _Wish) -> PoseSequence:
             if place.is_file():
                 return kard.read_clip_2d(path.name, path.read_bytes(), place.read_bytes())
         raise DataError(
-            f"{path}: {name}, which tells the joints that were seen, is neither beside it nor at {places[1]}"
+            f"{path}: {name}, which lists the joints that were seen, is neither beside it nor at {places[1]}"
         )
     raise _unknown(path, "a .txt file with another name")
 
@@ -225,7 +223,7 @@ _THIGH = 0.42
 
 
 def _bvh_scale(positions: np.ndarray, places: dict[str, int], path: Path) -> float:
-    """Metres in a file's unit, which BVH does not tell: that which brings the thighs closest to an adult's 0.42 m."""
+    """Metres in a file's unit, which BVH does not state: that which brings the thighs closest to an adult's 0.42 m."""
     pairs = [(places[f"{side}_hip"], places[f"{side}_knee"]) for side in ("left", "right")]
     thigh = float(np.median([np.linalg.norm(positions[:, a] - positions[:, b], axis=-1) for a, b in pairs]))
     lengths = {factor: thigh * factor for factor in _BVH_UNITS.values()}

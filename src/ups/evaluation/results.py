@@ -76,7 +76,7 @@ def exported_record(
     flip: bool = True,
     greedy: bool = False,
 ) -> Record:
-    """The same for an exported model; `facts` are its model.json, "precision" tells what its weights are kept in."""
+    """The same for an exported model; `facts` are its model.json, "precision" is what its weights are kept in."""
     config = facts["config"]
     return {
         "checkpoint": str(folder),
@@ -229,7 +229,7 @@ def variants(records: Sequence[Record]) -> list[Variant]:
 
 
 def _run_names(checkpoints: Sequence[str]) -> dict[str, str]:
-    """A short name of each checkpoint's run: its folder's, with as much of the path as tells it from the others."""
+    """A short name of each checkpoint's run: its folder's, with as much of the path as distinguishes it from the others."""
     parts = {c: [p for p in Path(c).parts if p != "checkpoint"] or [c] for c in checkpoints}
     names = {}
     for checkpoint, own in parts.items():

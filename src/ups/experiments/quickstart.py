@@ -51,7 +51,7 @@ _RECORDINGS = {"recognize": "recording_3d.npz", "lift": "recording_2d.npz"}
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What the page tells."""
+    """What the page shows."""
 
     config: Config
     unified: Trained
@@ -227,7 +227,7 @@ def _action(o: _Outcome, output: Path) -> str:
     return (
         f"<p>One test clip, a “{escape(synthetic.CLASSES[o.action.label])}”, and what the model says:</p>\n"
         + html_table(("seen", "", "answer", "probability"), rows)
-        + figure(chart, "How often the action is told rightly from the beginning of a clip, over all test clips.")
+        + figure(chart, "How often the action is recognised from the beginning of a clip, over all test clips.")
     )
 
 
@@ -282,7 +282,7 @@ def _pretrained(o: _Outcome) -> str:
     )
     return (
         f"<p>{PRETRAINED_MODEL} was trained on recorded motion and has never met generated clips, nor these test "
-        f"clips. Its candidates are all {len(predictor.actions())} actions that it can tell "
+        f"clips. Its candidates are all {len(predictor.actions())} actions that it knows "
         f"({where}).</p>\n"
         + html_table(
             ("clip", "action", "answer to all of it", "probability", "answer to its first 40%", "probability"), rows

@@ -191,13 +191,13 @@ def listing(chosen: Sequence[Experiment], output: Path) -> Table:
     for experiment in chosen:
         known = state(experiment, output)
         if known.done:
-            told = "done"
+            progress = "done"
         elif known.step == 0:
-            told = "missing"
+            progress = "missing"
         elif known.step < experiment.total:
-            told = f"at step {known.step:,} of {experiment.total:,}"
+            progress = f"at step {known.step:,} of {experiment.total:,}"
         else:
-            told = f"trained; {len(known.records)} of {experiment.models} models measured"
+            progress = f"trained; {len(known.records)} of {experiment.models} models measured"
         figures = [
             f"{Benchmark.parse(key).data} {name} {value:.1f}"
             for record in known.records
@@ -206,7 +206,7 @@ def listing(chosen: Sequence[Experiment], output: Path) -> Table:
             for name, value in measures(key, metrics).items()
             if name == get_task(Benchmark.parse(key).task).main
         ]
-        table.add_row(experiment.name, str(experiment.config.train.seed), told, "\n".join(figures))
+        table.add_row(experiment.name, str(experiment.config.train.seed), progress, "\n".join(figures))
     return table
 
 

@@ -373,7 +373,7 @@ def _write_onnx(program: ExportedProgram, part: Part, path: Path, int8: bool) ->
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what exporters tell about their own insides; errors are raised all the same."""
+    """Without what exporters print about their own insides; errors are raised all the same."""
     root = logging.getLogger()
     loggers = [root, *map(logging.getLogger, ("torch.onnx", "torch.export", "torch.__trace", "onnx_ir", "onnxruntime"))]
     levels, handlers = [logger.level for logger in loggers], root.handlers[:]

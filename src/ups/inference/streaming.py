@@ -71,7 +71,7 @@ class OnlinePredictor:
         task: what `action` answers: anticipate, the action that is about to be completed (trained on beginnings of
             clips), or recognize_3d or recognize_2d, the one that a whole clip shows.
         classes: the candidates of `action`, by text; all that clips taught the model where None.
-        horizon: `action` tells of the last `horizon` frames.
+        horizon: `action` covers the last `horizon` frames.
         stride: frames whose 3D poses are decoded from one window: more = cheaper, and the delay grows.
         delay: frames between a frame and its 3D pose; from stride - 1 to the window's length - 1. As small as a window
             allows that stands evenly around the decoded frames where None.

@@ -192,7 +192,7 @@ def _upright(joints: np.ndarray, space: Space, skeleton: Skeleton) -> np.ndarray
     """Joints (..., J, V) with x right, y up and, in 3D, z towards the viewer, who stands in front of the person.
 
     A world has no front, so it is turned to where the person faces. Camera and kinect poses are seen as their sensor saw
-    them; x points right in some kinect recordings and left in others, which the side of the left limbs tells.
+    them; x points right in some kinect recordings and left in others, which the side of the left limbs shows.
     """
     if space == "image":
         return joints * (1, -1)

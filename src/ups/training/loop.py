@@ -82,8 +82,8 @@ def train(
                     run.save()
                     saved = time.monotonic()
                 if stop:
-                    told = "interrupted at step %d; saved in %s, the same command continues"
-                    log.log(logging.WARNING if is_first() else logging.DEBUG, told, run.step, run.folder)
+                    message = "interrupted at step %d; saved in %s, the same command continues"
+                    log.log(logging.WARNING if is_first() else logging.DEBUG, message, run.step, run.folder)
                     raise KeyboardInterrupt
     finally:
         batches.close()

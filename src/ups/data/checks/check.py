@@ -28,7 +28,7 @@ Severity = Literal["error", "warning", "note"]
 SHORT = 5
 """Clips of fewer frames are reported."""
 _ADULT = 1.5
-"""Metres: a standing or sitting person's largest extent, roughly, by which units are told."""
+"""Metres: a standing or sitting person's largest extent, roughly, by which units are recognised."""
 _LONGEST_BONE = 0.9
 _UNEVEN = 0.5
 _JUMP = 0.5
@@ -65,7 +65,7 @@ def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, 
     Args:
         path: a file or folder as for `read_file`, or a folder with clips.csv.
         skeleton: as for `read_file`.
-        image_size: (width, height) in pixels of a single 2D recording that doesn't tell; in a folder clips.csv tells it.
+        image_size: (width, height) in pixels of a single 2D recording that doesn't say; in a folder clips.csv does.
 
     Raises:
         DataError: unknown skeleton, or a clips.csv that can't be read.
@@ -334,7 +334,7 @@ def _check_protocol(table: ClipTable, protocol: str) -> Iterator[Finding]:
         yield Finding("error", f"{protocol}: {_listed(unlearnt)}", "classes tested but never trained", remedy)
     shared = sorted({r.subject for r in parts["test"]} & {r.subject for r in parts["train"]} - {""})
     if shared:
-        what = "subjects in both train and test: results will not tell how well new people are recognised"
+        what = "subjects in both train and test: results will not show how well new people are recognised"
         remedy = "split by subject, unless another camera or session is what you test"
         yield Finding("note", f"{protocol}: {_listed(shared)}", what, remedy)
 
@@ -360,7 +360,7 @@ def _untold_fps(path: Path, fps: float | None) -> Iterator[_Problem]:
         except DataError:  # another kind of file: a list of COCO's results
             fields = {}
         if "joints" in fields and "fps" not in fields:
-            yield "warning", f"frames per second not told; {FPS:g} are assumed", "write fps into the file", ""
+            yield "warning", f"frames per second not given; {FPS:g} are assumed", "write fps into the file", ""
 
 
 def _size(clip: PoseSequence, seen: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """PYSKL's and MMAction2's pickle of skeletons: {"split": {name: [frame_dir]}, "annotations": [...]}, read and written.
 
 An annotation holds frame_dir, label, total_frames, keypoint (M, N, J, C), mostly keypoint_score (M, N, J), and in 2D
-img_shape (height, width). The format tells no class names and no skeleton; files that `export_pyskl` writes do, in
+img_shape (height, width). The format has no class names and no skeleton; files that `export_pyskl` writes do, in
 entries of their own that other readers pass over.
 """
 
@@ -26,7 +26,7 @@ from ups.skeletons import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
 LABELS = 100_000
 """Classes of a file that doesn't name them, at most."""
 FPS = 30.0
-"""Of both NTU RGB+D and Kinetics; assumed where an annotation does not tell."""
+"""Of both NTU RGB+D and Kinetics; assumed where an annotation does not say."""
 _SKELETONS = {(25, 3): NTU_25, (20, 3): KINECT_20, (17, 2): COCO_17, (18, 2): OPENPOSE_18}
 """(J, C) -> the skeleton that files of this shape have."""
 _SPLIT = re.compile(r"(?:(?P<name>.+?)_?)??(?P<part>train|val|test)(?P<number>\d*)")
@@ -44,8 +44,8 @@ def pyskl_data_set(
     Args:
         path: the .pkl file.
         name: of the data set.
-        classes: names of labels 0, 1, ...; "action 0" and so on if neither they nor the file tell them.
-        skeleton: of the joints; told by their number and that of the coordinates for NTU's 25 and NW-UCLA's 20 joints
+        classes: names of labels 0, 1, ...; "action 0" and so on if neither they nor the file are given.
+        skeleton: of the joints; recognised by their number and that of the coordinates for NTU's 25 and NW-UCLA's 20 joints
             in 3D, COCO's 17 and OpenPose's 18 in 2D.
 
     Raises:
@@ -85,7 +85,7 @@ def pyskl_data_set(
 def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> PoseSequence | DataError:
     """One annotation as a clip; if it has no poses or can't be used, the DataError that says why.
 
-    2D joints are pixels in space "image"; 3D joints metres in space "kinect" unless the annotation tells. Without
+    2D joints are pixels in space "image"; 3D joints metres in space "kinect" unless the annotation says otherwise. Without
     scores a joint is visible unless it lies at 0. Values that are not finite become invisible.
     """
     if not isinstance(annotation, dict) or annotation.get("keypoint") is None:

@@ -56,7 +56,7 @@ def read_coco(record: Any, name: str, where: str, fps: float, image_size: tuple[
         record: parsed JSON: {"images", "annotations"}, or a list of results {"image_id", "keypoints", "score"}. Each
             annotation's keypoints are 17 times x, y, v; v is 0, 1, 2 in annotations, the confidence in results.
         name: of the clip; where: the file, for errors.
-        image_size: needed for a list of results, which does not tell it.
+        image_size: needed for a list of results, which does not have it.
 
     Raises:
         DataError: other values, nobody in any frame, or no image size.

@@ -20,7 +20,7 @@ from ups.skeleton import Skeleton
 from ups.skeletons import SKELETONS, check_joints, find_skeleton, skeleton_of
 
 FPS = 30.0
-"""Assumed where a file does not tell its frames per second."""
+"""Assumed where a file does not give its frames per second."""
 KEYS = (
     "joints", "visibility", "fps", "skeleton", "joint_names", "parents", "root", "space", "image_size", "label", "id",
     "subject", "view", "pose_3d",
@@ -35,7 +35,7 @@ def read_own(
     """One recording from a .npz, .json or .csv file.
 
     joints is (J, V) for each of N frames, or M persons of N frames each, in the unit and frame that `space` names: by
-    default "image" where V is 2; with V = 3 the file has to tell. NaN (null, an empty cell) stands for a joint that was
+    default "image" where V is 2; with V = 3 the file has to say. NaN (null, an empty cell) stands for a joint that was
     not seen, and so does a 2D joint at (0, 0). A .csv has a row a frame, columns such as left_wrist_x, left_wrist_y,
     left_wrist_z, left_wrist_v (visibility), perhaps frame and person, and `# key = value` lines on top for the rest.
 
@@ -43,7 +43,7 @@ def read_own(
         path: the file; its name without the ending is the clip's id if it holds none.
         skeleton: of the joints, where the file does not name it. If the file names its joints, those of the skeleton
             are picked out.
-        fps, image_size: where the file does not tell; FPS if nobody does.
+        fps, image_size: where the file does not say; FPS if nobody does.
 
     Raises:
         DataError: anything that is not as described.

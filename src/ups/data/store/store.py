@@ -6,7 +6,7 @@
     pose_3d.npy       (R, J, 3) float32, only where 2D clips come with the 3D pose behind them
     clips.npz         one array a column: offset (first row), persons, frames, label, subject, view, fps, width, height,
                       for each protocol split_NAME: 0 neither, 1 train, 2 test; of a data set with one recording a file
-                      also source, uint64, which tells the file and its state (see `ups.data.store.prepare`)
+                      also source, uint64, which identifies the file and its state (see `ups.data.store.prepare`)
     ids.txt           one name a line
 
 A store is written into a hidden folder beside its final place and renamed when complete: it is there whole or not at
@@ -380,7 +380,7 @@ class Store:
 
     @property
     def sources(self) -> np.ndarray:
-        """(clips,) uint64, what `StoreWriter.add` was told of the files they were read from."""
+        """(clips,) uint64, what `StoreWriter.add` was given for the files they were read from."""
         return self.columns.get(_SOURCE, np.zeros(len(self), np.uint64))
 
     def indices(self, protocol: str, split: str) -> np.ndarray:
