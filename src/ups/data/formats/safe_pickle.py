@@ -16,7 +16,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,17 +28,19 @@ T = TypeVar("T")
 
 DEPTH = 64
 """Containers inside one another, at most."""
-VALUES = 100_000_000
-"""Values in all containers of a pickle, at most; the elements of an array of numbers don't count."""
+FREE, GROWTH = 1_000_000, 8
+"""The containers of a pickle stand for at most FREE values and GROWTH more for each of its bytes, and so for the bytes
+of its arrays. What is written plainly stays below; only parts that are named again and again come above."""
 ELEMENTS = 2**31
 """Elements of an array, at most."""
 LARGE, EXPANSION = 2**28, 100
-"""A member of an archive that unpacks to more than LARGE bytes may be at most EXPANSION times its packed size."""
+"""What is read of an archive, if it unpacks to more than LARGE bytes, may be at most EXPANSION times its packed size."""
 
 _SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (8, 16), "O": (8,)}
 """Item sizes of each kind of dtype; text (S, U) may have any, see `_dtype`."""
 _TEXT = 10_000
 """Characters of an item of text, at most."""
+_KEYS = (str, bytes, int, float, np.integer, np.floating, np.bool_)
 _CODECS = ("latin1", "latin-1", "ascii", "utf-8", "utf8")
 
 _FUNCTIONS = {
@@ -84,7 +86,7 @@ def restricted_loads(data: bytes, name: str) -> object:
     """
     try:
         value = _Interpreter(data).run()
-        _size(value, DEPTH, {})
+        _Extent(FREE + GROWTH * len(data)).measure(value, DEPTH)
         return value
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise DataError(
@@ -98,6 +100,7 @@ class _Interpreter:
 
     def __init__(self, data: bytes) -> None:
         self.file = io.BytesIO(data)
+        self.left = FREE + GROWTH * len(data)  # bytes that may still be made of the file's
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -156,7 +159,7 @@ class _Interpreter:
             stack[-2:] = [_function(*map(str, stack[-2:]))]
         elif name == "REDUCE":
             arguments = _of_type(stack.pop(), tuple)
-            stack[-1] = _call(_of_type(stack[-1], _Function), arguments)
+            stack[-1] = self._made(_call(_of_type(stack[-1], _Function), arguments))
         elif name == "BUILD":
             self._build(stack.pop())
         elif name == "POP":
@@ -173,14 +176,23 @@ class _Interpreter:
     def _set(self, items: list[Any]) -> None:
         target = _of_type(self.stack[-1], dict)
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, (str, bytes, int, float, np.generic)) and key is not None:
+            if not isinstance(key, _KEYS) and key is not None:
                 raise _Refused(f"a key of a dict is a {type(key).__name__}")
+            if isinstance(key, int) and key.bit_length() > 60:  # from there on numbers share their hash, at will
+                raise _Refused(f"a key of a dict is a number of {key.bit_length()} bits")
             target[key] = value
 
     def _remember(self, place: int) -> None:
         self.memo[place] = self.stack[-1]
         if isinstance(self.stack[-1], _Unbuilt):
             self.stack[-1].places.append(place)
+
+    def _made(self, value: Any) -> Any:
+        """`value`, its bytes counted: one piece of a file may be made into arrays again and again."""
+        self.left -= value.nbytes if isinstance(value, np.ndarray) else len(value) if isinstance(value, bytes) else 0
+        if self.left < 0:
+            raise _Refused(f"its arrays and bytes take more than {GROWTH} times the room that the pickle takes")
+        return value
 
     def _build(self, state: Any) -> None:
         unbuilt = _of_type(self.stack[-1], _Unbuilt)
@@ -192,7 +204,7 @@ class _Interpreter:
             value: Any = unbuilt.dtype if order in ("|", "=") else unbuilt.dtype.newbyteorder(order)
         else:  # (version, shape, dtype, is_fortran, data), without the version in old files
             shape, dtype, fortran, data = state[-4:]
-            value = _array(shape, dtype, bool(fortran), data)
+            value = self._made(_array(shape, dtype, bool(fortran), data))
         self.stack[-1] = value
         for place in unbuilt.places:
             self.memo[place] = value
@@ -258,9 +270,10 @@ def _array(shape: Any, dtype: Any, fortran: bool, data: Any) -> np.ndarray:
     dtype = dtype.dtype if isinstance(dtype, _Unbuilt) else dtype
     dtype = _of_type(dtype, np.dtype)
     shape = tuple(_of_type(n, int) for n in _of_type(shape, tuple))
+    if len(shape) > 32 or not all(0 <= n <= ELEMENTS for n in shape) or math.prod(shape) > ELEMENTS:
+        sides = ", ".join(str(n) if abs(n) <= ELEMENTS else "..." for n in shape[:3])
+        raise _Refused(f"an array of shape ({sides}{', ...' if len(shape) > 3 else ''})")
     size = math.prod(shape)
-    if len(shape) > 32 or any(n < 0 for n in shape) or size > ELEMENTS:
-        raise _Refused(f"an array of shape {str(shape)[:80]}")
     order = "F" if fortran else "C"
     if dtype.hasobject:
         items = _of_type(data, list)
@@ -276,27 +289,46 @@ def _array(shape: Any, dtype: Any, fortran: bool, data: Any) -> np.ndarray:
     return np.frombuffer(data, dtype).reshape(shape, order=order).copy(order=order)
 
 
-def _size(value: object, left: int, known: dict[int, int]) -> int:
-    """How many values a container holds, counting what lies in it twice twice; refuses too many, or too deep ones.
+class _Extent:
+    """How many values a container stands for and how deep it is, counting what lies in it twice twice.
 
     Lists that share one another stand for exponentially more values than the pickle has bytes.
     """
-    if isinstance(value, np.ndarray):
-        inside: Any = value.ravel() if value.dtype.hasobject else ()
-    elif isinstance(value, dict):
-        inside = value.values()
-    else:
-        inside = value if isinstance(value, (list, tuple)) else ()
-    if id(value) in known or not len(inside):
-        return known.get(id(value), 1)
-    if left == 0:
-        raise _Refused(f"containers lie more than {DEPTH} deep in one another")
-    nested = (list, tuple, dict, np.ndarray)
-    total = sum(_size(item, left - 1, known) if isinstance(item, nested) else 1 for item in inside)
-    if total > VALUES:
-        raise _Refused(f"its containers stand for more than {VALUES:,} values")
-    known[id(value)] = total
-    return total
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.known: dict[int, tuple[int, int]] = {}
+
+    def measure(self, value: object, left: int) -> tuple[int, int]:
+        """(values, containers inside one another); refuses too many, more than `left`, and what was never built."""
+        if isinstance(value, (_Unbuilt, _Function)):
+            raise _Refused("an array, a dtype or a function was left unfinished")
+        if isinstance(value, np.ndarray):
+            inside: Any = value.ravel() if value.dtype.hasobject else ()
+        elif isinstance(value, dict):
+            inside = value.values()
+        else:
+            inside = value if isinstance(value, (list, tuple)) else ()
+        if not len(inside):
+            return 1, 0
+        known = self.known.get(id(value))
+        if left < (1 if known is None else known[1]):
+            raise _Refused(f"containers lie more than {DEPTH} deep in one another")
+        if known is None:
+            total, depth = 0, 0
+            for item in inside:
+                if isinstance(item, _NESTED):
+                    values, below = self.measure(item, left - 1)
+                    total, depth = total + values, max(depth, below)
+                else:
+                    total += 1
+            if total > self.most:
+                raise _Refused(f"its containers stand for more than {self.most:,} values")
+            known = self.known[id(value)] = total, depth + 1
+        return known
+
+
+_NESTED = (list, tuple, dict, np.ndarray, _Unbuilt, _Function)
 
 
 def load_object_npz(path: Path) -> dict[str, object]:
@@ -324,8 +356,8 @@ def load_npz(path: Path) -> dict[str, np.ndarray]:
 def _members(path: Path, read: Callable[[bytes, str], T]) -> Iterator[tuple[str, T]]:
     try:
         with zipfile.ZipFile(path) as archive:
+            check_expansion(archive.infolist(), path)
             for member in archive.infolist():
-                _check_expansion(member, path)
                 name = member.filename
                 yield name.removesuffix(".npy"), read(archive.read(member), f"{path}: {name}")
     except DataError:
@@ -345,20 +377,31 @@ def _members(path: Path, read: Callable[[bytes, str], T]) -> Iterator[tuple[str,
         raise DataError(f"{path}: not a readable .npz file ({error})") from error
 
 
-def _check_expansion(member: zipfile.ZipInfo, path: Path) -> None:
-    """Refuse a member that a few bytes unpack to gigabytes of."""
-    most = int(os.environ.get("UPS_MAX_EXPANSION", EXPANSION))
-    if member.file_size > LARGE and member.file_size > most * member.compress_size:
-        raise DataError(
-            f"{path}: {member.filename[:80]} unpacks to {member.file_size:,} bytes, more than {most} times its packed "
-            "size; set UPS_MAX_EXPANSION to a larger number if you trust the file"
-        )
+def check_expansion(files: Sequence[zipfile.ZipInfo], path: Path) -> None:
+    """Refuses files of a zip of which a few bytes unpack to gigabytes, before anything is unpacked."""
+    size, packed = sum(file.file_size for file in files), sum(file.compress_size for file in files)
+    if size > LARGE and size > most_expansion() * packed:
+        largest = max(files, key=lambda file: file.file_size)
+        raise expansion_error(path, f"{len(files)} files, the largest of which is {largest.filename[:80]!r},", size)
+
+
+def most_expansion() -> int:
+    """How many times its packed size an archive may unpack to."""
+    return int(os.environ.get("UPS_MAX_EXPANSION", EXPANSION))
+
+
+def expansion_error(path: Path, what: str, size: int) -> DataError:
+    """The error of an archive of which `what` unpacks to `size` bytes or more."""
+    return DataError(
+        f"{path}: {what} would unpack to {size:,} bytes or more, over {most_expansion()} times the packed size; set "
+        "UPS_MAX_EXPANSION to a larger number if you trust the file"
+    )
 
 
 def _read_array(data: bytes, name: str) -> np.ndarray:
     try:
         shape, _, dtype = _read_header(io.BytesIO(data))
-        if math.prod(shape) * dtype.itemsize > len(data):
+        if math.prod(shape) * max(dtype.itemsize, 1) > len(data):
             raise ValueError(f"its header says {shape} of {dtype}, and there are {len(data)} bytes")
         return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # a damaged header can raise nearly anything
