@@ -57,9 +57,10 @@ def test_every_cut_is_refused_or_leaves_whole_variables() -> None:
 
 @pytest.mark.parametrize(("folder", "archive"), [("Skeleton", "utd_mhad"), ("labels", "penn_action")])
 def test_real_files_are_read_as_by_scipy(data_folder: Path, folder: str, archive: str) -> None:
-    for i, (name, content) in enumerate(members(data_folder, folder, archive, ".mat")):
+    for i, (name, load) in enumerate(members(data_folder, folder, archive, ".mat")):
         if i % 20:
             continue
+        content = load()
         expected = {k: v for k, v in scipy.io.loadmat(io.BytesIO(content)).items() if not k.startswith("__")}
         found = load_mat(name, content)
         assert set(found) == set(expected)

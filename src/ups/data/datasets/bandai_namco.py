@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.datasets.base import Clip, DataSet
+from ups.data.datasets.base import Clip, DataSet, attempt
 from ups.data.formats.bvh import Bvh, read_bvh
 from ups.data.formats.safe_pickle import load_npz
 from ups.errors import DataError
@@ -103,10 +103,10 @@ def read(source: Path) -> Iterator[Clip | DataError]:
 
 
 def _bvh_clip(path: Path) -> PoseSequence | DataError:
-    try:
-        return bandai_sequence(read_bvh(path.read_text(encoding="utf-8", errors="replace"), str(path)), path.stem, 2)
-    except DataError as error:
-        return error
+    return attempt(
+        str(path),
+        lambda: bandai_sequence(read_bvh(path.read_text(encoding="utf-8", errors="replace"), str(path)), path.stem, 2),
+    )
 
 
 def _npz_clips(path: Path) -> Iterator[PoseSequence | DataError]:
@@ -122,10 +122,11 @@ def _npz_clips(path: Path) -> Iterator[PoseSequence | DataError]:
     if positions.shape != rows or positions.dtype.kind not in "fiu":
         raise DataError(f"{path}: {len(ids)} ids, offsets {offsets.shape} and positions {positions.shape} do not agree")
     for i in np.argsort(ids):
-        try:
-            yield read_clip(str(ids[i]), positions[offsets[i] : offsets[i + 1]], joint_names, fps)
-        except DataError as error:
-            yield DataError(f"{path}: {error}")
+        clip = attempt(
+            f"recording {i}",
+            lambda i=i: read_clip(str(ids[i]), positions[offsets[i] : offsets[i + 1]], joint_names, fps),
+        )
+        yield DataError(f"{path}: {clip}") if isinstance(clip, DataError) else clip
 
 
 DATA_SET = DataSet(

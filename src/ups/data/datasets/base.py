@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from ups.data.formats.archive import members
 from ups.errors import DataError
 from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
+
+T = TypeVar("T")
 
 Clip = tuple[PoseSequence, dict[str, str]]
 """A recording and its split in each protocol, "train" or "test"; a protocol that does not use the clip is left out."""
@@ -70,6 +74,25 @@ class DataSet:
     files: tuple[str, ...] | None = None
     list_sources: Callable[[Path], list[Source]] | None = None
     read_sources: Callable[[Sequence[Source]], Iterator[Clip | DataError]] | None = None
+
+
+def attempt(name: str, read: Callable[[], T]) -> T | DataError:
+    """What `read` makes of the recording `name`, or the DataError that says what went wrong, whatever it was."""
+    try:
+        return read()
+    except DataError as error:
+        return error
+    except Exception as error:  # RecursionError and MemoryError too: the next recording may be a good one
+        what = f"{type(error).__name__}: {str(error)[:200]}"
+        return DataError(f"{name[:200]}: can't be read ({what}); it is damaged: fetch it again")
+
+
+def read_each(
+    source: Path, folder: str, archive: str, suffix: str, read: Callable[[str, bytes], T]
+) -> Iterator[T | DataError]:
+    """What `read` makes of the name and content of each of the `members`; raises as that does, and for no one file."""
+    for name, content in members(source, folder, archive, suffix):
+        yield attempt(name, lambda name=name, content=content: read(name, content()))
 
 
 SPLITS = {"train": 1, "test": 2}

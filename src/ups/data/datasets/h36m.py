@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from ups.cameras import world_to_camera
-from ups.data.datasets.base import Clip, DataSet
+from ups.data.datasets.base import Clip, DataSet, attempt
 from ups.data.formats.safe_pickle import load_object_npz
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -126,22 +126,19 @@ def read_videopose3d(poses_3d: Path, poses_2d: Path, layout: VideoPose3DLayout) 
             yield DataError(f"{poses_2d}: {subject}, {action!r} has {len(images)} cameras; {cameras} are needed")
     for subject, action, number, image in sorted(seen, key=lambda s: _id(s[0], s[1], layout.views[s[0]][s[2]].name)):
         views = layout.views[subject]
-        try:
-            target = _seen_by(world[subject][action], number, views, f"{poses_3d}: {subject}, {action!r}")
-            clip = _clip(subject, action, views[number], target, image, layout)
-        except DataError as error:
-            yield error
-            continue
-        yield subject, action, clip
+        where = f"{poses_3d}: {subject}, {action!r}"
+        seen_by = partial(_seen_by, world[subject][action], number, views, where)
+        clip = attempt(where, partial(_clip, subject, action, views[number], seen_by, image, layout))
+        yield clip if isinstance(clip, DataError) else (subject, action, clip)
 
 
 def _clip(
-    subject: str, action: str, view: View, world: object, image: object, layout: VideoPose3DLayout
+    subject: str, action: str, view: View, seen_by: Callable[[], object], image: object, layout: VideoPose3DLayout
 ) -> PoseSequence:
     name, skeleton, word = _id(subject, action, view.name), layout.skeleton, action.split(" ")[0]
     if layout.labels is not None and word not in layout.labels:
         raise DataError(f"{name}: unknown action {word!r}; known are {', '.join(layout.labels)}")
-    points, pixels = _paired(name, world, image, layout)
+    points, pixels = _paired(name, seen_by(), image, layout)
     visible = np.all(np.isfinite(np.concatenate([points, pixels], axis=-1)), axis=-1)  # (N, J)
     seen = np.expand_dims(visible, -1)
     points = np.where(seen, points, 0)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.datasets.base import Clip, DataSet
-from ups.data.formats.archive import members
+from ups.data.datasets.base import Clip, DataSet, read_each
 from ups.errors import DataError
 from ups.pose import PoseSequence, Space
 from ups.skeletons import KARD_15
@@ -108,28 +107,23 @@ def _split(clip: PoseSequence) -> dict[str, str]:
 
 def read_3d(source: Path) -> Iterator[Clip | DataError]:
     """Every clip of `kard_realworld/`, or `kard.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
-    for name, content in members(source, "kard_realworld", "kard", ".txt"):
-        try:
-            clip = read_clip_3d(name, content)
-        except DataError as error:
-            yield error
-            continue
-        yield clip, _split(clip)
+    for clip in read_each(source, "kard_realworld", "kard", ".txt", read_clip_3d):
+        yield clip if isinstance(clip, DataError) else (clip, _split(clip))
 
 
 def read_2d(source: Path) -> Iterator[Clip | DataError]:
     """Every clip of `kard_screen/` with its 3D in `kard_realworld/`, or `kard.tar.xz`, below `source`."""
-    realworld = dict(members(source, "kard_realworld", "kard", ".txt"))  # 30 MB
-    for name, content in members(source, "kard_screen", "kard", ".txt"):
-        try:
-            partner = name.replace("screen", "realworld")
-            if partner not in realworld:
-                raise DataError(f"{name}: its 3D poses, {partner}, are missing")
-            clip = read_clip_2d(name, content, realworld[partner])
-        except DataError as error:
-            yield error
-            continue
-        yield clip, _split(clip)
+    named = read_each(source, "kard_realworld", "kard", ".txt", lambda name, content: (name, content))  # 30 MB
+    realworld = dict(item for item in named if not isinstance(item, DataError))
+
+    def with_3d(name: str, content: bytes) -> PoseSequence:
+        partner = name.replace("screen", "realworld")
+        if partner not in realworld:
+            raise DataError(f"{name}: its 3D poses, {partner}, are missing or can't be read")
+        return read_clip_2d(name, content, realworld[partner])
+
+    for clip in read_each(source, "kard_screen", "kard", ".txt", with_3d):
+        yield clip if isinstance(clip, DataError) else (clip, _split(clip))
 
 
 _TERMS = "Research data; the copy carries no licence text."

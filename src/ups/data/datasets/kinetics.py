@@ -10,14 +10,14 @@ which lets persons change places from frame to frame; here they are tracked firs
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from ups.data.datasets.base import Clip, DataSet
+from ups.data.datasets.base import Clip, DataSet, attempt
 from ups.data.formats.archive import members
 from ups.data.formats.tracking import Track, into_slots, link
 from ups.errors import DataError
@@ -164,28 +164,24 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | DataError]:
     folder = source.name if here else FOLDER
     with_skeleton: dict[str, bool] = {}  # by name of the file
     labelled: set[str] = set()
-    for name, content in members(source, folder, FOLDER, "_label.json"):
+    for name, load in members(source, folder, FOLDER, "_label.json"):
         part = name.removesuffix("_label.json")
         if part in _PARTS:
             labelled.add(part)
-            with_skeleton |= {f"{part}/{key}.json": value for key, value in _label_file(name, content).items()}
+            with_skeleton |= {f"{part}/{key}.json": value for key, value in _label_file(name, load).items()}
     seen: set[str] = set()
-    for name, content in members(source, folder, FOLDER, ".json"):
+    for name, load in members(source, folder, FOLDER, ".json"):
         part, _, file = name.partition("/")
         if part not in _PARTS or not file:
             continue
         seen.add(name)
         if not with_skeleton.get(name, True):
             continue
-        try:
-            if name not in with_skeleton:
-                raise DataError(
-                    f"{name}: not in {part}_label.json" + ("" if part in labelled else ", which is missing")
-                )
-            item = read_clip(name, content, per_frame), {"official": _PARTS[part]}
-        except DataError as error:
-            item = error
-        yield item
+        if name not in with_skeleton:
+            yield DataError(f"{name}: not in {part}_label.json" + ("" if part in labelled else ", which is missing"))
+            continue
+        clip = attempt(name, lambda name=name, load=load: read_clip(name, load(), per_frame))
+        yield clip if isinstance(clip, DataError) else (clip, {"official": _PARTS[part]})
     for part in sorted(labelled):
         missing = sorted(
             n for n, value in with_skeleton.items() if value and n.startswith(f"{part}/") and n not in seen
@@ -196,11 +192,11 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | DataError]:
             )
 
 
-def _label_file(name: str, content: bytes) -> dict[str, bool]:
+def _label_file(name: str, load: Callable[[], bytes]) -> dict[str, bool]:
     """{ID: {"has_skeleton", ..}} -> {ID: has_skeleton}."""
     try:
-        return {key: bool(value["has_skeleton"]) for key, value in json.loads(content).items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return {key: bool(value["has_skeleton"]) for key, value in json.loads(load()).items()}
+    except Exception as error:
         raise DataError(f"{name}: not a readable label file ({error!r}); fetch it again") from error
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -24,6 +23,7 @@ import numpy as np
 
 from ups.data.datasets.base import Clip, DataSet, Source
 from ups.data.datasets.ntu_denoise import Body, assign_slots, compose, denoise, normalize_view
+from ups.data.formats.safe_pickle import check_expansion
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeletons import NTU_25
@@ -209,6 +209,7 @@ def _find(source: Path) -> dict[str, Source]:
         try:
             with zipfile.ZipFile(archive) as bundle:
                 members = bundle.infolist()
+            check_expansion(members, archive)
         except (zipfile.BadZipFile, EOFError) as error:
             raise DataError(f"{archive}: the archive is damaged ({error}); fetch it again") from error
         found += [Source(Path(m.filename).stem, str(archive), m.filename, (m.file_size, m.CRC)) for m in members]
@@ -247,7 +248,7 @@ def _read_batch(batch: Sequence[Source]) -> list[PoseSequence | DataError]:
             results.append(read_clip(file.name, content))
         except DataError as error:
             results.append(error)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except Exception as error:
             results.append(DataError(f"{file.name}: can't be read from {file.path} ({error}); fetch it again"))
     return results
 

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.datasets.base import Clip, DataSet
+from ups.data.datasets.base import Clip, DataSet, read_each
 from ups.data.duplicates import copies
-from ups.data.formats.archive import members
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeletons import KINECT_20
@@ -72,11 +71,11 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
 def read(source: Path) -> Iterator[Clip | DataError]:
     """Every recording of `all_sqe/`, or `nw_ucla.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
     clips: list[PoseSequence] = []
-    for name, content in members(source, "all_sqe", "nw_ucla", ".json"):
-        try:
-            clips.append(read_clip(name, content))
-        except DataError as error:
-            yield error
+    for clip in read_each(source, "all_sqe", "nw_ucla", ".json", read_clip):
+        if isinstance(clip, DataError):
+            yield clip
+        else:
+            clips.append(clip)
     test = [i for i, clip in enumerate(clips) if clip.view == _TEST_VIEW]
     train = [i for i, clip in enumerate(clips) if clip.view != _TEST_VIEW]
     leaked = {i for i, _ in copies(lambda i: clips[i].joints, train, test)}

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.datasets.base import Clip, DataSet
-from ups.data.formats.archive import members
+from ups.data.datasets.base import Clip, DataSet, read_each
 from ups.data.formats.matlab import load_mat
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -74,13 +73,7 @@ def read_clip(name: str, content: bytes) -> Clip:
 
 def read(source: Path) -> Iterator[Clip | DataError]:
     """Every recording of `labels/`, or `penn_action.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
-    for name, content in members(source, "labels", "penn_action", ".mat"):
-        try:
-            item = read_clip(name, content)
-        except DataError as error:
-            yield error
-            continue
-        yield item
+    yield from read_each(source, "labels", "penn_action", ".mat", read_clip)
 
 
 DATA_SET = DataSet(

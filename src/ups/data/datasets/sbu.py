@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.datasets.base import Clip, DataSet
-from ups.data.formats.archive import members
+from ups.data.datasets.base import Clip, DataSet, read_each
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeletons import SBU_15
@@ -76,13 +75,11 @@ def _parse(name: str, content: bytes) -> np.ndarray:
 
 def read(source: Path) -> Iterator[Clip | DataError]:
     """Every recording of `SBU/`, or `sbu_interaction.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
-    for name, content in members(source, "SBU", "sbu_interaction", ".txt"):
-        try:
-            clip = read_clip(name, content)
-        except DataError as error:
-            yield error
-            continue
-        yield clip, {fold: "test" if clip.id[:6] in pairs else "train" for fold, pairs in FOLDS.items()}
+    for clip in read_each(source, "SBU", "sbu_interaction", ".txt", read_clip):
+        if isinstance(clip, DataError):
+            yield clip
+        else:
+            yield clip, {fold: "test" if clip.id[:6] in pairs else "train" for fold, pairs in FOLDS.items()}
 
 
 DATA_SET = DataSet(

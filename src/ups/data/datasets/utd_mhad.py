@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ups.data.datasets.base import Clip, DataSet
-from ups.data.formats.archive import members
+from ups.data.datasets.base import Clip, DataSet, read_each
 from ups.data.formats.matlab import load_mat
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -75,13 +74,8 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
 
 def read(source: Path) -> Iterator[Clip | DataError]:
     """Every recording of `Skeleton/`, or `utd_mhad.tar.xz`, below `source`; see `ups.data.datasets.base.DataSet.read`."""
-    for name, content in members(source, "Skeleton", "utd_mhad", ".mat"):
-        try:
-            clip = read_clip(name, content)
-        except DataError as error:
-            yield error
-            continue
-        yield clip, {"xsub": "train" if clip.subject % 2 else "test"}
+    for clip in read_each(source, "Skeleton", "utd_mhad", ".mat", read_clip):
+        yield clip if isinstance(clip, DataError) else (clip, {"xsub": "train" if clip.subject % 2 else "test"})
 
 
 DATA_SET = DataSet(

@@ -5,28 +5,31 @@ from __future__ import annotations
 import errno
 import gzip
 import lzma
-import shutil
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import IO
 
+from ups.data.formats.safe_pickle import LARGE, check_expansion, expansion_error, most_expansion
 from ups.errors import DataError
 
 _SUFFIXES = (".tar.xz", ".tar.gz", ".tgz", ".tar", ".zip")
 
 
-def members(source: Path, folder: str, archive: str, suffix: str) -> Iterator[tuple[str, bytes]]:
-    """(path below `folder`, content) of every file that ends in `suffix`, sorted by path; hidden files are left out.
+def members(source: Path, folder: str, archive: str, suffix: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """(path below `folder`, what reads it) of every file that ends in `suffix`, sorted by path; no hidden ones.
 
     `source` may be `folder` itself, an archive, or a directory that holds `folder` (preferred) or an archive called
-    `archive` and .tar.xz, .tar.gz, .tgz, .tar or .zip.
+    `archive` and .tar.xz, .tar.gz, .tgz, .tar or .zip. A file that is damaged in a whole archive raises whatever it
+    does when it is read, and the next can be read after it. It must be read before the next one is asked for.
 
     Raises:
         FileNotFoundError: `source` is none of these, or no such file is in it.
-        DataError: the archive is damaged.
+        DataError: the archive is damaged, or a small one unpacks to gigabytes.
         OSError: no room to decompress it in the temporary folder.
     """
     source = Path(source)
@@ -64,41 +67,52 @@ def _inside(path: str, folder: str, suffix: str) -> str | None:
     return "/".join(parts[parts.index(folder) + 1 :])
 
 
-def _folder_members(place: Path, suffix: str) -> Iterator[tuple[str, bytes]]:
+def _folder_members(place: Path, suffix: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
     names = {p.relative_to(place).as_posix(): p for p in place.rglob(f"*{suffix}") if p.is_file()}
     for name in sorted(names):
         if not names[name].name.startswith("."):
-            yield name, names[name].read_bytes()
+            yield name, names[name].read_bytes
 
 
-def _zip_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
+def _zip_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
     try:
         with zipfile.ZipFile(place) as bundle:
             names = {_inside(i.filename, folder, suffix): i for i in bundle.infolist() if not i.is_dir()}
+            check_expansion([info for name, info in names.items() if name], place)
             for name in sorted(n for n in names if n):
-                yield name, bundle.read(names[name])
+                yield name, partial(bundle.read, names[name])
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that damage made negative
             raise
         raise DataError(f"{place}: the archive is damaged ({error}); fetch it again") from error
 
 
-def _tar_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, bytes]]:
+def _tar_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Decompresses into a nameless temporary file first, so that members can be read in sorted order."""
     openers = {".xz": lzma.open, ".gz": gzip.open, ".tgz": gzip.open}
     try:
         with tempfile.TemporaryFile() as plain:
             with openers.get(place.suffix, open)(place, "rb") as packed:
-                shutil.copyfileobj(packed, plain)
+                _decompress(packed, plain, place)
             plain.seek(0)
             with tarfile.open(fileobj=plain, mode="r:") as bundle:
-                names = {_inside(m.name, folder, suffix): m for m in bundle if m.isfile()}
+                names = {_inside(m.name, folder, suffix): m for m in bundle if m.isfile() and not m.issparse()}
                 for name in sorted(n for n in names if n):
                     file = bundle.extractfile(names[name])
                     assert file is not None, "regular files have content"
-                    yield name, file.read()
+                    yield name, file.read
     except (tarfile.TarError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
         raise DataError(f"{place}: the archive is damaged ({error}); fetch it again") from error
     except OSError as error:
         text = f"{error.strerror or error} while decompressing {place} in {tempfile.gettempdir()}"
         raise OSError(error.errno, f"{text}; TMPDIR can name another folder") from error
+
+
+def _decompress(packed: IO[bytes], plain: IO[bytes], place: Path) -> None:
+    """How large a tar is when decompressed stands nowhere; it is counted."""
+    most, size = max(LARGE, most_expansion() * place.stat().st_size), 0
+    while piece := packed.read(1 << 20):
+        size += len(piece)
+        if size > most:
+            raise expansion_error(place, "it", size)
+        plain.write(piece)

@@ -39,8 +39,8 @@ class _Joint:
     channels: tuple[str, ...] = ()
 
 
-JOINTS, POSITIONS = 1000, 50_000_000
-"""Joints of a skeleton, and positions (joints x frames) of a file, at most."""
+JOINTS, POSITIONS = 1000, 3_000_000
+"""Joints of a skeleton, and positions (joints x frames) of a file, at most; or as many positions as it has numbers."""
 
 
 def read_bvh(text: str, name: str) -> Bvh:
@@ -61,10 +61,10 @@ def read_bvh(text: str, name: str) -> Bvh:
         raise DataError(f"{name}: line {len(lines)}: the file ends without a line MOTION; it is not BVH or truncated")
     joints = _hierarchy(lines[:start], name)
     frame_time, values = _motion(lines, start + 1, sum(len(j.channels) for j in joints), name)
-    if len(joints) > JOINTS or len(joints) * len(values) > POSITIONS:
+    if len(joints) > JOINTS or len(joints) * len(values) > max(POSITIONS, values.size):
         raise DataError(
-            f"{name}: {len(joints)} joints in {len(values)} frames; at most {JOINTS} joints, and {POSITIONS:,} positions "
-            "in all, are read: cut it into shorter files"
+            f"{name}: {len(joints)} joints in {len(values)} frames of {values.shape[1]} numbers; at most {JOINTS} joints, "
+            f"and {POSITIONS:,} positions in all, are read: cut it into shorter files"
         )
     names, parents = tuple(j.name for j in joints), tuple(j.parent for j in joints)
     return Bvh(names, parents, _forward(joints, values), 1 / frame_time)

@@ -22,6 +22,8 @@ from ups.skeletons import COCO_17, OPENPOSE_18
 
 MOST_PERSONS = 2
 """Persons kept of a recording: those seen best, over all frames."""
+DETECTED = 200
+"""Persons that one frame may show."""
 FARTHEST = 100_000
 """Pixels; coordinates beyond, and those that are no numbers, are damage."""
 _BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
@@ -95,6 +97,9 @@ def _sequence(
     """Persons (J, 3) of every frame -> a clip of at most MOST_PERSONS, followed through time."""
     people = [np.stack(persons) if persons else np.zeros((0, len(skeleton), 3)) for persons in frames]
     people = [persons[(persons[..., 2] > 0).any(-1)] for persons in people]
+    most = max(map(len, people), default=0)
+    if most > DETECTED:
+        raise DataError(f"{where}: {most} persons in one frame; at most {DETECTED} are followed: keep the surest ones")
     extents = [np.ptp(p[p[:, 2] > 0, :2], axis=0).max() for persons in people for p in persons]
     if not extents:
         raise DataError(f"{where}: nobody is seen in any of its {len(frames)} frames")

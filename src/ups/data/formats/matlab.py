@@ -18,8 +18,9 @@ _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _MATRIX, _COMPRESSED, _TEXT = 14, 15, 4
 _HEAD = 128
-_MOST = 2**28
-"""Bytes that a compressed element may unpack to."""
+MOST = 2**25
+"""Bytes that the compressed elements of a file may unpack to, or 20 times the file's size if that is more; stored in
+one byte each, their numbers take eight times the room."""
 
 
 def load_mat(name: str, content: bytes) -> dict[str, np.ndarray]:
@@ -40,14 +41,16 @@ def load_mat(name: str, content: bytes) -> dict[str, np.ndarray]:
 
 
 def _variables(content: bytes, order: str, inside: bool = False) -> Iterator[tuple[str, np.ndarray]]:
+    left = most = max(MOST, 20 * len(content))
     for kind, value in _elements(content, order):
         if kind == _COMPRESSED:  # not by zlib.decompress: files of Penn Action lack the checksum at the stream's end
             if inside:
                 raise DataError("a compressed element lies in a compressed element")
             unpacker = zlib.decompressobj()
-            unpacked = unpacker.decompress(value, _MOST)
-            if unpacker.unconsumed_tail:
-                raise DataError(f"an element unpacks to more than {_MOST:,} bytes")
+            unpacked = unpacker.decompress(value, left)
+            left -= len(unpacked)
+            if left <= 0:
+                raise DataError(f"it unpacks to more than {most:,} bytes; save it uncompressed if you trust it")
             yield from _variables(unpacked, order, inside=True)
         elif kind == _MATRIX:
             yield from _variable(value, order)

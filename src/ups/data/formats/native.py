@@ -26,6 +26,8 @@ KEYS = (
     "subject", "view", "pose_3d",
 )  # fmt: skip
 """What a file may hold; only `joints` is needed, and the skeleton: its name, or the names of its joints."""
+CELLS = 10_000_000
+"""Numbers of a .csv whose rows are put in their places, at most; or four times as many as it has cells."""
 _COLUMN = re.compile(r"(.+)_([xyzv])")
 
 
@@ -212,7 +214,8 @@ def _csv_place(values: np.ndarray, head: list[str], columns: list[list[int]], pa
         raise DataError(
             f"{path}: {len(values)} rows, but frames up to {frame.max():.0f}; number the frames in steps of 1"
         )
-    if len(persons) * (int(place.max()) + 1) > 100 * len(values):
+    cells = len(persons) * (int(place.max()) + 1) * len(head)
+    if len(persons) * (int(place.max()) + 1) > 100 * len(values) or cells > max(CELLS, 4 * values.size):
         raise DataError(
             f"{path}: {len(values)} rows for {len(persons)} persons and {int(place.max()) + 1} frames; give a person a row "
             "for every frame, or write one file for each person"

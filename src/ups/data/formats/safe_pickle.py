@@ -202,6 +202,7 @@ class _Interpreter:
             if order not in ("<", ">", "|", "=") or any(part is not None for part in state[2:5]):
                 raise _Refused("a dtype is not one of plain numbers, text or objects")
             value: Any = unbuilt.dtype if order in ("|", "=") else unbuilt.dtype.newbyteorder(order)
+            value = value.newbyteorder("=") if value.isnative else value
         else:  # (version, shape, dtype, is_fortran, data), without the version in old files
             shape, dtype, fortran, data = state[-4:]
             value = self._made(_array(shape, dtype, bool(fortran), data))

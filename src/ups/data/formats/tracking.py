@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+_BLOCK = 256
+"""Tracks compared with the detections of a frame at once, which bounds the memory that takes."""
+
 Track = list[tuple[int, int]]
 """One person: (frame, number of the detection within the frame), frames rising; frames may be left out."""
 
@@ -35,7 +38,13 @@ def link(joints: Sequence[np.ndarray], scores: Sequence[np.ndarray], gate: float
             before = [
                 np.stack([values[f][p] for f, p in (track[-1] for track in waiting)]) for values in (joints, scores)
             ]
-            distance = _distances(before[0], before[1], joints[frame], scores[frame])
+            blocks = range(0, len(waiting), _BLOCK)
+            distance = np.concatenate(
+                [
+                    _distances(before[0][i : i + _BLOCK], before[1][i : i + _BLOCK], joints[frame], scores[frame])
+                    for i in blocks
+                ]
+            )
             close = distance <= gate
             never = gate * (min(distance.shape) + 1)  # dearer than any number of pairs within the gate
             for t, p in zip(*linear_sum_assignment(np.where(close, distance, never)), strict=True):
