@@ -27,6 +27,8 @@ world:  V=3, metres, y up.
 
 METRES, PIXELS, IMAGE_SIDE = 1e6, 1e7, 100_000
 """Limits of coordinates and of an image's width and height: what lies beyond is damaged or of another unit."""
+PERSONS, FRAMES, NAME = 1000, 10_000_000, 1000
+"""Limits of persons and frames (a day at 115 a second) of one recording, and of the characters of its id."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,12 @@ class PoseSequence:
     pose_3d: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        name = self.id or "pose sequence"
+        name = self.id[:NAME].encode(errors="backslashreplace").decode() or "pose sequence"
+        if name != (self.id or name):
+            raise DataError(f"{name[:80]}: an id is text of at most {NAME} characters, without halves of characters")
+        for key in ("label", "subject", "view"):
+            if not -(2**31) <= getattr(self, key) < 2**31:
+                raise DataError(f"{name}: {key} does not fit in 32 bits; give a smaller number, -1 if unknown")
         if self.space not in get_args(Space):
             raise DataError(f"{name}: space {self.space!r} is not one of {', '.join(get_args(Space))}")
         channels = 2 if self.space == "image" else 3
@@ -73,6 +80,10 @@ class PoseSequence:
             raise DataError(f"{name}: joints have shape {shape}; (persons, frames, joints, coordinates) is needed")
         if shape[0] < 1 or shape[1] < 1:
             raise DataError(f"{name}: {shape[0]} persons and {shape[1]} frames; at least one of each is needed")
+        if shape[0] > PERSONS or shape[1] > FRAMES:
+            raise DataError(
+                f"{name}: {shape[0]} persons and {shape[1]} frames; at most {PERSONS} and {FRAMES:,}: cut it into parts"
+            )
         if shape[2] != len(self.skeleton):
             raise DataError(
                 f"{name}: {shape[2]} joints, but skeleton {self.skeleton.name!r} has {len(self.skeleton)}; "

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import pickle
 import struct
 import tarfile
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,13 @@ import scipy.io
 
 from ups.data.datasets import utd_mhad
 from ups.data.datasets.base import attempt, read_each
+from ups.data.datasets.pyskl import pyskl_data_set
 from ups.data.formats.archive import members
 from ups.data.formats.matlab import load_mat
 from ups.data.open_file import read_file
+from ups.data.store.prepare import write_store
 from ups.errors import DataError
+from ups.pose import pose_sequence
 from ups.skeletons import KINECT_20
 
 MEGABYTE = bytes(1 << 20)
@@ -100,6 +105,36 @@ def test_a_sparse_member_of_a_tar_is_no_recording(tmp_path):
     (tmp_path / "utd_mhad.tar").write_bytes(bytes(head) + bytes(1024))
     with pytest.raises(FileNotFoundError, match="no .mat file"):
         list(members(tmp_path, "Skeleton", "utd_mhad", ".mat"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"joints": np.broadcast_to(0, (1001, 1, 20, 3))}, "1001 persons and 1 frames; at most 1000"),
+        ({"joints": np.broadcast_to(0, (1, 10_000_001, 20, 3))}, "1 persons and 10000001 frames; .* cut it into parts"),
+        ({"joints": np.full((1, 2, 20, 3), 1e30)}, "joints holds 1e.30; coordinates are at most 1e.06 metres"),
+        ({"id": "a\udc80"}, r"^a\\udc80: an id is text of at most 1000 characters"),
+        ({"id": "n" * 1001}, "an id is text"),
+        ({"label": 2**31}, "label does not fit in 32 bits"),
+        ({"subject": 10**5000}, "subject does not fit in 32 bits"),
+    ],
+)
+def test_absurd_sequences_are_refused(change: dict, message: str):
+    clip = pose_sequence(np.zeros((2, 20, 3)), KINECT_20, space="world", fps=30, id="a")
+    with pytest.raises(DataError, match=message):
+        replace(clip, **change)
+
+
+def test_annotations_with_impossible_names_end_no_store(tmp_path):
+    names = ["good", "half \udc80", "n" * 2000]
+    annotations = [
+        {"frame_dir": name, "label": 0, "img_shape": (99, 99), "keypoint": np.ones((1, 2, 17, 2))} for name in names
+    ]
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps({"split": {"xsub_train": ["good"]}, "annotations": annotations}))
+    report = write_store(pyskl_data_set(path, "x"), path, tmp_path / "store")
+    assert report.clips == 1 and len(report.problems) == 2
+    assert all("an id is text" in problem and problem.isprintable() for problem in report.problems)
 
 
 def utd_recording() -> bytes:

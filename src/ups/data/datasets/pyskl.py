@@ -90,8 +90,8 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
     """
     if not isinstance(annotation, dict) or annotation.get("keypoint") is None:
         name = annotation.get("frame_dir", "") if isinstance(annotation, dict) else annotation
-        return DataError(f"{where} ({name}): no keypoints in it")
-    where = f"{where} ({annotation.get('frame_dir', 'no frame_dir')})"
+        return DataError(f"{where} ({_shown(name)}): no keypoints in it")
+    where = f"{where} ({_shown(annotation.get('frame_dir', 'no frame_dir'))})"
     try:
         joints = np.asarray(annotation["keypoint"], dtype=np.float32)
         if joints.ndim != 4:
@@ -125,6 +125,11 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
         return DataError(f"{where}: {error}")
     except Exception as error:  # whatever is wrong with an annotation is that annotation's problem
         return DataError(f"{where}: {type(error).__name__}: {str(error)[:200]}")
+
+
+def _shown(name: object) -> str:
+    """A name in a message: its beginning, in characters that can be printed."""
+    return str(name)[:80].encode(errors="backslashreplace").decode()
 
 
 def _read(
