@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test lint types docs clean
+.PHONY: quickstart test lint types docs clean fuzz
 
 # A small model trained and tried on generated motion, without any download of data; results in ./quickstart.
 quickstart: $(VENV)/installed
@@ -35,3 +35,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) --editable '.[test]'
 	touch $@
+
+# 10,000 damaged and hostile files for every reader, and a table of what became of them.
+fuzz: $(VENV)/installed-test
+	$(BIN)/python tests/fuzz/mutants.py 10000

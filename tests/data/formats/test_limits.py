@@ -95,6 +95,28 @@ def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path, kind, monkeyp
     assert [name for name, _ in members(tmp_path, "Skeleton", "utd_mhad", ".mat")] == ["a.mat"]
 
 
+def test_what_a_zip_says_of_its_packed_size_is_not_believed(tmp_path):
+    path = tmp_path / "utd_mhad.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("Skeleton/a.mat", "w") as member:
+        for _ in range(300):
+            member.write(MEGABYTE)
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\1\2")
+    content[entry + 20 : entry + 24] = struct.pack("<I", 2**31)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="would unpack to 314,572,800 bytes"):
+        list(members(tmp_path, "Skeleton", "utd_mhad", ".mat"))
+
+
+def test_a_member_without_a_name_is_a_damaged_archive(tmp_path):
+    path = tmp_path / "utd_mhad.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xSkeleton/a.mat", b"1")
+    path.write_bytes(path.read_bytes().replace(b"xSkeleton", b"\0Skeleton"))  # what follows a 0 is left out
+    with pytest.raises((DataError, FileNotFoundError), match="utd_mhad.zip"):
+        list(members(tmp_path, "Skeleton", "utd_mhad", ".mat"))
+
+
 def test_a_sparse_member_of_a_tar_is_no_recording(tmp_path):
     info = tarfile.TarInfo("Skeleton/a.mat")
     info.type = tarfile.GNUTYPE_SPARSE

@@ -210,7 +210,9 @@ def _find(source: Path) -> dict[str, Source]:
             with zipfile.ZipFile(archive) as bundle:
                 members = bundle.infolist()
             check_expansion(members, archive)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (DataError, OSError):
+            raise
+        except Exception as error:  # a damaged list of members can raise nearly anything
             raise DataError(f"{archive}: the archive is damaged ({error}); fetch it again") from error
         found += [Source(Path(m.filename).stem, str(archive), m.filename, (m.file_size, m.CRC)) for m in members]
     for path in source.rglob("*.skeleton"):

@@ -8,7 +8,6 @@ import lzma
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -81,7 +80,9 @@ def _zip_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, C
             check_expansion([info for name, info in names.items() if name], place)
             for name in sorted(n for n in names if n):
                 yield name, partial(bundle.read, names[name])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged list of members can raise nearly anything
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: an offset that damage made negative
             raise
         raise DataError(f"{place}: the archive is damaged ({error}); fetch it again") from error
@@ -101,9 +102,11 @@ def _tar_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, C
                     file = bundle.extractfile(names[name])
                     assert file is not None, "regular files have content"
                     yield name, file.read
-    except (tarfile.TarError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError) as error:
-        raise DataError(f"{place}: the archive is damaged ({error}); fetch it again") from error
-    except OSError as error:
+    except DataError:
+        raise
+    except Exception as error:
+        if not isinstance(error, OSError) or isinstance(error, gzip.BadGzipFile):
+            raise DataError(f"{place}: the archive is damaged ({error}); fetch it again") from error
         text = f"{error.strerror or error} while decompressing {place} in {tempfile.gettempdir()}"
         raise OSError(error.errno, f"{text}; TMPDIR can name another folder") from error
 
