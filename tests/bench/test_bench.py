@@ -12,7 +12,7 @@ import torch
 from helpers import FRAMES, TRAIN, trained_model
 from rich.console import Console
 
-from ups.bench.fresh import answer_many, answer_one
+from ups.bench.fresh import answer_many
 from ups.bench.inputs import at_shape, random_clip, shape_of
 from ups.bench.measure import Settings, measure, tables
 from ups.bench.timing import (
@@ -168,7 +168,7 @@ def test_answering_costs_what_describe_tells(task):
     predictor, w = Predictor(trained), workload(trained, task)
     told = cost(trained, task, FRAMES, H36M_17).total
     embeddings, _ = count_flops(trained.model.vocabulary)
-    one, _ = count_flops(lambda: answer_one(predictor, task, w.clips[0], w.classes))
+    one, _ = count_flops(lambda: predictor.ask(task, w.clips[0], w.classes))
     assert told <= one <= told + embeddings
     many, _ = count_flops(lambda: answer_many(predictor, task, w.question, w.classes))
     assert 0.9 * told < many / w.units <= told  # what is computed once a batch is shared out

@@ -45,11 +45,6 @@ class FreshProcess:
     device: str
 
 
-def answer_one(predictor: BasePredictor, task: str, clip: PoseSequence, classes: tuple[str, ...]) -> object:
-    """The answer to one clip, as a user asks for it; poses without the average with the mirrored clip."""
-    return predictor.ask(task, clip, classes)
-
-
 def answer_many(predictor: BasePredictor, task: str, clips: list[PoseSequence], classes: tuple[str, ...]) -> object:
     """The answers to clips in batches; of pose estimation to the first clip, whose windows are the batch."""
     return get_task(task).answer_many(predictor, clips, classes, BATCH)
@@ -80,7 +75,7 @@ def _answer(job: FreshProcess) -> dict[str, float]:
     predictor = _predictor(job)
     synchronise(device)
     loaded = perf_counter()
-    answer_one(predictor, job.mix.task, job.clips[0], job.classes)
+    predictor.ask(job.mix.task, job.clips[0], job.classes)
     end = perf_counter()
     return {"load_s": loaded - start, "answer_s": end - loaded, "peak_memory_mb": peak_memory(device)}
 

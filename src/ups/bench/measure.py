@@ -19,7 +19,7 @@ import torch
 from rich.console import Group
 from rich.table import Table
 
-from ups.bench.fresh import FreshProcess, answer_many, answer_one, answering_memory, first_answer, training_memory
+from ups.bench.fresh import FreshProcess, answer_many, answering_memory, first_answer, training_memory
 from ups.bench.timing import Spread, Timing, interleaved, machine, matmul, number
 from ups.bench.workload import BATCH, Workload, training_batches, workload
 from ups.checkpoint.cost import count_flops
@@ -67,7 +67,7 @@ def measure(trained: Trained, settings: Settings) -> dict[str, Any]:
 
     Raises:
         SettingError: a task that the model was not trained on, a batch or number of rounds below 1.
-        RuntimeError: a process that measures failed.
+        IncompleteError: a process that measures failed.
     """
     train = trained.config.train
     if settings.rounds < 1:
@@ -109,11 +109,8 @@ def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str
     plain = Predictor(answering, "32-true")  # for counting: the counter and autocast conflict
     calls: dict[str, Callable[[], object]] = {}
     flops: dict[str, float] = {}
-    yardsticks = {
-        "float32",
-        DTYPES[precision],
-        DTYPES[resolve_precision("auto", device)],
-    }  # bfloat16 in software takes minutes
+    native = resolve_precision("auto", device)  # bfloat16 in software takes minutes
+    yardsticks = {"float32", DTYPES[precision], DTYPES[native]}
     for dtype in sorted(yardsticks):
         calls[dtype], flops[dtype] = matmul(getattr(torch, dtype), device)
     for w in work:
@@ -165,7 +162,7 @@ def _answer_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], o
     """From pose sequences to results: a batch, and one clip."""
     return {
         "inference": lambda: answer_many(predictor, w.mix.task, w.question, w.classes),
-        "latency": lambda: answer_one(predictor, w.mix.task, w.clips[0], w.classes),
+        "latency": lambda: predictor.ask(w.mix.task, w.clips[0], w.classes),
     }
 
 
@@ -178,7 +175,7 @@ def _onnx_calls(trained: Trained, folder: Path, w: Workload) -> dict[str, Callab
     predictor = OnnxPredictor(folder, torch.get_num_threads())
     return {
         "onnx": lambda: answer_many(predictor, w.mix.task, w.question, w.classes),
-        "onnx_latency": lambda: answer_one(predictor, w.mix.task, w.clips[0], w.classes),
+        "onnx_latency": lambda: predictor.ask(w.mix.task, w.clips[0], w.classes),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a model is made of and what it costs, and what an evaluation found, in tables."""
+"""What a model is made of and what it costs, in tables."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Trained models on disk: a folder that needs no text encoder, no data and no pickle to be used again.
 
 model.json            config, task names, vocabulary, data sets (classes, skeleton), how it was trained
-weights.safetensors   the averaged (EMA) weights (the running average, where one was kept)
+weights.safetensors   the averaged (EMA) weights, or the raw ones where no average was kept
 training.safetensors  raw weights, optimiser moments, running average; only while a run may be resumed
 training.json         step and what else a resumed run needs
 """
@@ -148,7 +148,7 @@ def load(folder: Path | str) -> Trained:
     if version != FORMAT:
         raise CheckpointError(f"{folder}: checkpoint format {version}, this version reads {FORMAT}")
     try:
-        with _tensors(folder / "weights.safetensors") as (names, read):
+        with _tensors(folder / WEIGHTS) as (names, read):
             return _build(facts, names, read)
     except CheckpointError:
         raise

@@ -211,7 +211,7 @@ class Data:
 
 
 def _tell(report: PrepareReport) -> None:
-    """What became of a data set; RuntimeError if some of it could not be used."""
+    """What became of a data set; IncompleteError if some of it could not be used."""
     for line in report.problems:
         print(line, file=sys.stderr)
     made = "unchanged, " if report.unchanged else ""

@@ -156,7 +156,7 @@ def run(chosen: Sequence[Experiment], stores: Path, output: Path) -> None:
 
     Raises:
         SettingError, OSError: a folder that holds a run of another configuration; a store that is missing.
-        RuntimeError: some experiments failed, or their text encoder is unavailable; all others are done.
+        IncompleteError: some experiments failed, or their text encoder is unavailable; all others are done.
         KeyboardInterrupt: after the checkpoint was saved; the same call goes on from it.
     """
     from ups.tokens.text_encoders import get_text_encoder
