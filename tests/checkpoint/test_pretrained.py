@@ -68,6 +68,11 @@ def test_several_packed_together_are_the_mean_of_their_weights(tmp_path, capsys)
     assert not torch.equal(one["vocabulary.project.weight"], two["vocabulary.project.weight"])
     for name in mean:
         assert torch.equal(mean[name].to(torch.bfloat16), ((one[name] + two[name]) / 2).to(torch.bfloat16)), name
+    assert main(["pack", *map(str, folders), "--output", str(folders[0])]) == 2
+    assert "would take the place of what it is made from" in capsys.readouterr().err
+    assert torch.equal(
+        load(folders[0]).model.state_dict()["vocabulary.project.weight"], one["vocabulary.project.weight"]
+    )
     for wrong, settings in (
         ("architecture", {"model": replace(SIZES, bins=64)}),
         ("tokens", {"classes": ("walk",)}),

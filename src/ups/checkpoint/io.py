@@ -108,16 +108,18 @@ def locate(model: Path | str) -> Path:
 def pack(models: Sequence[Path | str], folder: Path) -> None:
     """Write a copy of a trained model with weights in bfloat16 and without its training state: half the size or less.
 
-    Of several models, what is written is the mean of their weights, with the last one's config. That makes sense for models whose
-    training went on from one another's weights, which lie in one basin of the loss (dev/LOG.md).
+    Of several models, what is written is the mean of their weights, with the last one's config. That makes sense for
+    models whose training went on from one another's weights, which lie in one basin of the loss (dev/LOG.md).
 
     Raises:
         CheckpointError: no model there.
-        SettingError: no model given, or models whose architecture, tokens or routes differ from the last one's.
+        SettingError: no model given, a copy in the place of one, or models whose architecture, tokens or routes differ from the last one's.
         OSError: the copy can't be written.
     """
     if not models:
         raise SettingError("no model to pack; give one, or several for the mean of their weights")
+    if any(locate(model).resolve() == Path(folder).resolve() for model in models):
+        raise SettingError(f"{folder}: the copy would take the place of what it is made from; choose another folder")
     trained = load(models[-1])
     total = {name: value.clone() for name, value in trained.model.state_dict().items()}
     for path in models[:-1]:
