@@ -113,7 +113,8 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
 
     Raises:
         CheckpointError: no model there.
-        SettingError: no model given, a copy in the place of one, or models whose architecture, tokens or routes differ from the last one's.
+        SettingError: no model given, a copy in the place of one, or models whose architecture, tokens or routes differ
+            from the last one's.
         OSError: the copy can't be written.
     """
     if not models:
