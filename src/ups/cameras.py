@@ -91,6 +91,39 @@ def random_camera(rng: np.random.Generator, points: np.ndarray, image_size: tupl
     return Camera(orientation, place, (focal, focal), (image_size[0] / 2, image_size[1] / 2), image_size)
 
 
+def any_camera(rng: np.random.Generator, points: np.ndarray) -> Camera:
+    """A synthetic camera of the kinds that people film with; see `random_camera` for the arguments.
+
+    Pictures are square, portrait or landscape (0.5 to 1.9 heights wide), focal lengths 0.6 to 3 long sides (log-uniform),
+    the camera stands 0 to 5 m above the lowest joint and looks up or down by at most 50 degrees, 1.5 to 15 m from the
+    nearest joint (log-uniform), rolled by up to 20 degrees (normal, 7); the person may stand at the picture's edge.
+    """
+    joints = np.asarray(points, dtype=np.float64).reshape(-1, 3)
+    low, high = joints.min(0), joints.max(0)
+    middle = (low + high) / 2
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(-50, 50) * rng.random())
+    nearest = np.exp(rng.uniform(np.log(1.5), np.log(15)))
+    ratio = np.exp(rng.uniform(np.log(0.5), np.log(1.9)))
+    image_size = (1000, round(1000 / ratio)) if ratio > 1 else (round(1000 * ratio), 1000)
+    focal = 1000 * np.exp(rng.uniform(np.log(0.6), np.log(3)))
+    roll = np.clip(rng.normal(0, np.deg2rad(7)), -np.deg2rad(20), np.deg2rad(20))
+    aside = np.arctan(np.array(image_size) / 2 / focal) * rng.uniform(-0.7, 0.7, 2) * rng.random()
+    level = np.array([np.sin(azimuth), 0.0, np.cos(azimuth)])
+    towards = level * np.cos(elevation) + np.array([0.0, np.sin(elevation), 0.0])
+    distance = nearest + ((joints - middle) @ towards).max()
+    place = middle + distance * towards
+    place[1] = np.clip(place[1], low[1], low[1] + 5)
+    reach = max(float(((joints - place) @ -level).min()), 1e-3)
+    place += level * max(0.0, nearest * np.cos(elevation) - reach)
+    pitch = np.arctan2(middle[1] - place[1], np.hypot(*(middle - place)[[0, 2]]))
+    for off in (*aside, 0.0), (0.0, 0.0, 0.0):
+        turn = Rotation.from_euler("YXZ", [azimuth + off[0], np.pi + pitch + off[1], roll])
+        orientation = turn.as_quat(scalar_first=True)
+        if world_to_camera(joints, orientation, place)[:, 2].min() > 0.3:
+            return Camera(orientation, place, (focal, focal), (image_size[0] / 2, image_size[1] / 2), image_size)
+    return random_camera(rng, points, image_size)
+
+
 def fixed_camera(index: int, points: np.ndarray, image_size: tuple[int, int] = (1000, 1000)) -> Camera:
     """The synthetic camera by which clip number `index` (>= 0) is tested: always the same; see `random_camera`."""
     return random_camera(np.random.default_rng((_TEST_CAMERAS, index)), points, image_size)

@@ -65,6 +65,8 @@ class ModelConfig:
     """n_bins, coordinate bins an axis."""
     range_m: float = 1.2
     """Coordinates are quantised over -range_m .. range_m metres around the root."""
+    confidence: bool = False
+    """Reads how sure the detector was of each 2D joint; without it a joint is seen or not."""
     text_encoder: str = "minilm"
     """Text features of the vocabulary: "minilm" or "roberta:NAME_OR_FOLDER"."""
 
@@ -95,6 +97,68 @@ class TaskMix:
     def stores(self) -> tuple[str, ...]:
         """Names of the stores of `data`."""
         return tuple(ref.store for ref in self.refs)
+
+
+@dataclass(frozen=True)
+class ActionAugment:
+    """Ranges of random changes of clips whose action is learned; angles in degrees."""
+
+    yaw: float = 0.0
+    tilt: float = 0.0
+    roll: float = 0.0
+    scale: float = 0.15
+    stretch: float = 0.1
+    """Each axis is stretched on its own by up to this share."""
+    mirror: float = 0.25
+    crop: float = 0.4
+    """Up to this share of the clip is cut off its ends."""
+    noise: float = 0.02
+    """Standard deviation of joint noise, in metres (3D) or body sizes (2D)."""
+    drop: float = 0.4
+    """Probability that some joints are hidden for a while."""
+    bend: float = 0.05
+    """Bones are bent and stretched, slowly over the clip, by normal errors of up to this deviation, in metres (3D) or
+    body sizes (2D); what hangs on a bone moves with it. So sensors err whose view of a limb is hidden."""
+    pace: float = 1.0
+    """Frames are taken at times between even (0) and random ones (1), up to this share of the way."""
+
+
+@dataclass(frozen=True)
+class PoseAugment:
+    """Random changes of windows whose 3D poses are learned."""
+
+    mirror: float = 0.5
+    noise: float = 0.002
+    """Standard deviation of 2D noise, in half long sides of the image."""
+    drop: float = 0.1
+    """Probability that some joints are hidden for a while."""
+
+
+@dataclass(frozen=True)
+class ShiftAugment:
+    """How often training sees what differs from its data sets as people's own recordings do: shares from 0 to 1."""
+
+    skeleton: float = 0.0
+    """Batches that are shown in another skeleton, see `ups.tasks.skeleton_views`."""
+    camera: float = 0.0
+    """Clips seen through another picture frame, or for motion capture by any camera, see `ups.tasks.views`."""
+    detector: float = 0.0
+    """Clips with the errors of a pose estimator or sensor, see `ups.tasks.detector`."""
+    rate: float = 0.0
+    """Windows of pose estimation at another number of frames per second."""
+    pause: float = 0.0
+    """Clips of actions with a pause before or after the action."""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of training data."""
+
+    action_3d: ActionAugment = ActionAugment(yaw=60, tilt=15, roll=10, stretch=0.15)
+    action_2d: ActionAugment = ActionAugment(roll=20, stretch=0.2, noise=0.03, mirror=0.5)
+    """2D clips can't be seen from another side."""
+    pose: PoseAugment = PoseAugment()
+    shift: ShiftAugment = ShiftAugment()
 
 
 @dataclass(frozen=True)
@@ -137,6 +201,8 @@ class TrainConfig:
     """Weight of the distance between the expectation over an axis's bins and the target, beside the likelihood."""
     smooth_labels: float = 0.1
     """Label smoothing over the data set's classes."""
+    augment: Augment = field(default_factory=Augment)
+    """Random changes of the training data."""
     target_frames: int = 2
     """Frames of a window whose pose is decoded in training; evaluation decodes all it is asked for."""
     hold_out: float = 0.0
@@ -166,6 +232,9 @@ def to_dict(config) -> dict:
     return dataclasses.asdict(config)
 
 
+_PARTS = (ModelConfig, TaskMix, ActionAugment, PoseAugment, ShiftAugment, Augment, TrainConfig)
+
+
 def from_dict(kind: type, values: dict):
     """The inverse of `to_dict` for the dataclass `kind`, which is `Config` or what it holds.
 
@@ -173,7 +242,7 @@ def from_dict(kind: type, values: dict):
         SettingError: a key that a dataclass does not have, named together with the known ones; a value that is missing
             or of another type.
     """
-    hooks = {each: partial(_only_known, each) for each in (ModelConfig, TaskMix, TrainConfig)}
+    hooks = {each: partial(_only_known, each) for each in _PARTS}
     try:
         return dacite.from_dict(kind, _only_known(kind, values), dacite.Config(type_hooks=hooks, cast=[tuple]))
     except (dacite.DaciteError, TypeError) as error:

@@ -48,6 +48,8 @@ class PoseSequence:
         image_size: (width, height) in pixels; needed when space is "image".
         pose_3d: (M, N, J, 3) float32 metres in the camera's frame (x right, y down, z forward): the 3D poses behind
             2D `joints`, where known.
+        focal: the camera's focal length in pixels, where known; makes estimated 3D poses better.
+        centre: (x, y) of the camera's principal point in pixels; the image's middle where None.
 
     Raises:
         DataError: wrong shape or dtype, no person, no frame, values that are not finite, unknown space.
@@ -64,6 +66,8 @@ class PoseSequence:
     view: int = -1
     image_size: tuple[int, int] | None = None
     pose_3d: np.ndarray | None = None
+    focal: float | None = None
+    centre: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         name = self.id[:NAME].encode(errors="backslashreplace").decode() or "pose sequence"
@@ -99,6 +103,8 @@ class PoseSequence:
             raise DataError(f"{name}: 2D joints need image_size=(width, height) in pixels")
         if self.image_size is not None and not all(1 <= n <= IMAGE_SIDE for n in self.image_size):
             raise DataError(f"{name}: image size {self.image_size}; width and height are 1 to {IMAGE_SIDE:,} pixels")
+        if self.focal is not None and not 1 <= self.focal <= 100 * IMAGE_SIDE:
+            raise DataError(f"{name}: a focal length of {self.focal}; 1 to {100 * IMAGE_SIDE:,} pixels are possible")
         if self.pose_3d is not None and np.shape(self.pose_3d) != (*shape[:3], 3):
             raise DataError(f"{name}: pose_3d has shape {np.shape(self.pose_3d)}; {(*shape[:3], 3)} is needed")
         for key in ("joints", "visibility", "pose_3d"):
@@ -145,6 +151,10 @@ class PoseSequence:
         one = slice(m, m + 1)
         target = None if self.pose_3d is None else self.pose_3d[one]
         return replace(self, joints=self.joints[one], visibility=self.visibility[one], pose_3d=target)
+
+    def without_confidence(self) -> PoseSequence:
+        """The clip with visibility 1 wherever a joint was seen, however sure that was."""
+        return replace(self, visibility=(self.visibility > 0).astype(np.float32))
 
     def pick_joints(self, skeleton: Skeleton, where: str = "") -> PoseSequence:
         """The clip with the joints of `skeleton`, picked by name.

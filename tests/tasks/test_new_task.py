@@ -19,7 +19,7 @@ from ups.bench import fresh
 from ups.bench.measure import Settings, measure
 from ups.checkpoint.create import new_model
 from ups.checkpoint.io import Trained, load
-from ups.config import TaskMix
+from ups.config import Augment, TaskMix
 from ups.evaluation.evaluate import evaluate
 from ups.evaluation.results import new_record, write_record
 from ups.experiments.paper_report import write_report
@@ -49,7 +49,7 @@ class Forecast(PoseTask):
     columns: tuple[str, ...] = ("error",)
     main: str = "error"
 
-    def training_view(self, clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
+    def training_view(self, clip: PoseSequence, augment: Augment, rng: np.random.Generator) -> PoseSequence:
         return clip
 
     def window(self, clip: PoseSequence, start: int) -> Example:
@@ -64,7 +64,13 @@ class Forecast(PoseTask):
         return Example(joints, seen, np.zeros(CONTEXT, np.float32), -1, wanted, target)
 
     def training_example(
-        self, clip: PoseSequence, classes: tuple[str, ...], frames: int, targets: int, rng: np.random.Generator
+        self,
+        clip: PoseSequence,
+        classes: tuple[str, ...],
+        frames: int,
+        targets: int,
+        augment: Augment,
+        rng: np.random.Generator,
     ) -> Example:
         return self.window(clip, int(rng.integers(0, max(1, clip.frames - FRAMES))))
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers import CLASSES, FRAMES, IMAGE, hidden, mirrored_clip, random_clip, reordered
 
+from ups.config import Augment
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeletons import COCO_17, H36M_17, KINECT_20, UTD_20
@@ -139,7 +140,7 @@ def test_the_context_of_a_window_holds_how_long_it_lasts(frames):
     slow = replace(clip, fps=clip.fps / 2)
     for each, seconds in ((clip, frames / 30), (slow, frames / 15)):
         examples = [estimate_pose.example(each, start, frames, np.array([0])) for start in (0, -3, 5)]
-        examples.append(estimate_pose.training_example(each, (), frames, 1, np.random.default_rng(0)))
+        examples.append(estimate_pose.training_example(each, (), frames, 1, Augment(), np.random.default_rng(0)))
         for example in examples:
             assert example.context.shape == (4,)
             assert example.context[3] == pytest.approx(np.log(seconds), abs=1e-5)
@@ -148,7 +149,9 @@ def test_the_context_of_a_window_holds_how_long_it_lasts(frames):
 @pytest.mark.parametrize("task", [recognize_2d, anticipate])
 def test_2d_clips_are_never_turned_out_of_the_plane(task):
     clip = random_clip(COCO_17, frames=20, space="image", label=1)
-    examples = [task.training_example(clip, CLASSES, FRAMES, 0, np.random.default_rng(seed)) for seed in range(20)]
+    examples = [
+        task.training_example(clip, CLASSES, FRAMES, 0, Augment(), np.random.default_rng(seed)) for seed in range(20)
+    ]
     assert all((example.joints[..., 2] == 0).all() for example in examples)
     assert not any(np.allclose(a.joints, b.joints) for a, b in zip(examples, examples[1:], strict=False))
 
@@ -156,7 +159,7 @@ def test_2d_clips_are_never_turned_out_of_the_plane(task):
 def test_3d_clips_are_turned_in_anticipation():
     clip = random_clip(KINECT_20, frames=20, label=1)
     flat = replace(clip, joints=clip.joints * np.array([1, 1, 0], np.float32))
-    example = anticipate.training_example(flat, CLASSES, FRAMES, 0, np.random.default_rng(0))
+    example = anticipate.training_example(flat, CLASSES, FRAMES, 0, Augment(), np.random.default_rng(0))
     assert np.abs(example.joints[..., 2]).max() > 0.05
 
 
@@ -273,7 +276,7 @@ def test_training_examples_depend_on_the_generator_alone(name):
     task = TASKS[name]
 
     def example(seed: int) -> Example:
-        return task.training_example(clip, CLASSES, FRAMES, 2, np.random.default_rng(seed))
+        return task.training_example(clip, CLASSES, FRAMES, 2, Augment(), np.random.default_rng(seed))
 
     assert same(example(0), example(0))
     many = [example(seed) for seed in range(8)]
@@ -287,7 +290,7 @@ def test_training_examples_depend_on_the_generator_alone(name):
 def test_prefixes_are_cut_before_all_else_and_last_between_a_tenth_and_all():
     clip = random_clip(frames=100)
     contexts = [
-        anticipate.training_example(clip, CLASSES, FRAMES, 0, np.random.default_rng(seed)).context[3]
+        anticipate.training_example(clip, CLASSES, FRAMES, 0, Augment(), np.random.default_rng(seed)).context[3]
         for seed in range(200)
     ]
     seconds = np.exp(contexts)
@@ -323,13 +326,13 @@ def test_pose_estimation_names_what_it_cannot_use():
     unpaired = replace(random_clip(COCO_17, space="image"), pose_3d=None)
     assert pose_example(unpaired).target is None
     with pytest.raises(DataError, match="no 3D poses to learn from"):
-        estimate_pose.training_example(unpaired, (), FRAMES, 1, np.random.default_rng(0))
+        estimate_pose.training_example(unpaired, (), FRAMES, 1, Augment(), np.random.default_rng(0))
 
 
 def test_a_clip_without_a_label_is_not_trained_on_in_silence():
     clip = replace(random_clip(), label=-1, id="clip-3")
     with pytest.raises(DataError, match="clip-3: has no action to learn"):
-        recognize_3d.training_example(clip, ("walk", "run"), 8, 1, np.random.default_rng(0))
+        recognize_3d.training_example(clip, ("walk", "run"), 8, 1, Augment(), np.random.default_rng(0))
 
 
 def test_more_persons_than_the_model_can_tell_apart_are_refused():
@@ -364,7 +367,9 @@ def test_persons_change_places_in_training():
     clip = random_clip(persons=2, frames=12)
     clip = replace(clip, visibility=np.stack([clip.visibility[0], np.zeros_like(clip.visibility[1])]))
     orders = {
-        bool(recognize_3d.training_example(clip, ("a", "b"), 6, 2, np.random.default_rng(i)).visible[0].any())
+        bool(
+            recognize_3d.training_example(clip, ("a", "b"), 6, 2, Augment(), np.random.default_rng(i)).visible[0].any()
+        )
         for i in range(9)
     }
     assert orders == {True, False}

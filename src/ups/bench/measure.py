@@ -184,7 +184,8 @@ def decoding_calls(predictor: Predictor, w: Workload) -> dict[str, Callable[[], 
     trained, model, device = predictor.trained, predictor.answering, predictor.device
     task, precision = get_task(w.mix.task), predictor.precision
     rng = np.random.default_rng(0)
-    batch = make_batch(task, w.mix, 1, trained.vocabulary, w.clips[:BATCH], w.classes, rng).to(device)
+    config = replace(trained.config, train=replace(trained.config.train, target_frames=1))
+    batch = make_batch(task, w.mix, config, trained.vocabulary, w.clips[:BATCH], w.classes, rng).to(device)
     with inference(precision, device):
         memory, mask = model.memory(task.name, batch.poses, batch.layout, batch.target_frames)
 

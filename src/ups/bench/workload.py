@@ -72,7 +72,7 @@ def training_batches(
     rng = np.random.default_rng(0)
     return [
         make_batch(
-            get_task(mix.task), mix, train.target_frames, trained.vocabulary, clips[i * size : (i + 1) * size], classes, rng
+            get_task(mix.task), mix, trained.config, trained.vocabulary, clips[i * size : (i + 1) * size], classes, rng
         )
         for i in range(train.accumulate)
     ]  # fmt: skip

@@ -12,11 +12,12 @@ from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
 from ups.skeleton import Skeleton
-from ups.skeletons import skeleton_of
+from ups.skeletons import get_skeleton, skeleton_of
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask, anticipate, recognize_2d, recognize_3d
 from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
+from ups.tasks.skeleton_views import LISTED, asking_for
 from ups.tasks.task import Example
 from ups.tokens.vocabulary import Vocabulary, canonical_text
 
@@ -67,6 +68,8 @@ class BasePredictor(ABC):
         """
         names = [name for mix in self.config.train.tasks if mix.task == task for name in mix.stores]
         met = {joint for n in names if n in self.data_sets for joint in self.data_sets[n].skeleton.joints}
+        if self.config.train.augment.shift.skeleton > 0:
+            met |= {joint for skeleton in LISTED for joint in skeleton.joints}
         joints = [joint for joint in clip.skeleton.joints if joint in met]
         if not met or len(joints) == len(clip.skeleton):
             return clip
@@ -100,6 +103,7 @@ class BasePredictor(ABC):
         stride: int | None = None,
         greedy: bool = False,
         delay: int | None = None,
+        skeleton: Skeleton | str | None = None,
     ) -> Lifted:
         """What is the 3D pose behind these 2D joints, in every frame?
 
@@ -113,12 +117,37 @@ class BasePredictor(ABC):
                 expectation over the axis's bins.
             delay: frames of a window after the first one that is decoded from it; the decoded ones stand in the
                 window's middle where None. Fewer = less of the future is needed (see `ups.inference.streaming`).
+            skeleton: the joints to tell, whichever are given: "h36m-17" for a clip of COCO's, say; those of the clip
+                that the model knows where None.
+
+        Raises:
+            SettingError: the model was trained to estimate no joints but those that are given.
+            DataError: as `windows` does.
         """
-        clip = self.drop_untrained_joints(estimate_pose.name, clip)
+        wanted = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+        clip = self.drop_untrained_joints(estimate_pose.name, self._as_read(clip))
+        if wanted is not None:
+            lifted = self.lift(self._asked_for(clip, wanted), flip, stride, greedy, delay)
+            order = [lifted.skeleton.joints.index(joint) for joint in wanted.joints]
+            return Lifted(lifted.joints[:, :, order], lifted.spread[:, :, order], wanted)
         persons = [self._lift_person(clip.person(m), flip, stride, greedy, delay) for m in range(clip.persons)]
         return Lifted(
             np.stack([joints for joints, _ in persons]), np.stack([spread for _, spread in persons]), clip.skeleton
         )
+
+    def _as_read(self, clip: PoseSequence) -> PoseSequence:
+        """The clip without confidences, where the model was not trained to read them."""
+        return clip if self.config.model.confidence or clip.space != "image" else clip.without_confidence()
+
+    def _asked_for(self, clip: PoseSequence, wanted: Skeleton) -> PoseSequence:
+        """The clip with the joints of `wanted` that it lacks as joints that were not seen."""
+        lacking = [joint for joint in wanted.joints if joint not in clip.skeleton.joints]
+        if lacking and not self.config.train.augment.shift.skeleton:
+            raise SettingError(
+                f"{clip.id or 'clip'}: this model tells the joints that are given, not {', '.join(lacking[:3])}; "
+                "one trained with train.augment.shift.skeleton does"
+            )
+        return asking_for(clip, wanted)
 
     def class_scores(
         self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64
@@ -130,7 +159,8 @@ class BasePredictor(ABC):
         frames, skeleton = self.frames_of(task), clips[0].skeleton.sorted_by_slot()
         scores = []
         for start in range(0, len(clips), batch):
-            examples = [question.example(clip, frames) for clip in clips[start : start + batch]]
+            part = [self._as_read(clip) for clip in clips[start : start + batch]]
+            examples = [question.example(clip, frames) for clip in part]
             scores.append(self.action_scores(question, examples, skeleton, classes))
         return np.concatenate(scores)
 

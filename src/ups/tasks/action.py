@@ -8,46 +8,30 @@ from typing import Any, Literal
 import numpy as np
 
 from ups.batch import CONTEXT
+from ups.config import Augment
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
-from ups.tasks.geometry import bend_bones, drop_joints, in_slot_order, mirrored_label, resample, root_of, rotation
+from ups.tasks.detector import detected
+from ups.tasks.geometry import (
+    bend_bones,
+    drop_joints,
+    in_slot_order,
+    mirrored_label,
+    resample,
+    root_of,
+    rotation,
+    with_doubt,
+)
 from ups.tasks.metrics import area_under_curve, expected_calibration_error, top_k
 from ups.tasks.predictions import Answer
 from ups.tasks.task import Clips, Example, Model, Reading, Share
+from ups.tasks.views import with_pause
 from ups.tokens.layout import Layout, class_layout
 from ups.tokens.vocabulary import Vocabulary
 
 RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of a clip's raw frames that early action prediction observes."""
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Ranges of random changes in training; angles in degrees."""
-
-    yaw: float = 0.0
-    tilt: float = 0.0
-    roll: float = 0.0
-    scale: float = 0.15
-    stretch: float = 0.1
-    """Each axis is stretched on its own by up to this share."""
-    mirror: float = 0.25
-    crop: float = 0.4
-    """Up to this share of the clip is cut off its ends."""
-    noise: float = 0.02
-    """Standard deviation of joint noise, in metres (3D) or body sizes (2D)."""
-    drop: float = 0.4
-    """Probability that some joints are hidden for a while."""
-    bend: float = 0.05
-    """Bones are bent and stretched, slowly over the clip, by normal errors of up to this deviation, in metres (3D) or
-    body sizes (2D); what hangs on a bone moves with it. So sensors err whose view of a limb is hidden."""
-    pace: float = 1.0
-    """Frames are taken at times between even (0) and random ones (1), up to this share of the way."""
-
-
-IN_3D = Augmentation(yaw=60, tilt=15, roll=10, stretch=0.15)
-IN_2D = Augmentation(roll=20, stretch=0.2, noise=0.03, mirror=0.5)
 
 
 @dataclass(frozen=True)
@@ -65,10 +49,6 @@ class ActionTask:
     prefix: bool = False
     """Trained on prefixes: the clip's RAW frames are cut first, at a ratio of 0.1 + 0.9 u^1.5, u from U(0, 1): the first
     glimpses are the hardest, so half of the prefixes are shorter than 0.42 of the clip."""
-    augmentation: Augmentation = IN_3D
-    planar: Augmentation = IN_2D
-    """Takes the place of `augmentation` for 2D clips, which can't be seen from another side."""
-
     unit: Literal["clip", "frame"] = "clip"
     teaches_actions: bool = True
     lower_is_better: bool = False
@@ -83,8 +63,13 @@ class ActionTask:
         """See `Task`."""
         return self.columns[-1]
 
-    def training_view(self, clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
-        """The clip as it is."""
+    def training_view(self, clip: PoseSequence, augment: Augment, rng: np.random.Generator) -> PoseSequence:
+        """The clip as it is, or with the errors of a sensor and a pause before or after the action."""
+        shift = augment.shift
+        if shift.detector and rng.random() < shift.detector:
+            clip = detected(clip, rng)
+        if shift.pause and rng.random() < shift.pause:
+            clip = with_pause(clip, rng, after=not self.prefix)
         return clip
 
     def example(
@@ -100,7 +85,7 @@ class ActionTask:
         `window` is the part of the clip that is taken; `visible` (M, N, J), slot order, replaces the clip's own mask;
         `pace` (frames), ascending in 0..1, says where in the window each frame is taken: evenly where None.
         """
-        joints, seen = in_slot_order(clip)
+        joints, seen = with_doubt(clip)
         seen = seen if visible is None else visible
         last = clip.frames - 1
         pace = np.linspace(0, 1, frames) if pace is None else pace
@@ -116,12 +101,18 @@ class ActionTask:
         return Example(joints, seen, context, clip.label)
 
     def training_example(
-        self, clip: PoseSequence, classes: tuple[str, ...], frames: int, targets: int, rng: np.random.Generator
+        self,
+        clip: PoseSequence,
+        classes: tuple[str, ...],
+        frames: int,
+        targets: int,
+        augment: Augment,
+        rng: np.random.Generator,
     ) -> Example:
         """See `Task`; `targets` does not apply."""
         if clip.label < 0:
             raise DataError(f"{clip.id}: has no action to learn; leave it out of the training split")
-        a = self.planar if clip.space == "image" else self.augmentation
+        a = augment.action_2d if clip.space == "image" else augment.action_3d
         if clip.persons > 1:  # who is listed first says nothing about what they do
             order = rng.permutation(clip.persons)
             clip = replace(clip, joints=clip.joints[order], visibility=clip.visibility[order], pose_3d=None)
@@ -135,6 +126,8 @@ class ActionTask:
         plain = self.example(clip, frames, (start, start + length), visible, pace)
         yaw, tilt, roll = (np.deg2rad(limit) * rng.uniform(-1, 1) for limit in (a.yaw, a.tilt, a.roll))
         size = (1 + a.scale * rng.uniform(-1, 1)) * (1 + a.stretch * rng.uniform(-1, 1, 3))
+        if clip.space == "image":
+            size[2] = 1  # not a length, but the detector's doubt
         joints = plain.joints @ rotation(yaw, tilt, roll).T * size.astype(np.float32)
         noise = (a.noise * rng.random() * rng.standard_normal(joints.shape)).astype(np.float32)
         noise += bend_bones(clip.skeleton.sorted_by_slot(), len(joints), frames, a.bend * rng.random(), rng)
@@ -226,13 +219,14 @@ def _normalise_3d(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> n
 def _normalise_2d(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     if not seen.any():
         return np.zeros((*joints.shape[:3], 3), np.float32)
+    joints, doubt = joints[..., :2], joints[..., 2:]
     root, found = root_of(joints, seen, skeleton)
     origin = root[found].mean(0) if found.any() else joints[seen].mean(0)
     spread = joints - np.where(found, 1, 0)[..., None, None] * root[:, :, None]
     spread = spread[seen & found[..., None]] if found.any() else joints[seen] - origin
     size = max(float(np.sqrt((spread**2).sum(-1).mean())), 1e-3)
     planar = (joints - origin) / (2 * size)
-    return np.concatenate([planar, np.zeros_like(planar[..., :1])], -1).astype(np.float32)
+    return np.concatenate([planar, doubt], -1).astype(np.float32)
 
 
 recognize_3d = ActionTask("recognize_3d", "recognition", "3D action recognition", "3D")

@@ -16,6 +16,15 @@ def in_slot_order(clip: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
     return clip.joints[:, :, order], clip.visibility[:, :, order] > 0
 
 
+def with_doubt(clip: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
+    """As `in_slot_order`; the third coordinate of 2D joints is 1 - confidence where they are seen, and 0 elsewhere."""
+    joints, seen = in_slot_order(clip)
+    if clip.space == "image":
+        doubt = np.where(seen, 1 - clip.visibility[:, :, list(clip.skeleton.slot_order)], 0)
+        joints = np.concatenate([joints, doubt[..., None].astype(np.float32)], -1)
+    return joints, seen
+
+
 def root_of(joints: np.ndarray, visible: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     """Root of each person and frame, (M, N, V), and whether any root joint is seen, (M, N)."""
     roots = list(skeleton.root_indices)
@@ -33,6 +42,19 @@ def resample(joints: np.ndarray, visible: np.ndarray, times: np.ndarray) -> tupl
     total = w_low + w_high
     mixed = joints[:, low] * w_low[..., None] + joints[:, high] * w_high[..., None]
     return mixed / np.where(total > 0, total, 1)[..., None], total > 0
+
+
+def interpolate(joints: np.ndarray, confidence: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `resample`, with confidences 0..1 in place of a mask: (M, T, J, V) and (M, T, J) float32."""
+    both = np.concatenate([joints, confidence[..., None]], -1)
+    mixed, seen = resample(both, confidence > 0, times)
+    return mixed[..., :-1].astype(np.float32), np.where(seen, mixed[..., -1], 0).astype(np.float32)
+
+
+def knots(values: np.ndarray, frames: int) -> np.ndarray:
+    """Values (M, knots, ...) at evenly spaced moments, interpolated linearly to (M, frames, ...)."""
+    moments = np.linspace(0, values.shape[1] - 1, frames)[:, None] - np.arange(values.shape[1])
+    return np.einsum("nk,mk...->mn...", np.maximum(1 - np.abs(moments), 0), values)
 
 
 def rotation(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:

@@ -8,14 +8,16 @@ from typing import Any, Literal
 import numpy as np
 
 from ups.batch import CONTEXT
+from ups.config import Augment
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
-from ups.tasks.geometry import drop_joints, in_slot_order, root_of
+from ups.tasks.detector import detected
+from ups.tasks.geometry import drop_joints, root_of, with_doubt
 from ups.tasks.metrics import mean_per_action, mpjpe, p_mpjpe, spearman
 from ups.tasks.predictions import Lifted
 from ups.tasks.task import Clips, Example, Model, Reading, Share, persons_of
-from ups.tasks.views import film, fixed_view
+from ups.tasks.views import RATES, at_rate, film, fixed_view, reframed
 from ups.tokens.layout import Layout, pose_layout
 from ups.tokens.vocabulary import Vocabulary
 
@@ -28,20 +30,25 @@ class PoseTask:
     eot: str
     title: str
     space: Literal["image", "3D", "any"] = "image"
-    mirror: float = 0.5
-    noise: float = 0.002
-    """Standard deviation of 2D noise in training, in image widths."""
-    drop: float = 0.1
-
     unit: Literal["clip", "frame"] = "frame"
     teaches_actions: bool = False
     lower_is_better: bool = True
     columns: tuple[str, ...] = ("MPJPE", "P-MPJPE")
     main: str = "MPJPE"
 
-    def training_view(self, clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
-        """A clip of the 3D world as a random camera sees it; one that was filmed as it is."""
-        return clip if clip.space == "image" else film(clip, rng)
+    def training_view(self, clip: PoseSequence, augment: Augment, rng: np.random.Generator) -> PoseSequence:
+        """A clip of the 3D world as a random camera sees it, a filmed one as it is; or both as other cameras, at other
+        rates, and pose estimators see them.
+        """
+        shift = augment.shift
+        other = bool(shift.camera) and rng.random() < shift.camera
+        if clip.space != "image":
+            clip = film(clip, rng, wide=other)
+        elif other:
+            clip = reframed(clip, rng)
+        if shift.rate and rng.random() < shift.rate:
+            clip = at_rate(clip, float(np.exp(rng.uniform(*np.log(RATES)))))
+        return detected(clip, rng) if shift.detector and rng.random() < shift.detector else clip
 
     def example(self, clip: PoseSequence, start: int, frames: int, target_frames: np.ndarray) -> Example:
         """The window of `frames` raw frames from `start` (may be negative or pass the end: edges are repeated).
@@ -54,7 +61,7 @@ class PoseTask:
                 f"{clip.id or 'clip'}: pose estimation reads 2D joints, this clip's space is {clip.space!r}"
             )
         number = np.clip(np.arange(start, start + frames), 0, clip.frames - 1)
-        joints, seen = in_slot_order(clip)
+        joints, seen = with_doubt(clip)
         joints, seen = joints[:, number], seen[:, number]
         target = None
         if clip.pose_3d is not None:
@@ -64,7 +71,13 @@ class PoseTask:
         return _centred(joints, seen, clip, target_frames, target)
 
     def training_example(
-        self, clip: PoseSequence, classes: tuple[str, ...], frames: int, targets: int, rng: np.random.Generator
+        self,
+        clip: PoseSequence,
+        classes: tuple[str, ...],
+        frames: int,
+        targets: int,
+        augment: Augment,
+        rng: np.random.Generator,
     ) -> Example:
         """See `Task`: a random window and `targets` random frames of it."""
         del classes
@@ -73,18 +86,18 @@ class PoseTask:
         wanted = rng.integers(0, frames, targets)
         start = int(rng.integers(-(frames // 2), max(clip.frames - frames // 2, -(frames // 2) + 1)))
         plain = self.example(clip, start, frames, wanted)
-        noise = self.noise * rng.random() / np.exp(plain.context[2])
+        noise = augment.pose.noise * rng.random() / np.exp(plain.context[2])
         joints = plain.joints.copy()
         joints[..., :2] += (noise * rng.standard_normal((*joints.shape[:3], 2))).astype(np.float32)
         example = Example(
             joints,
-            drop_joints(plain.visible, rng, self.drop),
+            drop_joints(plain.visible, rng, augment.pose.drop),
             plain.context,
             -1,
             wanted,
             plain.target,
         )
-        return self.mirrored(example, clip.skeleton.sorted_by_slot()) if rng.random() < self.mirror else example
+        return self.mirrored(example, clip.skeleton.sorted_by_slot()) if rng.random() < augment.pose.mirror else example
 
     def mirrored(self, example: Example, skeleton: Skeleton) -> Example:
         """The example seen in a mirror: left and right joints change places."""
@@ -192,9 +205,15 @@ class PoseTask:
 def _centred(
     joints: np.ndarray, seen: np.ndarray, clip: PoseSequence, wanted: np.ndarray, target: np.ndarray | None
 ) -> Example:
-    """Pixels to window-centred body sizes; the context keeps where and how large that was, in half image widths."""
+    """Pixels and doubt (M, N, J, 3) to window-centred body sizes; the context keeps where and how large that was.
+
+    Places on the screen are in half long sides of the image, whatever its shape; where the focal length is known, in
+    those of an image whose focal length is `FOCAL` long sides.
+    """
     width, height = clip.image_size or (1, 1)
-    screen = joints / width * 2 - np.array([1, height / width], np.float32)
+    half = max(width, height) / 2 if clip.focal is None else clip.focal / FOCAL / 2
+    centre = (width / 2, height / 2) if clip.focal is None or clip.centre is None else clip.centre
+    screen = (joints[..., :2] - np.array(centre, np.float32)) / np.float32(half)
     root, found = root_of(screen, seen, clip.skeleton.sorted_by_slot())
     if not seen.any():
         origin, size = np.zeros(2), 1.0
@@ -204,8 +223,12 @@ def _centred(
     planar = (screen - origin) / (2 * size)
     context = np.zeros(CONTEXT, np.float32)
     context[:] = *origin, np.log(size), np.log(joints.shape[1] / clip.fps)
-    flat = np.concatenate([planar, np.zeros_like(planar[..., :1])], -1)
-    return Example(flat.astype(np.float32), seen, context, clip.label, wanted, target)
+    whole = np.concatenate([planar, joints[..., 2:]], -1)
+    return Example(whole.astype(np.float32), seen, context, clip.label, wanted, target)
+
+
+FOCAL = 1.3
+"""Focal length, in long sides of the image, to which images of known focal length are brought."""
 
 
 estimate_pose = PoseTask("estimate_pose", "estimation", "3D pose estimation")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from ups.batch import PERSONS, Batch, Poses
+from ups.config import Augment
 from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
@@ -161,7 +162,7 @@ class Task(Protocol):
         """Whether its figures are errors."""
         ...
 
-    def training_view(self, clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
+    def training_view(self, clip: PoseSequence, augment: Augment, rng: np.random.Generator) -> PoseSequence:
         """The clip of a data set as training sees it, before it becomes an example: through a camera, for instance."""
         ...
 
@@ -188,7 +189,13 @@ class Task(Protocol):
         ...
 
     def training_example(
-        self, clip: PoseSequence, classes: tuple[str, ...], frames: int, targets: int, rng: np.random.Generator
+        self,
+        clip: PoseSequence,
+        classes: tuple[str, ...],
+        frames: int,
+        targets: int,
+        augment: Augment,
+        rng: np.random.Generator,
     ) -> Example:
         """An augmented example of `frames` frames; `targets` is the number of target frames, where the task has any."""
         ...

@@ -9,12 +9,13 @@ import numpy as np
 
 from ups.batch import Batch
 from ups.checkpoint.io import Trained
-from ups.config import TaskMix, TrainConfig
+from ups.config import Config, TaskMix, TrainConfig
 from ups.data.loader import BatchStream, balance, split_of
 from ups.data.store.store import Store
 from ups.errors import SettingError
 from ups.pose import PoseSequence
 from ups.tasks import get_task
+from ups.tasks.skeleton_views import draw_view, shown
 from ups.tasks.task import Task, collate
 from ups.tokens.vocabulary import Vocabulary
 
@@ -26,12 +27,18 @@ def open_stores(config: TrainConfig, folder: Path) -> dict[str, Store]:
 
 
 def make_batch(
-    task: Task, mix: TaskMix, targets: int, vocabulary: Vocabulary,
+    task: Task, mix: TaskMix, config: Config, vocabulary: Vocabulary,
     clips: list[PoseSequence], classes: tuple[str, ...], rng: np.random.Generator,
 ) -> Batch:  # fmt: skip
     """Augmented examples of the clips as one batch; a task's side of the loader."""
-    clips = [task.training_view(clip, rng) for clip in clips]
-    examples = [task.training_example(clip, classes, mix.frames, targets, rng) for clip in clips]
+    augment, targets = config.train.augment, config.train.target_frames
+    if augment.shift.skeleton and rng.random() < augment.shift.skeleton:
+        view = draw_view(clips[0].skeleton, rng, estimates=task.unit == "frame")
+        clips = [shown(clip, view, rng) for clip in clips]
+    clips = [task.training_view(clip, augment, rng) for clip in clips]
+    if not config.model.confidence:
+        clips = [clip.without_confidence() for clip in clips]
+    examples = [task.training_example(clip, classes, mix.frames, targets, augment, rng) for clip in clips]
     return collate(task, examples, vocabulary, clips[0].skeleton.sorted_by_slot(), classes)
 
 
@@ -52,7 +59,7 @@ def streams_of(trained: Trained, stores: dict[str, Store]) -> list[BatchStream]:
             indices = split_of(store, ref.protocol, "train", c.hold_out, c.seed)
             pools.append((store, balance(indices, store.labels[indices], mix.balance)))
         task = get_task(mix.task)
-        make = partial(make_batch, task, mix, c.target_frames, trained.vocabulary)
+        make = partial(make_batch, task, mix, trained.config, trained.vocabulary)
         streams.append(
             BatchStream(
                 pools,
