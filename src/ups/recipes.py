@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ups.config import Config, ModelConfig, TaskMix, TrainConfig
+from ups.config import Augment, Config, ModelConfig, ShiftAugment, TaskMix, TrainConfig
 from ups.errors import SettingError
 
 _SYNTHETIC = (
@@ -21,21 +21,26 @@ _SYNTHETIC = (
 )
 _PUBLIC = (
     TaskMix(
-        "estimate_pose", ("humaneva:official", "bandai_namco:held_out_styles", "kard_2d:held_out_subjects"),
-        shares=(0.3, 0.55, 0.15), balance=0.5, batch=48, frames=27,
+        "estimate_pose",
+        (
+            "humaneva:official", "bandai_namco:held_out_styles", "kard_2d:held_out_subjects", "cmu_mocap:held_out_subjects",
+            "cmu_dance:all",
+        ),
+        shares=(0.25, 0.33, 0.14, 0.22, 0.06), balance=0.5, batch=32, frames=27,
     ),
     TaskMix(
         "recognize_2d", ("penn_action:official", "kard_2d:held_out_subjects"), shares=(0.8, 0.2), batch=32, frames=48,
     ),
     TaskMix(
-        "anticipate", ("nw_ucla:xview", "utd_mhad:xsub", "penn_action:official"), shares=(0.3, 0.3, 0.4),
-        batch=32, frames=48,
+        "anticipate", ("nw_ucla:xview", "utd_mhad:xsub", "penn_action:official", "msr_action3d:xsub"),
+        shares=(0.26, 0.26, 0.36, 0.12), batch=32, frames=48,
     ),
     TaskMix(
-        "recognize_3d", ("nw_ucla:xview", "utd_mhad:xsub", "kard_3d:held_out_subjects"), shares=(0.5, 0.3, 0.2),
-        batch=32, frames=48,
+        "recognize_3d", ("nw_ucla:xview", "utd_mhad:xsub", "kard_3d:held_out_subjects", "msr_action3d:xsub"),
+        shares=(0.42, 0.25, 0.15, 0.18), batch=32, frames=48,
     ),
 )  # fmt: skip
+_SHIFTED = Augment(shift=ShiftAugment(skeleton=0.6, camera=0.5, detector=0.5, rate=0.3, pause=0.25))
 
 _PAPER = (
     TaskMix("estimate_pose", ("h36m_cpn:official",), batch=1024, frames=243),
@@ -71,9 +76,10 @@ RECIPES: dict[str, Config] = {
     ),
     "small": Config(
         "small",
-        ModelConfig(temporal_stride=2, frame_mlp=192, decoding="level"),
+        ModelConfig(temporal_stride=2, frame_mlp=192, decoding="level", confidence=True),
         TrainConfig(
             _PUBLIC, cycles=4000, learning_rate=1.5e-3, weight_decay=0.05, explore=0.15, expectation=1.0, smooth_labels=0.05,
+            augment=_SHIFTED,
         ),
     ),
 }  # fmt: skip

@@ -42,6 +42,7 @@ def started_from(trained: Trained, config: Config, stores: dict[str, Store]) -> 
         SettingError: the config's model has a different architecture, or trains a task that the model does not know.
     """
     have, want = to_dict(trained.config.model), to_dict(config.model)
+    del want["confidence"]  # what is read, not how large anything is
     if differ := [f"{key} is {have[key]}, the run's {want[key]}" for key in want if have[key] != want[key]]:
         raise SettingError(f"the model to start from has a different architecture: {'; '.join(differ)}")
     for mix in config.train.tasks:

@@ -17,7 +17,7 @@ from ups.tasks.geometry import drop_joints, root_of, with_doubt
 from ups.tasks.metrics import mean_per_action, mpjpe, p_mpjpe, spearman
 from ups.tasks.predictions import Lifted
 from ups.tasks.task import Clips, Example, Model, Reading, Share, persons_of
-from ups.tasks.views import RATES, at_rate, film, fixed_view, reframed
+from ups.tasks.views import LONGEST, RATES, at_rate, film, fixed_view, piece, reframed
 from ups.tokens.layout import Layout, pose_layout
 from ups.tokens.vocabulary import Vocabulary
 
@@ -43,7 +43,7 @@ class PoseTask:
         shift = augment.shift
         other = bool(shift.camera) and rng.random() < shift.camera
         if clip.space != "image":
-            clip = film(clip, rng, wide=other)
+            clip = film(piece(clip, LONGEST, rng), rng, wide=other)
         elif other:
             clip = reframed(clip, rng)
         if shift.rate and rng.random() < shift.rate:

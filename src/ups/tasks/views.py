@@ -16,6 +16,19 @@ _PAUSE = 1.5
 """Longest pause before or after an action, in seconds."""
 
 
+LONGEST = 300
+"""Frames of motion capture that a camera takes in at most: it stands far away from a long path."""
+
+
+def piece(clip: PoseSequence, frames: int, rng: np.random.Generator) -> PoseSequence:
+    """A random part of at most `frames` frames."""
+    if clip.frames <= frames:
+        return clip
+    part = slice(start := int(rng.integers(0, clip.frames - frames + 1)), start + frames)
+    target = None if clip.pose_3d is None else clip.pose_3d[:, part]
+    return replace(clip, joints=clip.joints[:, part], visibility=clip.visibility[:, part], pose_3d=target)
+
+
 def film(clip: PoseSequence, rng: np.random.Generator, wide: bool = False) -> PoseSequence:
     """A world-space clip of one person as a random synthetic camera sees it.
 
