@@ -138,8 +138,10 @@ class PoseAugment:
 class ShiftAugment:
     """How often training sees what differs from its data sets as people's own recordings do: shares from 0 to 1."""
 
+    share: float = 0.0
+    """Batches that differ at all, in the ways that follow; the others show the data sets as they are."""
     skeleton: float = 0.0
-    """Batches that are shown in another skeleton, see `ups.tasks.skeleton_views`."""
+    """Of these, batches that are shown in another skeleton, see `ups.tasks.skeleton_views`."""
     camera: float = 0.0
     """Clips seen through another picture frame, or for motion capture by any camera, see `ups.tasks.views`."""
     detector: float = 0.0

@@ -40,7 +40,7 @@ _PUBLIC = (
         shares=(0.42, 0.25, 0.15, 0.18), batch=32, frames=48,
     ),
 )  # fmt: skip
-_SHIFTED = Augment(shift=ShiftAugment(skeleton=0.6, camera=0.5, detector=0.5, rate=0.3, pause=0.25))
+_SHIFTED = Augment(shift=ShiftAugment(share=0.65, skeleton=0.75, camera=0.6, detector=0.6, rate=0.35, pause=0.3))
 
 _PAPER = (
     TaskMix("estimate_pose", ("h36m_cpn:official",), batch=1024, frames=243),

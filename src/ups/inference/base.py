@@ -68,7 +68,7 @@ class BasePredictor(ABC):
         """
         names = [name for mix in self.config.train.tasks if mix.task == task for name in mix.stores]
         met = {joint for n in names if n in self.data_sets for joint in self.data_sets[n].skeleton.joints}
-        if self.config.train.augment.shift.skeleton > 0:
+        if self.config.train.augment.shift.share > 0:
             met |= {joint for skeleton in LISTED for joint in skeleton.joints}
         joints = [joint for joint in clip.skeleton.joints if joint in met]
         if not met or len(joints) == len(clip.skeleton):
@@ -142,10 +142,10 @@ class BasePredictor(ABC):
     def _asked_for(self, clip: PoseSequence, wanted: Skeleton) -> PoseSequence:
         """The clip with the joints of `wanted` that it lacks as joints that were not seen."""
         lacking = [joint for joint in wanted.joints if joint not in clip.skeleton.joints]
-        if lacking and not self.config.train.augment.shift.skeleton:
+        if lacking and not self.config.train.augment.shift.share:
             raise SettingError(
                 f"{clip.id or 'clip'}: this model tells the joints that are given, not {', '.join(lacking[:3])}; "
-                "one trained with train.augment.shift.skeleton does"
+                "one trained with train.augment.shift does"
             )
         return asking_for(clip, wanted)
 

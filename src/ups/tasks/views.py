@@ -88,8 +88,11 @@ def at_rate(clip: PoseSequence, factor: float) -> PoseSequence:
 
 
 def with_pause(clip: PoseSequence, rng: np.random.Generator, after: bool = True) -> PoseSequence:
-    """The clip with the first pose held for a while before it and, unless `after` is False, the last one after it."""
+    """The clip with the first pose held for a while before it and the last one after it; with `after` False, which is
+    for the beginnings of actions, for a third of the while before it only.
+    """
     first, last = (round(_PAUSE * rng.random() * clip.fps) for _ in range(2))
+    first = first if after else first // 3
     number = np.concatenate([np.zeros(first), np.arange(clip.frames), np.full(last if after else 0, clip.frames - 1)])
     number = number.astype(int)
     target = None if clip.pose_3d is None else clip.pose_3d[:, number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ups.batch import Batch
 from ups.checkpoint.io import Trained
-from ups.config import Config, TaskMix, TrainConfig
+from ups.config import Config, ShiftAugment, TaskMix, TrainConfig
 from ups.data.loader import BatchStream, balance, split_of
 from ups.data.store.store import Store
 from ups.errors import SettingError
@@ -32,6 +33,8 @@ def make_batch(
 ) -> Batch:  # fmt: skip
     """Augmented examples of the clips as one batch; a task's side of the loader."""
     augment, targets = config.train.augment, config.train.target_frames
+    if augment.shift.share and rng.random() >= augment.shift.share:
+        augment = replace(augment, shift=ShiftAugment())
     if augment.shift.skeleton and rng.random() < augment.shift.skeleton:
         view = draw_view(clips[0].skeleton, rng, estimates=task.unit == "frame")
         clips = [shown(clip, view, rng) for clip in clips]
