@@ -78,8 +78,8 @@ def reframed(clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
 def at_rate(clip: PoseSequence, factor: float) -> PoseSequence:
     """The clip with `factor` times its frames per second, by linear interpolation; at least two frames."""
     fps = float(np.clip(clip.fps * factor, 1, 1000))
-    frames = max(2, round((clip.frames - 1) * fps / clip.fps) + 1)
-    times = np.linspace(0, clip.frames - 1, frames)
+    frames = max(2, int((clip.frames - 1) * fps / clip.fps + 1e-6) + 1)
+    times = np.minimum(np.arange(frames) * clip.fps / fps, clip.frames - 1)
     joints, visibility = interpolate(clip.joints, clip.visibility, times)
     pose_3d = None
     if clip.pose_3d is not None:
