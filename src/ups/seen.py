@@ -127,5 +127,7 @@ def _confidence(scores: Any, seen: np.ndarray, where: str) -> tuple[np.ndarray, 
         remedy = "divide them by 100, if that is what they are; else bring them to 0..1"
         told = (Notice("note", "scores above 2 are read as percent", remedy, f"up to {high:g}"),)
     elif high > 1:
-        told = (Notice("note", "scores above 1 count as 1", "nothing, if the detector writes such", f"up to {high:.3g}"),)
+        told = (
+            Notice("note", "scores above 1 count as 1", "nothing, if the detector writes such", f"up to {high:.3g}"),
+        )
     return np.clip(values, 0, 1).astype(np.float32), told

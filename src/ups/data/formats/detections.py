@@ -39,12 +39,12 @@ class Detection:
     Attributes:
         frame: its number in the video.
         points: (J, 3) or (J * 3): x and y in pixels, and a score; of any scale that `ups.seen.not_seen` knows.
-        person: who it is: an id >= 0, None or below 0 where the file does not say.
+        person: who it is: a name or an id >= 0; None or below 0 where the file does not say.
     """
 
     frame: int
     points: Any
-    person: int | None = None
+    person: int | str | None = None
 
 
 def recording(
@@ -77,7 +77,8 @@ def recording(
         raise DataError(f"{where}: nobody is seen, for there is no frame in it; look at what wrote it")
     time = placed(numbers, rate, where)
     try:
-        points = np.array([d.points for d in detections], np.float64).reshape(len(detections), -1, 3)
+        points = np.array([np.reshape(d.points, (-1, 3)) for d in detections], np.float64)
+        points = points.reshape(len(detections), -1 if detections else len(skeleton), 3)
     except (ValueError, TypeError) as error:
         raise DataError(f"{where}: persons of different numbers of joints, or no numbers ({error})") from error
     if len(points) and points.shape[1] != len(skeleton):
@@ -91,7 +92,7 @@ def recording(
     if not seen:
         raise DataError(f"{where}: nobody is seen in any of its {len(numbers)} frames; cut it to where somebody is")
     frames = [place[detections[i].frame] for i in seen]
-    tracks, more = _who(detections, frames, seen, joints, visibility, time.frames, rate, where)
+    tracks, more = _who(detections, frames, seen, joints, visibility, time.frames, time.fps, where)
     if len(tracks) * time.frames > 1000 and len(tracks) * time.frames * len(skeleton) * 3 > max(CELLS, 4 * points.size):
         raise DataError(f"{where}: {len(seen)} persons over {time.frames} frames; cut it at its gaps, into recordings")
     result = np.zeros((len(tracks), time.frames, len(skeleton), 3), np.float32)
@@ -110,7 +111,7 @@ def _who(
 ) -> tuple[list[Track], list[Notice]]:  # fmt: skip
     """Persons, as (frame, number of the detection) each; those seen best, best first, and what to tell about the rest."""
     known = [detections[i].person for i in seen]
-    ids = [None if person is None or person < 0 else person for person in known]
+    ids = [None if isinstance(person, int) and person < 0 else person for person in known]
     by_frame: dict[int, list[int]] = defaultdict(list)
     for frame, i in zip(frames, seen, strict=True):
         by_frame[frame].append(i)
@@ -119,7 +120,7 @@ def _who(
         raise DataError(f"{where}: {most} persons in one frame; at most {DETECTED} are followed: keep the surest ones")
     if set(ids) == {0} and most > 1:  # what some tools write where nobody was tracked
         ids = [None] * len(ids)
-    named: dict[int, Track] = defaultdict(list)
+    named: dict[int | str, Track] = defaultdict(list)
     for frame, i, person in zip(frames, seen, ids, strict=True):
         if person is not None:
             named[person].append((frame, i))
@@ -160,7 +161,9 @@ def _follow(frames: list[list[int]], joints: np.ndarray, visibility: np.ndarray,
         return []
     extents = [np.ptp(joints[i][visibility[i] > 0], axis=0).max() for i in everyone]
     gate = max(float(np.median(extents)) / 2, 1.0)
-    tracks = link([joints[persons] for persons in frames], [visibility[persons] for persons in frames], gate, round(fps))
+    tracks = link(
+        [joints[persons] for persons in frames], [visibility[persons] for persons in frames], gate, round(fps)
+    )
     return [[(frame, frames[frame][p]) for frame, p in track] for track in tracks]
 
 
