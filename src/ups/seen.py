@@ -81,7 +81,7 @@ def numbers(values: Any, where: str, what: str) -> np.ndarray:
     try:
         kind = np.float32 if getattr(values, "dtype", None) == np.float32 else np.float64
         if isinstance(values, np.ma.MaskedArray):
-            return values.astype(kind).filled(np.nan)
+            return np.ma.filled(values.astype(kind), np.nan)
         return np.asarray(values, kind)
     except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{where}: {what}: not numbers in a regular array ({error})") from error

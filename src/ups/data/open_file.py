@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.data.datasets import bandai_namco, kard, kinetics, ntu, nw_ucla, penn_action, sbu, utd_mhad
 from ups.data.formats.bvh import read_bvh
 from ups.data.formats.keypoints import openpose_files, read_coco, read_openpose
@@ -77,6 +78,7 @@ def read_file(
     except Exception as error:  # whatever goes wrong in reading a file is that file's problem
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise DataError(f"{path}: can't be read ({what}); it is damaged, or not what its ending says") from error
+    clip = clip.keep_best(PERSONS)
     return clip if wish.skeleton is None else clip.pick_joints(wish.skeleton, str(path))
 
 

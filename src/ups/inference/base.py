@@ -170,7 +170,7 @@ class BasePredictor(ABC):
         frames, skeleton = self.frames_of(task), clips[0].skeleton.sorted_by_slot()
         scores = []
         for start in range(0, len(clips), batch):
-            part = [self.as_read(clip) for clip in clips[start : start + batch]]
+            part = [self.as_read(clip.keep_best(PERSONS)) for clip in clips[start : start + batch]]
             examples = [question.example(clip, frames) for clip in part]
             scores.append(self.action_scores(question, examples, skeleton, classes))
         return np.concatenate(scores)
@@ -182,7 +182,6 @@ class BasePredictor(ABC):
         check_somebody(clip.visibility, clip.id or "clip")
         if clip.persons > PERSONS:
             log.warning("%s: %d persons; the %d seen best are looked at", clip.id or "clip", clip.persons, PERSONS)
-            clip = clip.keep_best(PERSONS)
         return rank(names, self.class_scores(task, [clip], names)[0])
 
     def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.config import Config, from_dict
 from ups.errors import DataError, SettingError
 from ups.inference.base import BasePredictor
@@ -112,7 +113,8 @@ class OnnxPredictor(BasePredictor):
         """See `BasePredictor`."""
         self._check(skeleton)
         persons = [persons_of(e) for e in examples]
-        most = max(map(len, persons))
+        if (most := max(map(len, persons))) > PERSONS:
+            raise DataError(f"a clip has {most} persons; at most {PERSONS} can be read: keep those that matter")
         clip = np.array([i for i, seen in enumerate(persons) for _ in seen])
         number = np.array([k for seen in persons for k in range(len(seen))], np.int64)
         tokens, real = self.encoder.run(None, {**self._inputs(examples, persons), "person": number})

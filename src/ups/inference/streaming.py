@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.errors import DataError, SettingError
 from ups.inference.base import BasePredictor
 from ups.inference.onnx import OnnxPredictor
@@ -196,7 +197,7 @@ class OnlinePredictor:
         clip = self.predictor.as_read(self.predictor.drop_untrained_joints(task.name, self.seen(self.horizon)))
         if not bodies(clip.visibility[:, -max(1, round(self.fps)) :]).any():
             return None
-        example = task.example(clip, self.predictor.frames_of(task.name))
+        example = task.example(clip.keep_best(PERSONS), self.predictor.frames_of(task.name))
         scores = self._namer.action_scores(task, [example], clip.skeleton.sorted_by_slot(), self.classes)
         return rank(self.classes, scores[0])
 

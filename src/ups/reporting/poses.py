@@ -51,7 +51,7 @@ def save_picture(
     """
     from matplotlib.figure import Figure
 
-    frames = _spread(_shown(sequence.visibility.any((0, 2))), 6)
+    frames = _spread(_shown(np.asarray(sequence.visibility.any((0, 2)))), 6)
     points = _upright(sequence.joints, sequence.space, sequence.skeleton)[:, frames]
     if sequence.space != "image":
         points = _turned(points, 20)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ups.batch import PERSONS, Batch, Poses
 from ups.config import Augment
-from ups.errors import SettingError
+from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.predictions import Answer, Lifted
@@ -231,10 +231,8 @@ def check_space(task: Task, clip_space: str, where: str) -> None:
 
 
 def persons_of(example: Example) -> list[int]:
-    """The persons that are ever seen, at most PERSONS, those seen best; the first one where nobody is."""
-    weight = example.visible.sum((1, 2))
-    best = np.argsort(-weight, kind="stable")[:PERSONS]
-    return [int(m) for m in np.sort(best) if weight[m]] or [0]
+    """The persons that are ever seen; the first one where nobody is."""
+    return [m for m in range(len(example.visible)) if example.visible[m].any()] or [0]
 
 
 def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, torch.Tensor | None]:
@@ -250,6 +248,8 @@ def collate_poses(examples: list[Example], skeleton: Skeleton) -> tuple[Poses, t
         pad = longest - e.joints.shape[1]
         real = np.ones(e.joints.shape[1], bool) if e.valid is None else e.valid
         persons = persons_of(e)
+        if len(persons) > PERSONS:
+            raise DataError(f"a clip has {len(persons)} persons; at most {PERSONS} can be read: keep those that matter")
         for m in persons:
             joints.append(_padded(e.joints[m], pad))
             visible.append(_padded(e.visible[m], pad))
