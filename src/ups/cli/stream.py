@@ -146,6 +146,8 @@ def _frame(line: str) -> tuple[Any, Any]:
     """Joints and visibility (or None) of a line."""
     try:
         values = json.loads(line)
+        if values is None:
+            raise DataError('null is no frame; where nobody is there give {"joints": null}')
         if isinstance(values, dict) and "people" in values:
             return _people(values["people"])
         return _person(values)
