@@ -24,7 +24,7 @@ _UNITS = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanosecon
 _STEPS = 0.002, 0.5
 """Seconds between frames by which the unit of times is told: 2 to 500 frames a second."""
 _ALIKE = 0.05
-"""Share of a step: times that near to even ones are taken as even."""
+"""Share of a step: times that are all that near to even ones are taken as even."""
 
 
 def frame_rate(stated: float | None, wished: float | None, where: str) -> tuple[float, tuple[Notice, ...]]:
@@ -219,15 +219,15 @@ def even(times: np.ndarray, fps: float | None, where: str) -> Grid:
     span = given[high] - given[low]
     part = np.clip((at - given[low]) / span, 0, 1)
     distance = np.minimum(np.abs(at - given[low]), np.abs(given[high] - at))
-    exact = distance <= _ALIKE * step
+    uneven = np.abs(given / step - np.round(given / step)) > _ALIKE
+    exact = distance <= (1e-9 if uneven.any() else _ALIKE) * step
     part = np.where(exact, np.round(part), part)
     low, high = np.where(exact & (part > 0), high, low), np.where(exact & (part == 0), low, high)
     gap = (span > GAP * step) & ~exact
     rate = float(f"{rate:.5g}") if abs(rate - round(rate)) > 0.002 * rate else float(round(rate))
     told: list[Notice] = []
-    uneven = int((np.abs(steps / step - np.round(steps / step)) > _ALIKE).sum())
     detail = f"{len(times)} frames over {length:g} s are now {count + 1} at {rate:g} a second"
-    if uneven or count + 1 != len(times):
+    if uneven.any() or count + 1 != len(times):
         remedy = "nothing, if the times are right"
         told.append(Notice("note", "frames were brought to even times", remedy, detail))
     if gap.any():
