@@ -204,30 +204,31 @@ def even(times: np.ndarray, fps: float | None, where: str) -> Grid:
             f"{where}: frame {at + 1} is at {times[at + 1]:.6g} s, the one before at {times[at]:.6g} s; times that rise "
             "from frame to frame are needed"
         )
-    step, length = float(np.median(steps)), float(times[-1] - times[0])
-    count = round(length / step)
-    rate, _ = frame_rate(count / length, None, where)
+    given = times - times[0]
+    step, length = float(np.median(steps)), float(given[-1])
+    fitted = length / round(length / step)  # what is rounded to milliseconds has another median than mean
+    off = np.abs(given / fitted - np.round(given / fitted)) > _ALIKE
+    step = step if off.any() else fitted
+    count = int(length / step + 1e-6)
+    rate, _ = frame_rate(1 / step, None, where)
     if count + 1 > SPARSE * len(times):
         raise DataError(
             f"{where}: {len(times)} frames over {length:g} s, {step:g} s apart; cut it at its gaps, into recordings"
         )
-    step = length / count
     at = np.arange(count + 1) * step
-    given = times - times[0]
     high = np.clip(np.searchsorted(given, at), 1, len(times) - 1)
     low = high - 1
     span = given[high] - given[low]
     part = np.clip((at - given[low]) / span, 0, 1)
     distance = np.minimum(np.abs(at - given[low]), np.abs(given[high] - at))
-    uneven = np.abs(given / step - np.round(given / step)) > _ALIKE
-    exact = distance <= (1e-9 if uneven.any() else _ALIKE) * step
+    exact = distance <= (1e-9 if off.any() else _ALIKE) * step
     part = np.where(exact, np.round(part), part)
     low, high = np.where(exact & (part > 0), high, low), np.where(exact & (part == 0), low, high)
     gap = (span > GAP * step) & ~exact
     rate = float(f"{rate:.5g}") if abs(rate - round(rate)) > 0.002 * rate else float(round(rate))
     told: list[Notice] = []
     detail = f"{len(times)} frames over {length:g} s are now {count + 1} at {rate:g} a second"
-    if uneven.any() or count + 1 != len(times):
+    if off.any() or count + 1 != len(times):
         remedy = "nothing, if the times are right"
         told.append(Notice("note", "frames were brought to even times", remedy, detail))
     if gap.any():
