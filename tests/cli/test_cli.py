@@ -460,3 +460,19 @@ def test_a_bug_keeps_its_traceback_and_says_where_to_report_it(monkeypatch, caps
     err = capsys.readouterr().err
     assert "Traceback" in err and "KeyError: 'no such thing'" in err
     assert "this is a bug in ups" in err and "please open an issue" in err and "CONTRIBUTING.md" in err
+
+
+def test_stream_says_nothing_while_nobody_is_there(run, capsys, monkeypatch):
+    clip = helpers.random_clip(H36M_17, 1, 8, "image")
+    people = [
+        json.dumps({"people": [{"joints": frame.tolist(), "visibility": [0.9] * 17}]}) for frame in clip.joints[0]
+    ]
+    nobody = ['{"people": []}', '{"joints": null}', "[]", json.dumps([[None, None]] * 17), json.dumps([[0, 0]] * 17)]
+    arguments = ["stream", str(run / "checkpoint"), "--skeleton", "h36m-17", "--image-size", "1000", "500"]
+    arguments += ["--tasks", "anticipate", "estimate_pose", "--stride", "1", "--horizon", "3"]
+    monkeypatch.setattr(sys, "stdin", [*nobody, *people, *nobody, *nobody])
+    assert main(arguments) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["action"] is None for answer in told] == [True] * 5 + [False] * 10 + [True] * 8
+    poses = [answer["pose"] for answer in told if "pose" in answer]
+    assert poses[0] is None and poses[-1] is None and sum(pose is not None for pose in poses) >= 8

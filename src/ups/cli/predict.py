@@ -48,6 +48,7 @@ class Predict:
         """Read, ask, answer."""
         from ups.data.open_file import read_file
         from ups.inference.predictor import Predictor
+        from ups.seen import check_somebody
         from ups.tasks import get_task
         from ups.tasks.action import recognize_2d, recognize_3d
         from ups.tasks.pose import estimate_pose
@@ -61,6 +62,7 @@ class Predict:
         predictor = Predictor.from_pretrained(self.model)
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))
+        check_somebody(clip.visibility, str(self.file))
         facts: dict[str, Any] = {
             "file": str(self.file),
             "task": task.name,
@@ -89,19 +91,22 @@ class Predict:
 
     def lift(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
         """3D poses of all persons."""
+        from ups.cli.stream import or_null
         from ups.reporting.poses import save_lift_picture
         from ups.tasks.pose import estimate_pose
 
         clip = predictor.drop_untrained_joints(estimate_pose.name, clip)
         lifted = predictor.lift(clip)
         if self.plot:
-            save_lift_picture(clip, lifted.joints[0], self.plot, f"{self.file.name}: person 1")
+            best = int(clip.visibility.sum((1, 2)).argmax())
+            title = f"{self.file.name}: person {best + 1}"
+            save_lift_picture(clip, lifted.joints[best], self.plot, title, best)
         return {
             "unit": "metre",
             "frame": "camera: x right, y down, z forward; relative to the root joint",
             "joint_names": list(lifted.skeleton.joints),
-            "joints": lifted.joints.astype(float).round(4).tolist(),
-            "spread": lifted.spread.astype(float).round(4).tolist(),
+            "joints": or_null(lifted.joints),
+            "spread": or_null(lifted.spread),
         }
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.data.datasets import bandai_namco, kard, kinetics, ntu, nw_ucla, penn_action, sbu, utd_mhad
 from ups.data.formats.bvh import read_bvh
-from ups.data.formats.keypoints import read_coco, read_openpose
+from ups.data.formats.keypoints import openpose_files, read_coco, read_openpose
 from ups.data.formats.matlab import load_mat
-from ups.data.formats.native import FPS, read_own
+from ups.data.formats.native import read_own
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
@@ -77,17 +78,18 @@ def read_file(
     except Exception as error:  # whatever goes wrong in reading a file is that file's problem
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise DataError(f"{path}: can't be read ({what}); it is damaged, or not what its ending says") from error
+    clip = clip.keep_best(PERSONS)
     return clip if wish.skeleton is None else clip.pick_joints(wish.skeleton, str(path))
 
 
 def _read_folder(path: Path, wish: _Wish) -> PoseSequence:
     if (path / "store.json").is_file():
         raise DataError(f"{path}: a store of many recordings; give one file, or evaluate on the store")
-    if not any(path.glob("*.json")):
+    if not openpose_files(path):
         raise _unknown(path, "a folder without OpenPose's *_keypoints.json")
     if wish.image_size is None:
         raise DataError(f"{path}: OpenPose's files don't say how large the image is; give image_size, width and height")
-    return read_openpose(path, wish.fps or FPS, wish.image_size)
+    return read_openpose(path, wish.fps, wish.image_size)
 
 
 def _read_json(path: Path, wish: _Wish) -> PoseSequence:
@@ -99,7 +101,7 @@ def _read_json(path: Path, wish: _Wish) -> PoseSequence:
     if not isinstance(record, dict | list):
         raise _unknown(path, f"JSON with nothing but {record!r:.40}")
     if isinstance(record, list) or "annotations" in record:
-        return read_coco(record, path.stem, str(path), wish.fps or FPS, wish.image_size)
+        return read_coco(record, path.stem, str(path), wish.fps, wish.image_size)
     if "skeletons" in record:
         return nw_ucla.read_clip(path.name, content)
     if "joints" in record:

@@ -51,7 +51,7 @@ def save_picture(
     """
     from matplotlib.figure import Figure
 
-    frames = _spread(sequence.frames, 6)
+    frames = _spread(_shown(np.asarray(sequence.visibility.any((0, 2)))), 6)
     points = _upright(sequence.joints, sequence.space, sequence.skeleton)[:, frames]
     if sequence.space != "image":
         points = _turned(points, 20)
@@ -80,7 +80,8 @@ def save_lift_picture(
 
     Args:
         sequence: the 2D input, space "image".
-        lifted: (N, J, 3) metres in the camera's frame (x right, y down, z forward), in the order of the input's joints.
+        lifted: (N, J, 3) metres in the camera's frame (x right, y down, z forward), in the order of the input's joints;
+            NaN in frames without a pose, which are not drawn.
         path: the PNG file; its folder is made, a file of that name is replaced.
         title: a line above.
         person: which of the sequence's persons was lifted.
@@ -97,10 +98,13 @@ def save_lift_picture(
         raise SettingError(
             f"lifting starts from 2D poses, but {sequence.id or 'the sequence'} is in space {sequence.space!r}"
         )
+    lifted = np.array(lifted, np.float64)
+    absent = np.isnan(lifted).all((1, 2)) if lifted.ndim == 3 else np.zeros(0, bool)
+    lifted[absent] = np.nan if absent.all() else 0
     poses = {"lifted": _checked(lifted, (sequence.frames, len(skeleton), 3), "lifted")}
     if sequence.pose_3d is not None:
         poses["truth"] = sequence.pose_3d[person].astype(np.float64)
-    frames = _spread(sequence.frames, 3)
+    frames = _spread(_shown(sequence.visibility[person].any(-1) & ~absent), 3)
     seen = sequence.visibility[person, frames] > 0
     flat = _upright(sequence.joints[person, frames], "image", skeleton)
     flat = flat - _middle(flat, seen)
@@ -173,9 +177,15 @@ def _colour(joint: str) -> str:
     return LEFT if joint.startswith("left_") else RIGHT if joint.startswith("right_") else CENTRE
 
 
-def _spread(frames: int, count: int) -> list[int]:
-    """Up to `count` evenly spaced frame numbers, the first and the last among them."""
-    return np.unique(np.linspace(0, frames - 1, min(count, frames)).round().astype(int)).tolist()
+def _shown(there: np.ndarray) -> np.ndarray:
+    """Numbers of the frames (N,) with something to draw; all where there is none."""
+    return np.flatnonzero(there) if there.any() else np.arange(len(there))
+
+
+def _spread(frames: np.ndarray, count: int) -> list[int]:
+    """Up to `count` of the frame numbers, evenly spaced, the first and the last among them."""
+    places = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+    return frames[np.unique(places)].tolist()
 
 
 def _checked(pose: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:

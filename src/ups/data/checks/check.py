@@ -16,7 +16,8 @@ import numpy as np
 
 from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
 from ups.data.duplicates import copies
-from ups.data.formats.native import FPS, read_fields
+from ups.data.formats.native import read_fields
+from ups.data.formats.timing import FPS
 from ups.data.open_file import read_file
 from ups.errors import DataError
 from ups.pose import PoseSequence
