@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,10 @@ class Table:
             )
         return values
 
+    def below(self, headings: int) -> Table:
+        """The same without its first rows, which are headings too."""
+        return replace(self, rows=self.rows[headings:])
+
     def _no_number(self, row: int, column: int) -> DataError:
         cell = self.rows[row][column]
         hint = ""
@@ -122,6 +126,16 @@ def read_table(path: Path) -> Table:
         head, rows = [head[c] for c in keep], [[row[c] for c in keep] for row in rows]
     signs = '" \t#' + ",;"
     return Table(path, tuple(note.strip(signs) for note in notes), tuple(head), rows, separator)
+
+
+def first_rows(path: Path) -> list[list[str]]:
+    """The first five rows of a text file, names included, to tell what kind of table it is."""
+    with path.open("rb") as file:
+        start = file.read(1 << 20)
+    text = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip('" \t').startswith("#")][:5]
+    separator = max(_SEPARATORS, key=lines[0].count) if lines else ","
+    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
 
 
 def _text(path: Path) -> str:
