@@ -137,7 +137,7 @@ def _read_json(path: Path, wish: Wish) -> PoseSequence:
     if not isinstance(record, dict | list):
         raise _unknown(path, f"JSON with nothing but {record!r:.40}")
     if isinstance(record, dict) and "joints" in record:
-        return read_own(path, wish.skeleton, wish.fps, wish.image_size)
+        return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map)
     coco = (
         record if isinstance(record, dict) and "annotations" in record else as_coco(record, str(path), wish.image_size)
     )
@@ -159,7 +159,7 @@ def _read_npz(path: Path, wish: Wish) -> PoseSequence:
         return read_videopose3d_custom(path, wish)
     if path.name == bandai_namco.ARCHIVE or re.match(r"data_[23]d_", path.name):
         raise DataError(f"{path}: many recordings in one file; make a store of them with `ups data prepare`")
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size)
+    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map)
 
 
 def _read_mat(path: Path, _: Wish) -> PoseSequence:
@@ -204,7 +204,7 @@ def _read_csv(path: Path, wish: Wish) -> PoseSequence:
         return read_named_table(path, wish)
     if wish.joint_map is None and is_mediapipe_table(head):
         return read_mediapipe_csv(path, wish)
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size)
+    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map)
 
 
 def _read_h5(path: Path, wish: Wish) -> PoseSequence:

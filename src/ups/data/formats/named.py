@@ -56,11 +56,16 @@ def places_of(names: Sequence[str] | None, count: int, where: str, joint_map: Jo
     if not names:
         return layout_of(count, where).places, ()
     naming = body_of(names, where)
-    if not naming.left_out:
-        return naming.places, ()
-    detail = f"{len(naming.left_out)} of {count}: {quoted(naming.left_out)}{near(naming.left_out)}"
+    return naming.places, left_out_notice(naming.left_out, count)
+
+
+def left_out_notice(names: Sequence[str], count: int) -> tuple[Notice, ...]:
+    """What to tell of names, out of `count`, that are no joint."""
+    if not names:
+        return ()
     remedy = "nothing, if they are no joints of a body; else say which is which with --joint-map"
-    return naming.places, (Notice("note", "names that are no known joint are left out", remedy, detail),)
+    detail = f"{len(names)} of {count}: {quoted(names)}{near(names)}"
+    return (Notice("note", "names that are no known joint are left out", remedy, detail),)
 
 
 def skeleton_for(slots: Iterable[str], where: str) -> Skeleton:
