@@ -56,7 +56,7 @@ def find_skeleton(name: str) -> Skeleton:
         DataError: unknown name (close ones are suggested), or the file is not as `read_skeleton` needs it.
         OSError: the file can't be read.
     """
-    if name.endswith(".toml"):
+    if name.lower().endswith(".toml"):
         return read_skeleton(Path(name))
     if name not in SKELETONS:
         near = _similar(name, SKELETONS)
