@@ -38,7 +38,7 @@ from ups.data.formats.trc import read_trc
 from ups.data.formats.videopose3d import read_videopose3d_custom
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import Skeleton
+from ups.skeleton import SLOT_INDEX, Skeleton
 from ups.skeletons import BANDAI_21, find_skeleton
 
 KINDS = (
@@ -245,7 +245,8 @@ def _read_bvh(path: Path, wish: Wish) -> PoseSequence:
         places = wish.joint_map.places(bvh.joint_names, len(bvh.joint_names), str(path))
     else:
         found = body_of(bvh.joint_names, str(path)).places
-        places = {slot: place for slot, place in found.items() if slot in BANDAI_21.joints}
+        ours = all(name in SLOT_INDEX or name.endswith("_end") for name in bvh.joint_names)
+        places = {slot: place for slot, place in found.items() if ours or slot in BANDAI_21.joints}
     if not {"left_hip", "right_hip", "left_knee", "right_knee"} <= set(places):
         raise DataError(
             f"{path}: both hips and knees are needed, for the unit is inferred from the thighs; see --joint-map"

@@ -75,7 +75,14 @@ def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
 
 def is_yolo_folder(folder: Path) -> bool:
     """Whether a folder holds label files of YOLO-pose."""
-    first = next((f for f in sorted(folder.glob("*.txt")) if f.stem.lower() not in ("classes", "readme")), None)
+    first = next(
+        (
+            f
+            for f in sorted(folder.iterdir())
+            if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")
+        ),
+        None,
+    )
     try:
         return first is not None and all(len(line.split()) >= 5 + 2 * 17 for line in first.read_text().splitlines()[:1])
     except (OSError, UnicodeDecodeError):

@@ -136,8 +136,21 @@ def read_coco(
         raise DataError(f"{where}: not keypoints in COCO's format ({error!r:.200})") from error
     if image_size is None:
         raise DataError(f"{where}: it does not say how large the images are; give the image size, width and height")
-    clip = recording(detections, numbers, skeleton, fps=fps, image_size=image_size, name=name, where=where)
+    stated = None if isinstance(record, list) else _stated_fps(record)
+    clip = recording(
+        detections, numbers, skeleton, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
+    )
     return clip.tell(*told, *more)
+
+
+def _stated_fps(record: dict[str, Any]) -> float | None:
+    """Frames per second in "info", where this project writes them, or of the one video; None where nobody says."""
+    videos = record.get("videos") or [{}]
+    for place in (record.get("info"), videos[0] if isinstance(videos, list) else None):
+        fps = place.get("fps") if isinstance(place, dict) else None
+        if isinstance(fps, int | float) and fps > 0:
+            return float(fps)
+    return None
 
 
 def _coco_joints(
