@@ -33,7 +33,7 @@ def read_deeplabcut(path: Path, wish: Wish) -> PoseSequence:
         DataError: headings or cells that are not DeepLabCut's, too little of a body in the names, or no image size.
         OSError: the file can't be read.
     """
-    table = read_table(path)
+    table = read_table(path, nameless=True)
     heads: dict[str, list[str]] = {}
     for row in [list(table.head), *table.rows[:3]]:
         if row[0].lower() not in _LEVELS:

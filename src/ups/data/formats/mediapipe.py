@@ -117,7 +117,7 @@ def millimetres_clip(points: np.ndarray, path: Path, wish: Wish) -> PoseSequence
 
 def is_mediapipe_json(record: Any) -> bool:
     """Whether parsed JSON holds lists of 33 landmarks with x and y."""
-    return any(landmarks is not None for landmarks in _find(record)[0])
+    return any(landmarks is not None for kind in _find(record) for landmarks in kind)
 
 
 def read_mediapipe_json(record: Any, path: Path, wish: Wish) -> PoseSequence:

@@ -81,11 +81,12 @@ class Table:
         )
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, nameless: bool = False) -> Table:
     """A table from a text file.
 
     Text is UTF-8 or UTF-16; the separator is the one that the names of columns are kept apart by, or that a line `sep=;`
     on top names. Lines of # are notes. Empty rows, empty columns without a name and pandas' row numbers are left out.
+    With `nameless`, columns may have no name on top.
 
     Raises:
         DataError: other text, no separator, no rows, a row of another length, or a column without a name.
@@ -119,9 +120,9 @@ def read_table(path: Path) -> Table:
             raise DataError(f"{path}: data row {r + 1} has {len(row)} cells, the column names {width}{hint}")
         del row[width:]
     keep = [c for c in range(width) if not _left_out(head[c], c, rows)]
-    nameless = [c for c in keep if not head[c]]
-    if nameless:
-        raise DataError(f"{path}: column {nameless[0] + 1} has no name above {rows[0][nameless[0]][:20]!r}; name it")
+    unnamed = [c for c in keep if not head[c]]
+    if unnamed and not nameless:
+        raise DataError(f"{path}: column {unnamed[0] + 1} has no name above {rows[0][unnamed[0]][:20]!r}; name it")
     if len(keep) < width:
         head, rows = [head[c] for c in keep], [[row[c] for c in keep] for row in rows]
     signs = '" \t#' + ",;"
