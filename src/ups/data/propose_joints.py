@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from ups.data.formats.joint_map import JointMap, joint_map_text
-from ups.data.formats.joint_names import quoted, slots_of
+from ups.data.formats.joint_names import is_body, quoted, slots_of
 from ups.data.formats.layouts import LAYOUTS
 from ups.data.formats.named import skeleton_for
 from ups.data.open_file import read_file
@@ -91,22 +91,21 @@ def propose_joints(path: Path | str, image_size: tuple[int, int] | None = None) 
     path = Path(path)
     size = image_size or (10_000, 10_000)
     names, count = _ask(path, size)
-    if names is not None:
-        naming = slots_of(names)
+    labels = tuple(map(str, range(count))) if names is None else tuple(names)
+    if names is not None and is_body((naming := slots_of(names)).places):
         notes = [f"{path.name}: {len(naming.places)} of {count} joints by their names"]
-        if naming.left_out:
-            notes.append(f"left out: {quoted(naming.left_out)}")
-        return Proposal(tuple(names), naming.places, tuple(notes))
-    if count in LAYOUTS and _is_read(path, size):
+        notes += [f"left out: {quoted(naming.left_out)}"] if naming.left_out else []
+        return Proposal(labels, naming.places, tuple(notes))
+    if names is None and count in LAYOUTS and _is_read(path, size):
         note = f"{path.name}: {count} joints without names are read as those of {LAYOUTS[count].name}"
-        return Proposal(tuple(map(str, range(count))), LAYOUTS[count].places, (note, "look at the picture (--plot)"))
-    points = _points(path, count, size)
+        return Proposal(labels, LAYOUTS[count].places, (note, "look at the picture (--plot)"))
+    points = _points(path, labels, size)
     places, note = _by_position(points, path)
     notes = (
         f"{path.name}: {note}",
         "positions don't tell left from right for sure: look at the picture (--plot)",
     )
-    return Proposal(tuple(map(str, range(count))), places, notes)
+    return Proposal(labels, places, notes)
 
 
 def _ask(path: Path, size: tuple[int, int]) -> tuple[Sequence[str] | None, int]:
@@ -131,15 +130,16 @@ def _is_read(path: Path, size: tuple[int, int]) -> bool:
     return True
 
 
-def _points(path: Path, count: int, size: tuple[int, int]) -> np.ndarray:
+def _points(path: Path, labels: Sequence[str], size: tuple[int, int]) -> np.ndarray:
     """(N, J, V) of the person seen best, NaN where not seen: as many joints at a time as there are slots."""
     parts: list[np.ndarray] = []
-    for first in range(0, count, len(SLOTS)):
-        some = range(first, min(first + len(SLOTS), count))
-        part = JointMap("ups data joints", {str(i): SLOTS[i - first] for i in some})
-        clip = read_file(path, image_size=size, joint_map=part)
+    for first in range(0, len(labels), len(SLOTS)):
+        some = labels[first : first + len(SLOTS)]
+        clip = read_file(
+            path, image_size=size, joint_map=JointMap("ups data joints", dict(zip(some, SLOTS, strict=False)))
+        )
         best = int(clip.visibility.sum((1, 2)).argmax())
-        order = [clip.skeleton.joints.index(SLOTS[i - first]) for i in some]
+        order = [clip.skeleton.joints.index(slot) for slot, _ in zip(SLOTS, some, strict=False)]
         seen = clip.visibility[best][..., None] > 0
         parts.append(np.where(seen, clip.joints[best], np.nan)[:, order])
     return np.concatenate(parts, 1)

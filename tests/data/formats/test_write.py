@@ -129,7 +129,9 @@ def test_bvh_without_its_position_channels_keeps_the_bones(tmp_path: Path) -> No
 
 def test_bvh_fills_gaps_and_makes_a_pelvis(tmp_path: Path) -> None:
     names = ["left_hip", "right_hip", "left_knee", "right_knee", "nose"]
-    joints = np.array([(0.1, 1, 0), (-0.1, 1, 0), (0.1, 0.6, 0), (-0.1, 0.6, 0), (0, 1.6, 0)]) + np.arange(3)[:, None, None]
+    joints = (
+        np.array([(0.1, 1, 0), (-0.1, 1, 0), (0.1, 0.6, 0), (-0.1, 0.6, 0), (0, 1.6, 0)]) + np.arange(3)[:, None, None]
+    )
     seen = np.ones((3, 5))
     seen[1, 2] = 0
     seen[:, 4] = 0
@@ -150,7 +152,11 @@ def test_what_a_format_cannot_hold_is_said(tmp_path: Path) -> None:
         (flat(), "trc", "lift the 2D recording with --lift"),
         (flat(), "bvh", "lift the 2D recording with --lift"),
         (solid(), "coco", "COCO's keypoints are 2D"),
-        (replace(solid(), joints=np.ones((2, 6, 21, 3)), visibility=np.ones((2, 6, 21))), "trc", "choose one with --person"),
+        (
+            replace(solid(), joints=np.ones((2, 6, 21, 3)), visibility=np.ones((2, 6, 21))),
+            "trc",
+            "choose one with --person",
+        ),
         (flat(), "fbx", "'fbx' is no format to write; known are npz"),
     ):
         with pytest.raises(DataError, match=message):

@@ -380,7 +380,10 @@ def _skeleton(
         return _described(fields, names, path), range(joints), ()
     naming = slots_of(names)
     if naming.left_out and not is_body(naming.places):
-        check_joints(naming.left_out, str(path))
+        raise DataError(
+            f"{path}: {naming.left_out[0][:40]!r} is no known joint{near(naming.left_out)}; call the joints as docs/own_data.md "
+            "does, or say which is which with --joint-map (`ups data joints` writes one to edit)"
+        )
     order = dict(sorted(naming.places.items(), key=lambda place: place[1]))
     found = given or (_named(fields, path) if "skeleton" in fields else skeleton_of(list(order), str(path)))
     missing = [joint for joint in found.joints if joint not in order]
