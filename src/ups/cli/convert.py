@@ -74,5 +74,6 @@ def _lifted(clip: PoseSequence, model: Path) -> PoseSequence:
     check_space(estimate_pose, clip.space, clip.id or "the recording")
     predictor = Predictor.from_pretrained(model)
     lifted = predictor.lift(clip)
-    seen = np.ones(lifted.joints.shape[:3], np.float32)
-    return PoseSequence(lifted.joints, seen, lifted.skeleton, "camera", clip.fps, clip.id)
+    seen = np.asarray(np.isfinite(lifted.joints).all(-1), np.float32)  # NaN in windows in which a person is not seen
+    joints = np.where(seen[..., None] > 0, lifted.joints, 0)
+    return PoseSequence(joints, seen, lifted.skeleton, "camera", clip.fps, clip.id)

@@ -209,7 +209,8 @@ def _read_csv(path: Path, wish: Wish) -> PoseSequence:
 
 def _read_h5(path: Path, wish: Wish) -> PoseSequence:
     with open_h5(path) as file:
-        if "node_names" in file and "tracks" in file:
+        keys = set(file)
+        if {"node_names", "tracks"} <= keys:
             return read_sleap_h5(path, file, wish)
         if any("pandas_type" in group.attrs for group in file.values()):
             return read_deeplabcut_h5(path, file, wish)

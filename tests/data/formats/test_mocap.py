@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ups.data.formats import c3d as c3d_format
 from ups.data.formats.arrays import read_array
 from ups.data.formats.axes import UPRIGHT, up_axis, y_up
 from ups.data.formats.c3d import read_c3d
@@ -117,6 +118,17 @@ def test_c3d_that_tells_too_little(tmp_path: Path) -> None:
     (tmp_path / "d.c3d").write_bytes(b"\x02P" + bytes(510))
     with pytest.raises(DataError, match="not a C3D file, or cut off"):
         read_file(tmp_path / "d.c3d")
+
+
+def test_a_c3d_that_crashes_its_library_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = c3d(tmp_path / "a.c3d", moving(), MARKERS, "m")
+    monkeypatch.setattr(c3d_format, "_CHILD", "import os; os.abort()")
+    with pytest.raises(DataError, match=r"a.c3d: ezc3d can't read it .* it is damaged"):
+        read_file(path)
+    monkeypatch.setattr(c3d_format, "_CHILD", "while True: pass")
+    monkeypatch.setattr(c3d_format, "_SECONDS", 1)
+    with pytest.raises(DataError, match="does not come to an end"):
+        read_file(path)
 
 
 def test_axes() -> None:

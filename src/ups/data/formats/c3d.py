@@ -1,7 +1,14 @@
-"""C3D, through ezc3d, which the extra `[c3d]` installs: markers by their labels, in the unit that the file states."""
+"""C3D, through ezc3d, which the extra `[c3d]` installs: markers by their labels, in the unit that the file states.
+
+ezc3d runs in a process of its own, for it crashes on damaged files.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +21,24 @@ from ups.errors import DataError
 from ups.notices import Notice
 from ups.pose import PoseSequence
 
+_SECONDS = 20
+"""What a file may take."""
+_CHILD = """
+import json, sys
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
+except (ImportError, ValueError, OSError):
+    pass
+import ezc3d, numpy
+file = ezc3d.c3d(sys.argv[1])
+group, points = file["parameters"]["POINT"], numpy.ascontiguousarray(file["data"]["points"], numpy.float64)
+kept = [key for key in group if key in ("UNITS", "RATE", "Y_SCREEN") or key.startswith("LABELS")]
+values = {key: numpy.asarray(group[key]["value"]).ravel().tolist() for key in kept}
+sys.stdout.buffer.write(json.dumps({"shape": points.shape, "point": values}).encode() + b"\\n" + points.tobytes())
+"""
+"""Reads a file and writes a line of JSON and the points (4, J, N) to standard output."""
+
 
 def read_c3d(path: Path, wish: Wish) -> PoseSequence:
     """One person's markers; space is "world" (metres, y up).
@@ -25,21 +50,12 @@ def read_c3d(path: Path, wish: Wish) -> PoseSequence:
             labels, or no telling which way is up.
         OSError: the file can't be read.
     """
-    try:
-        import ezc3d
-    except ImportError as error:
-        raise DataError(f"{path}: C3D needs ezc3d; pip install 'unified-pose-sequence[c3d]'") from error
     head = path.read_bytes()[:512]
     if len(head) < 512 or head[1] != 0x50 or path.stat().st_size < 1024:
         raise DataError(
             f"{path}: not a C3D file, or cut off: its second byte is not 80, or it is shorter than two blocks"
         )
-    try:
-        file = ezc3d.c3d(str(path))
-    except Exception as error:  # whatever the library says
-        raise DataError(f"{path}: ezc3d can't read it ({str(error)[:200]})") from error
-    point = file["parameters"]["POINT"]
-    values = np.asarray(file["data"]["points"], np.float64)[:3]  # (3, J, N)
+    point, values = _run(path)
     names = [label for key in sorted(k for k in point if k.startswith("LABELS")) for label in _value(point, key)]
     if len(names) < values.shape[1] or values.shape[1] == 0 or values.shape[2] == 0:
         raise DataError(
@@ -64,5 +80,23 @@ def read_c3d(path: Path, wish: Wish) -> PoseSequence:
     return named_clip(y_up(points, up), None, places, space="world", wish=wish, path=path, stated_fps=rate, told=told)
 
 
-def _value(group: Any, key: str) -> list:
-    return list(group[key]["value"]) if key in group else []
+def _run(path: Path) -> tuple[dict[str, list], np.ndarray]:
+    """The parameters of the group POINT that are lists, and the points (3, J, N), NaN where not seen."""
+    if importlib.util.find_spec("ezc3d") is None:
+        raise DataError(f"{path}: C3D needs ezc3d; pip install 'unified-pose-sequence[c3d]'")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _CHILD, str(path.resolve())], capture_output=True, timeout=_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"{path}: ezc3d does not come to an end within {_SECONDS} s; the file is damaged") from error
+    head, _, content = done.stdout.partition(b"\n")
+    if done.returncode or not head:
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
+        raise DataError(f"{path}: ezc3d can't read it ({said[0][:200]}); it is damaged")
+    facts = json.loads(head)
+    return facts["point"], np.frombuffer(content, np.float64).reshape(facts["shape"])[:3]
+
+
+def _value(group: dict[str, Any], key: str) -> list:
+    return group.get(key, [])

@@ -173,6 +173,8 @@ def _flat(person: Record, where: str) -> list[float]:
     scores: Any = person.get("keypoint_scores")
     if isinstance(points, dict):
         count = len(points["x"])
+        if len(points["y"]) != count:
+            raise DataError(f"{where}: {count} x and {len(points['y'])} y of one person's keypoints")
         scores = points.get("visible") or points.get("confidence") or [1.0] * count
         points = [list(pair) for pair in zip(points["x"], points["y"], strict=True)]
     if points and isinstance(points[0], dict):
