@@ -78,7 +78,9 @@ class Predict:
         """The most probable actions."""
         from ups.reporting.poses import save_picture
 
-        classes = tuple(text.strip() for text in self.classes.split(",")) if self.classes else None
+        classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text) if self.classes else None
+        if classes == ():
+            raise SettingError(f"--classes {self.classes!r} names no action; separate several by commas")
         if self.data_set:
             classes = predictor.trained.classes_of(self.data_set)
         answer = predictor.rank_actions(task.name, clip, classes)

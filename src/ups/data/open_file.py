@@ -17,7 +17,7 @@ from ups.data.formats.keypoints import read_coco, read_openpose
 from ups.data.formats.matlab import load_mat
 from ups.data.formats.native import FPS, read_own
 from ups.errors import DataError
-from ups.pose import PoseSequence
+from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
 from ups.skeletons import BANDAI_21, find_skeleton, skeleton_of
 
@@ -27,7 +27,7 @@ KINDS = (
     ".json: keypoints in COCO's format; NW-UCLA; Kinetics-skeleton",
     ".skeleton: NTU RGB+D",
     ".mat: UTD-MHAD; Penn Action",
-    ".txt: KARD (aAA_sSS_eEE_realworld.txt, _screen.txt); SBU (sXXsYY/CC/NNN/skeleton_pos.txt)",
+    ".txt: KARD; SBU",
     ".bvh: motion capture, y up",
 )
 """What `read_file` understands, a line each."""
@@ -40,6 +40,7 @@ class _Wish:
     skeleton: Skeleton | None
     fps: float | None
     image_size: tuple[int, int] | None
+    space: Space | None
 
 
 def read_file(
@@ -47,6 +48,7 @@ def read_file(
     skeleton: Skeleton | str | None = None,
     fps: float | None = None,
     image_size: tuple[int, int] | None = None,
+    space: Space | None = None,
 ) -> PoseSequence:
     """One recording; `KINDS` lists what is understood.
 
@@ -56,13 +58,14 @@ def read_file(
             say; in one that does, the joints to pick, by name.
         fps: for a file that doesn't say; 30 if nobody does.
         image_size: (width, height) in pixels, for 2D files that don't say: OpenPose's above all.
+        space: frame of reference of 3D joints, for files of our own forms that don't say.
 
     Raises:
         DataError: nothing known, several recordings in one file, or a file that is not as its kind needs it.
         OSError: the file can't be read.
     """
     path = Path(path)
-    wish = _Wish(find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size)
+    wish = _Wish(find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size, space)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     reader = _read_folder if path.is_dir() else _READERS.get(path.suffix.lower())
@@ -101,11 +104,15 @@ def _read_json(path: Path, wish: _Wish) -> PoseSequence:
     if isinstance(record, list) or "annotations" in record:
         return read_coco(record, path.stem, str(path), wish.fps or FPS, wish.image_size)
     if "skeletons" in record:
-        return nw_ucla.read_clip(path.name, content)
+        return nw_ucla.read_clip(path.name, content, official=False)
     if "joints" in record:
-        return read_own(path, wish.skeleton, wish.fps, wish.image_size)
-    if {"data", "label_index"} <= set(record):
-        return kinetics.read_clip(f"{path.resolve().parent.name}/{path.name}", content)
+        return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.space)
+    if isinstance(record.get("data"), list):
+        part = path.resolve().parent.name
+        name = f"{part}/{path.name}" if part in kinetics.PARTS else path.name
+        return kinetics.read_clip(
+            name, content, official=False, fps=wish.fps or FPS, image_size=wish.image_size or kinetics.IMAGE_SIZE
+        )
     if "people" in record:
         raise DataError(f"{path}: one frame of OpenPose; give the folder that holds them all")
     raise _unknown(path, f"JSON with {', '.join(map(str, list(record)[:8])) or 'nothing'} in it")
@@ -114,42 +121,43 @@ def _read_json(path: Path, wish: _Wish) -> PoseSequence:
 def _read_npz(path: Path, wish: _Wish) -> PoseSequence:
     if path.name == bandai_namco.ARCHIVE or re.match(r"data_[23]d_", path.name):
         raise DataError(f"{path}: many recordings in one file; make a store of them with `ups data prepare`")
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size)
+    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.space)
 
 
 def _read_mat(path: Path, _: _Wish) -> PoseSequence:
     content = path.read_bytes()
     found = set(load_mat(str(path), content))
     if "d_skel" in found:
-        return utd_mhad.read_clip(path.name, content)
+        return utd_mhad.read_clip(path.name, content, official=False)
     if {"x", "y", "visibility"} <= found:
-        return penn_action.read_clip(path.name, content)[0]
+        return penn_action.read_clip(path.name, content, official=False)[0]
     raise _unknown(path, f"a MATLAB file of {', '.join(sorted(found)) or 'nothing'}")
 
 
 def _read_txt(path: Path, _: _Wish) -> PoseSequence:
-    if path.name == "skeleton_pos.txt":
-        return sbu.read_clip("/".join(path.resolve().parts[-4:]), path.read_bytes())
-    if path.name.endswith("_realworld.txt"):
-        return kard.read_clip_3d(path.name, path.read_bytes())
-    if path.name.endswith("_screen.txt"):
-        name = path.name.replace("_screen.txt", "_realworld.txt")
-        places = [path.with_name(name), path.resolve().parent.parent / "kard_realworld" / name]
-        for place in places:
-            if place.is_file():
-                return kard.read_clip_2d(path.name, path.read_bytes(), place.read_bytes())
-        raise DataError(
-            f"{path}: {name}, which lists the joints that were seen, is neither beside it nor at {places[1]}"
-        )
-    raise _unknown(path, "a .txt file with another name")
+    """SBU and KARD, told apart by the numbers in a line; KARD's pixels from its millimetres by name or range."""
+    content = path.read_bytes()
+    first = content.lstrip().split(b"\n", 1)[0]
+    if first.rstrip(b",\r ").count(b",") == 90:
+        name = "/".join(path.resolve().parts[-4:]) if path.name == "skeleton_pos.txt" else path.name
+        return sbu.read_clip(name, content, official=False)
+    if len(first.split()) != 3:
+        raise _unknown(path, "a .txt file of neither KARD's numbers, three in a line, nor SBU's 91")
+    screen = path.name.endswith("_screen.txt")
+    if not screen and (path.name.endswith("_realworld.txt") or not kard.is_screen(kard.read_rows(str(path), content))):
+        return kard.read_clip_3d(path.name, content, official=False)
+    name = path.name.replace("_screen.txt", "_realworld.txt")
+    places = [path.with_name(name), path.resolve().parent.parent / "kard_realworld" / name] if screen else []
+    partner = next((place for place in places if place.is_file()), None)
+    return kard.read_clip_2d(path.name, content, partner.read_bytes() if partner else None, official=False)
 
 
 def _read_ntu(path: Path, _: _Wish) -> PoseSequence:
-    return ntu.read_clip(path.stem, path.read_bytes())
+    return ntu.read_clip(path.stem, path.read_bytes(), official=False)
 
 
 def _read_csv(path: Path, wish: _Wish) -> PoseSequence:
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size)
+    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.space)
 
 
 def _read_pickle(path: Path, _: _Wish) -> PoseSequence:
@@ -244,6 +252,8 @@ _READERS: dict[str, Callable[[Path, _Wish], PoseSequence]] = {
     ".pkl": _read_pickle,
     ".pickle": _read_pickle,
 }
+ENDINGS = tuple(ending for ending, reader in _READERS.items() if reader is not _read_pickle)
+"""Of files that may hold one recording, in small letters."""
 
 
 def _unknown(path: Path, found: str) -> DataError:

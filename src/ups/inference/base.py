@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ups.checkpoint.known_actions import taught_actions
 from ups.config import Config
 from ups.errors import DataError, SettingError
+from ups.labels import one_spelling
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
 from ups.skeleton import Skeleton
@@ -20,7 +22,9 @@ from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
 from ups.tasks.skeleton_views import LISTED, asking_for
 from ups.tasks.task import Example
-from ups.tokens.vocabulary import Vocabulary, canonical_text
+from ups.tokens.vocabulary import Vocabulary
+
+log = logging.getLogger("ups")
 
 
 class BasePredictor(ABC):
@@ -179,9 +183,13 @@ class BasePredictor(ABC):
         return rank(names, self.class_scores(task, [self.drop_untrained_joints(task, clip)], names)[0])
 
     def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:
-        """One name for each of the classes asked about; all actions that clips taught the model where None."""
-        spellings = {canonical_text(name): name for name in reversed(classes or self.actions())}
-        return tuple(reversed(spellings.values()))
+        """One name for each of the classes asked about, told where some are one; all actions that clips taught the
+        model where None.
+        """
+        found = one_spelling(classes or self.actions())
+        if found.merged:
+            log.warning("of the classes asked about, %s", found.told)
+        return found.classes
 
     def actions(self) -> tuple[str, ...]:
         """The actions that clips taught the model: see `taught_actions`."""

@@ -32,7 +32,11 @@ _COLUMN = re.compile(r"(.+)_([xyzv])")
 
 
 def read_own(
-    path: Path, skeleton: Skeleton | None = None, fps: float | None = None, image_size: tuple[int, int] | None = None
+    path: Path,
+    skeleton: Skeleton | None = None,
+    fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    space: Space | None = None,
 ) -> PoseSequence:
     """One recording from a .npz, .json or .csv file.
 
@@ -46,6 +50,7 @@ def read_own(
         skeleton: of the joints, where the file does not name it. If the file names its joints, those of the skeleton
             are picked out.
         fps, image_size: where the file does not say; FPS if nobody does.
+        space: of 3D joints, where the file does not say.
 
     Raises:
         DataError: anything that is not as described.
@@ -62,7 +67,7 @@ def read_own(
         raise DataError(
             f"{path}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed, or persons before it"
         )
-    space = _space(fields, joints.shape[-1], path)
+    space = _space(fields, joints.shape[-1], path, space)
     seen = np.isfinite(joints).all(-1) & ((joints != 0).any(-1) | (space != "image"))
     visibility = _like(fields, "visibility", joints.shape[:3], path) if "visibility" in fields else seen
     found, order = _skeleton(fields, skeleton, joints.shape[2], path)
@@ -272,7 +277,9 @@ def _named(fields: dict[str, Any], path: Path) -> Skeleton:
         raise DataError(f"{path}: {error}") from error
 
 
-def _space(fields: dict[str, Any], channels: int, path: Path) -> Space:
+def _space(fields: dict[str, Any], channels: int, path: Path, given: Space | None) -> Space:
+    if "space" not in fields and given is not None and channels == 3:
+        return given
     if "space" not in fields and channels != 2:
         raise DataError(
             f"{path}: {channels} coordinates a joint, but not in which frame; say space = camera (metres, x "
