@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
@@ -35,6 +35,9 @@ class Predict:
     """Frames per second, where the recording doesn't say."""
     image_size: tuple[int, int] | None = None
     """Width and height in pixels, where a 2D recording doesn't say."""
+    space: Literal["camera", "kinect", "world"] | None = None
+    """Frame of 3D joints in metres, where the recording doesn't say: kinect (y up, z away from the sensor), camera (y down,
+    z forward) or world (y up)."""
     classes: str | None = None
     """Candidate actions, separated by commas; default: all classes the model knows."""
     data_set: str | None = None
@@ -57,7 +60,7 @@ class Predict:
             raise SettingError("give either --classes or --data-set")
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
-        clip = read_file(self.file, self.skeleton, self.fps, self.image_size)
+        clip = read_file(self.file, self.skeleton, self.fps, self.image_size, self.space)
         predictor = Predictor.from_pretrained(self.model)
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))
