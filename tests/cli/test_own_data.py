@@ -57,6 +57,32 @@ def recordings(tmp_path: Path, monkeypatch) -> Path:
     return folder
 
 
+def test_what_a_newcomer_may_forget_is_told_in_one_line(recordings, tmp_path, capsys):
+    stores = str(tmp_path / "data")
+
+    def fails(*arguments: str) -> str:
+        assert main(list(arguments)) == 2
+        (line,) = (text for text in capsys.readouterr().err.splitlines() if text.startswith("ups: "))
+        return line
+
+    prepare = ("data", "prepare", "mine", "--source", str(recordings), "--output", stores)
+    assert "ups data table" in fails(*prepare)
+    assert "--space" in fails("data", "table", str(recordings)) and not (recordings / "clips.csv").exists()
+    assert main(["data", "table", str(recordings), "--space", "kinect"]) == 0
+    assert "--force replaces it" in fails("data", "table", str(recordings))
+    table = (recordings / "clips.csv").read_text(encoding="utf-8")
+    (recordings / "clips.csv").write_text(table.replace(",test,", ",train,"), encoding="utf-8")
+    assert main(list(prepare)) == 0
+    tune = ("fine-tune", "ups-small", "--stores", stores, "--output", str(tmp_path / "run"), "--cycles", "1")
+    assert "mine:split: no test clip" in fails(*tune, "--data", "mine")
+    assert "--data STORE:PROTOCOL" in fails(*tune)
+    assert not (tmp_path / "run").exists()
+    lines = [f"{line},{'b' if i == 0 else 'train'}" for i, line in enumerate(table.splitlines())]
+    (recordings / "clips.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert main(list(prepare)) == 0
+    assert "has mine:split, mine:b; name one" in fails(*tune, "--data", "mine")
+
+
 def test_four_commands_lead_from_csv_files_to_a_confusion_matrix(recordings, tmp_path, capsys):
     start = time.monotonic()
     stores, run = str(tmp_path / "data"), str(tmp_path / "runs" / "mine")
