@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from ups.batch import Batch
+from ups.batch import PERSONS, Batch
 from ups.data.store.store import Store
-from ups.errors import DataError
+from ups.errors import DataError, UpsError
 from ups.pose import PoseSequence
 
 MakeBatch = Callable[[list[PoseSequence], tuple[str, ...], np.random.Generator], Batch]
@@ -59,7 +59,7 @@ class BatchStream:
         temperature: of the mixture.
 
     Raises:
-        DataError: a data set without clips to draw from.
+        DataError: a data set without clips to draw from; of a batch, whatever is wrong with it, and the names of its clips.
     """
 
     def __init__(
@@ -102,8 +102,19 @@ class BatchStream:
         which, indices = self.indices(number)
         store = self.stores[which][0]
         rng = np.random.default_rng([self.seed, 3, number])
-        clips = [store[int(i)] for i in indices]
-        return self.make(clips, store.classes, rng)
+        names = [f"number {i}" for i in indices]
+        try:
+            clips = [store[int(i)].keep_best(PERSONS) for i in indices]
+            names = [clip.id for clip in clips]
+            return self.make(clips, store.classes, rng)
+        except Exception as error:
+            if isinstance(error, DataError) and any(name in str(error) for name in names):
+                raise
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            what = str(error) if isinstance(error, UpsError) else f"{type(error).__name__}: {str(error)[:200]}"
+            raise DataError(
+                f"{store.name}: batch {number}, of clips {', '.join(names[:3])}{more}: {what}; look at them with `ups data check`"
+            ) from error
 
 
 def prefetch(

@@ -7,12 +7,14 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.checkpoint.known_actions import taught_actions
 from ups.config import Config
 from ups.errors import DataError, SettingError
 from ups.labels import one_spelling
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
+from ups.seen import bodies, check_somebody
 from ups.skeleton import Skeleton
 from ups.skeletons import get_skeleton, skeleton_of
 from ups.tasks import get_task
@@ -84,6 +86,9 @@ class BasePredictor(ABC):
         """Which action is this? 2D or 3D follows from the clip's space.
 
         `classes` are the candidates, by text; all actions that clips taught the model (`actions`) where None.
+
+        Raises:
+            DataError: nobody is seen: no frame shows enough of a body (`ups.seen.BODY`).
         """
         task = recognize_2d if clip.space == "image" else recognize_3d
         return self.rank_actions(task.name, clip, classes)
@@ -128,12 +133,15 @@ class BasePredictor(ABC):
 
             smooth: hold the bones' lengths constant, and smooth over time by the uncertainty (see `steady`).
 
+        Joints of a person are NaN in frames that are decoded from a window in which nothing is seen of that person.
+
         Raises:
             SettingError: the model was trained to estimate no joints but those that are given.
-            DataError: as `windows` does.
+            DataError: as `windows` does; nobody is seen: no frame shows enough of a body (`ups.seen.BODY`).
         """
         wanted = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
-        clip = self.drop_untrained_joints(estimate_pose.name, self._as_read(clip))
+        clip = self.drop_untrained_joints(estimate_pose.name, self.as_read(clip))
+        check_somebody(clip.visibility, clip.id or "clip")
         asked = clip if wanted is None else self._asked_for(clip, wanted)
         persons = [self._lift_person(asked.person(m), flip, stride, greedy, delay) for m in range(asked.persons)]
         joints, spread = (np.stack(each) for each in zip(*persons, strict=True))
@@ -148,7 +156,7 @@ class BasePredictor(ABC):
         focal, _ = intrinsics(clip)
         return Lifted(joints, spread, wanted or clip.skeleton, root, error, focal, clip.focal is not None)
 
-    def _as_read(self, clip: PoseSequence) -> PoseSequence:
+    def as_read(self, clip: PoseSequence) -> PoseSequence:
         """The clip without confidences, where the model was not trained to read them."""
         return clip if self.config.model.confidence or clip.space != "image" else clip.without_confidence()
 
@@ -172,7 +180,7 @@ class BasePredictor(ABC):
         frames, skeleton = self.frames_of(task), clips[0].skeleton.sorted_by_slot()
         scores = []
         for start in range(0, len(clips), batch):
-            part = [self._as_read(clip) for clip in clips[start : start + batch]]
+            part = [self.as_read(clip.keep_best(PERSONS)) for clip in clips[start : start + batch]]
             examples = [question.example(clip, frames) for clip in part]
             scores.append(self.action_scores(question, examples, skeleton, classes))
         return np.concatenate(scores)
@@ -180,7 +188,11 @@ class BasePredictor(ABC):
     def rank_actions(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
         """The candidates in answer to a task of actions, most probable first; see `recognize`."""
         names = self.candidates(classes)
-        return rank(names, self.class_scores(task, [self.drop_untrained_joints(task, clip)], names)[0])
+        clip = self.drop_untrained_joints(task, clip)
+        check_somebody(clip.visibility, clip.id or "clip")
+        if clip.persons > PERSONS:
+            log.warning("%s: %d persons; the %d seen best are looked at", clip.id or "clip", clip.persons, PERSONS)
+        return rank(names, self.class_scores(task, [clip], names)[0])
 
     def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:
         """One name for each of the classes asked about, told where some are one; all actions that clips taught the
@@ -217,21 +229,28 @@ class BasePredictor(ABC):
     def _lift_person(
         self, clip: PoseSequence, flip: bool, stride: int | None, greedy: bool, delay: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(N, J, 3) and (N, J) of a clip of one person."""
+        """(N, J, 3) and (N, J) of a clip of one person; NaN in the frames of windows in which he is not seen."""
         task = estimate_pose
         frames, first, stride = self.windows(stride, delay)
         wanted = np.arange(first, first + stride)
         starts = range(-first, clip.frames - first, stride)
         examples = [task.example(clip, start, frames, wanted) for start in starts]
         skeleton = clip.skeleton.sorted_by_slot()
-        joints, spread = self._decode_poses(task, examples, clip, greedy)
-        if flip:
-            mirror = list(skeleton.mirror)
-            other, other_spread = self._decode_poses(task, [task.mirrored(e, skeleton) for e in examples], clip, greedy)
-            joints = (joints + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
-            spread = (spread + other_spread[:, mirror]) / 2
+        there = np.array([bodies(e.visible).any() for e in examples])
+        result = np.full((len(examples), stride, len(skeleton), 4), np.nan, np.float32)  # x, y, z, spread
+        if there.any():
+            seen = [e for e, is_there in zip(examples, there, strict=True) if is_there]
+            joints, spread = self._decode_poses(task, seen, clip, greedy)
+            if flip:
+                mirror = list(skeleton.mirror)
+                mirrored = [task.mirrored(e, skeleton) for e in seen]
+                other, other_spread = self._decode_poses(task, mirrored, clip, greedy)
+                joints = (joints + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
+                spread = (spread + other_spread[:, mirror]) / 2
+            result[there] = np.concatenate([joints, spread[..., None]], -1).reshape(len(seen), *result.shape[1:])
         back = np.argsort(clip.skeleton.slot_order)
-        return joints[: clip.frames, back], spread[: clip.frames, back]
+        result = result.reshape(-1, len(skeleton), 4)[: clip.frames, back]
+        return result[..., :3], result[..., 3]
 
     def _decode_poses(
         self, task: PoseTask, examples: list[Example], clip: PoseSequence, greedy: bool

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from ups.checkpoint.io import Trained
 from ups.config import Config, ShiftAugment, TaskMix, TrainConfig
 from ups.data.loader import BatchStream, balance, split_of
 from ups.data.store.store import Store
-from ups.errors import SettingError
+from ups.errors import DataError, SettingError, UpsError
 from ups.labels import canonical_text
 from ups.pose import PoseSequence
 from ups.refs import DataRef
@@ -25,6 +27,8 @@ from ups.tasks.task import Task, collate
 from ups.tokens.vocabulary import Vocabulary
 
 log = logging.getLogger("ups")
+
+T = TypeVar("T")
 
 
 def open_stores(config: TrainConfig, folder: Path) -> dict[str, Store]:
@@ -44,10 +48,10 @@ def make_batch(
     if augment.shift.skeleton and rng.random() < augment.shift.skeleton:
         view = draw_view(clips[0].skeleton, rng, estimates=task.unit == "frame")
         clips = [shown(clip, view, rng) for clip in clips]
-    clips = [task.training_view(clip, augment, rng) for clip in clips]
+    clips = [_named(clip, task.training_view, clip, augment, rng) for clip in clips]
     if not config.model.confidence:
         clips = [clip.without_confidence() for clip in clips]
-    examples = [task.training_example(clip, classes, mix.frames, targets, augment, rng) for clip in clips]
+    examples = [_named(clip, task.training_example, clip, classes, mix.frames, targets, augment, rng) for clip in clips]
     return collate(task, examples, vocabulary, clips[0].skeleton.sorted_by_slot(), classes)
 
 
@@ -83,6 +87,17 @@ def _check_learnable(task: Task, mix: TaskMix, pools: list[tuple[Store, np.ndarr
             f"{names}: all training clips show one action, {next(iter(actions))!r}, and at least 2 are needed to tell them "
             "apart; add clips of another one (of doing nothing, say), or put some into the training part"
         )
+
+
+def _named(clip: PoseSequence, make: Callable[..., T], *values: Any) -> T:
+    """What `make` makes of the values; an error of its own names the clip."""
+    try:
+        return make(*values)
+    except Exception as error:
+        if isinstance(error, UpsError) and clip.id in str(error):
+            raise
+        what = str(error) if isinstance(error, UpsError) else f"{type(error).__name__}: {str(error)[:200]}"
+        raise DataError(f"{clip.id}: {what}; look at it with `ups data check`, or leave it out") from error
 
 
 def streams_of(trained: Trained, stores: dict[str, Store]) -> list[BatchStream]:
