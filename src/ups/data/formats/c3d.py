@@ -84,10 +84,10 @@ def _run(path: Path) -> tuple[dict[str, list], np.ndarray]:
     """The parameters of the group POINT that are lists, and the points (3, J, N), NaN where not seen."""
     if importlib.util.find_spec("ezc3d") is None:
         raise DataError(f"{path}: C3D needs ezc3d; pip install 'unified-pose-sequence[c3d]'")
+    room = (4 << 30) + 60 * path.stat().st_size
+    command = [sys.executable, "-c", _CHILD, str(path.resolve()), str(room)]
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", _CHILD, str(path.resolve())], capture_output=True, timeout=_SECONDS
-        )
+        done = subprocess.run(command, capture_output=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise DataError(f"{path}: ezc3d does not come to an end within {_SECONDS} s; the file is damaged") from error
     head, _, content = done.stdout.partition(b"\n")
