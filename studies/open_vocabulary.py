@@ -23,8 +23,8 @@ from ups.checkpoint.io import Trained
 from ups.checkpoint.open_vocabulary import add_classes
 from ups.data.store.store import Store, StoreWriter
 from ups.inference.predictor import Predictor
+from ups.labels import canonical_text
 from ups.recipes import RECIPES, get_recipe, seeded, separate, shorter
-from ups.tokens.vocabulary import canonical_text
 from ups.training.batches import open_stores
 from ups.training.loop import train
 

@@ -1,6 +1,8 @@
 """Files and folders are whole or not there, whoever is killed, and nothing else is ever replaced."""
 
 import os
+import shutil
+import stat
 import subprocess
 import sys
 
@@ -47,6 +49,47 @@ def test_what_appears_meanwhile_is_not_replaced_either(tmp_path):
             (part / "mark.txt").write_text("new")
             (tmp_path / "thing").write_text("another program's")
     assert (tmp_path / "thing").read_text() == "another program's"
+
+
+def no_folders(path, flags, *more, real=os.open):
+    """`os.open` of Windows, which opens no folder."""
+    if os.path.isdir(path):
+        raise PermissionError(13, "Permission denied", str(path))
+    return real(path, flags, *more)
+
+
+@pytest.mark.parametrize("lacking", ["locks", "opening folders", "syncing folders", "exchange", "flock on this drive"])
+def test_systems_that_lack_something_write_all_the_same(tmp_path, monkeypatch, lacking):
+    if lacking in ("locks", "opening folders"):  # Windows has neither
+        monkeypatch.setattr(files, "fcntl", None)
+    if lacking == "opening folders":
+        monkeypatch.setattr(os, "open", no_folders)
+        monkeypatch.setattr(shutil, "_use_fd_functions", False)  # as there
+    if lacking == "syncing folders":
+        real = os.fsync
+
+        def fsync(handle):
+            if stat.S_ISDIR(os.fstat(handle).st_mode):
+                raise OSError(22, "Invalid argument")
+            real(handle)
+
+        monkeypatch.setattr(os, "fsync", fsync)
+    if lacking == "exchange":
+        monkeypatch.setattr(files.ctypes, "CDLL", lambda name: object())
+    if lacking == "flock on this drive":
+        monkeypatch.setattr(files.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(95, "not supported")))
+    for content in ("one", "two"):
+        make(tmp_path / "thing", content)
+        write_whole(tmp_path / "file", content.encode())
+        assert (tmp_path / "thing" / "mark.txt").read_text() == (tmp_path / "file").read_text() == content
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "thing"]
+
+
+def test_a_file_that_cannot_be_synced_is_no_success(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    with pytest.raises(OSError, match="Input/output"):
+        write_whole(tmp_path / "file", b"one")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_links_are_followed(tmp_path):

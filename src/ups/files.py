@@ -43,7 +43,7 @@ def write_whole(path: Path | str, content: bytes | Callable[[IO[bytes]], object]
     part = _beside(path)
     try:
         with part.open("wb") as file:
-            _lock(file.fileno())
+            _lock_new(file.fileno())
             file.write(content) if isinstance(content, bytes) else content(file)
             file.flush()
             os.fsync(file.fileno())
@@ -95,12 +95,20 @@ def check_replaceable(folder: Path, kind: str, mark: str) -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring a file's content, or the names in a folder, to the disk. Windows can't for folders, and needs not to."""
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
+    """Bring a file's content, or the names in a folder, to the disk, the latter where the system can."""
+    folder = path.is_dir()
+    reading = folder or fcntl is not None  # Windows syncs no file that is open for reading
+    try:
+        handle = os.open(path, os.O_RDONLY if reading else os.O_RDWR)
+    except OSError:
+        if folder:  # Windows opens no folder, and needs not to
+            return
+        raise
     try:
         os.fsync(handle)
+    except OSError:
+        if not folder:  # network drives sync no folder
+            raise
     finally:
         os.close(handle)
 
@@ -139,12 +147,18 @@ def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def _lock_new(handle: int) -> None:
+    """Lock what was just made, where the system and the drive have locks."""
+    with suppress(OSError):
+        _lock(handle)
+
+
 def _lock_folder(folder: Path) -> int | None:
     """A handle whose lock says that the folder is being written; None where folders can't be locked."""
     if fcntl is None:
         return None
     handle = os.open(folder, os.O_RDONLY)
-    _lock(handle)
+    _lock_new(handle)
     return handle
 
 

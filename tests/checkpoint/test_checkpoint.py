@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +41,7 @@ def saved(tmp_path: Path) -> tuple[Trained, Path]:
 @contextmanager
 def files_up_to(size: int) -> Iterator[None]:
     """No file may grow past `size` bytes: writing fails as on a full disk."""
+    resource = pytest.importorskip("resource")  # Windows has no such limits
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:

@@ -124,7 +124,12 @@ def test_data_commands_say_what_is_wrong(tmp_path, capsys, monkeypatch):
     output = ["--output", str(tmp_path)]
     fails(capsys, ["data", "prepare", "nw_ucla", *output], "where are the files of nw_ucla", "UPS_DATA")
     fails(capsys, ["data", "prepare", "nw_ucla", "--source", str(tmp_path / "none"), *output], str(tmp_path / "none"))
-    fails(capsys, ["data", "prepare", "nonsense", "--source", ".", *output], "unknown data set 'nonsense'", "nw_ucla")
+    fails(
+        capsys,
+        ["data", "prepare", "nonsense", "--source", ".", *output],
+        "unknown data set 'nonsense'",
+        "ups data table .",
+    )
     fails(capsys, ["data", "info", str(tmp_path / "absent")], "is not a store", "prepare")
     assert list(tmp_path.iterdir()) == []
 

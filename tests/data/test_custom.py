@@ -1,5 +1,6 @@
 """A folder of one's own recordings: from clips.csv to a store, and what the check says of it."""
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,10 +100,71 @@ def test_fps_and_image_size_from_the_table(tmp_path: Path) -> None:
     assert item[0].fps == 12.5 and item[0].image_size == (320, 240) and item[1] == {} and item[0].label == -1
 
 
+def test_spellings_of_one_action_are_one_label(tmp_path: Path, caplog) -> None:
+    rows = "a,bowl\nb,Bowl\nc,Bowl\nd,jump rope\ne,jump_rope\nf,walk\ng,\n"
+    (tmp_path / "clips.csv").write_text("file,label\n" + rows)
+    table = read_table(tmp_path)
+    assert table.classes == ("Bowl", "jump rope", "walk")
+    labels = ["Bowl", "Bowl", "Bowl", "jump rope", "jump rope", "walk", ""]
+    assert [row.label for row in table.rows] == labels
+    (record,) = caplog.records
+    assert "clips.csv: spellings of one action are one class: 'bowl' as 'Bowl'; 'jump_rope' as" in record.message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "file,label,subject,split\r\nu/Ünï 1.npz,None,,train\r\nu/b c.npz,nan,,test\r\n".encode("utf-8-sig"),
+        "File;Label;Subject;Split;;\r\nu/Ünï 1.npz;None;;Train;;\r\nu\\b c.npz;nan;;TEST;;\r\n;;;;;\r\n".encode(),
+        'file\tlabel\tsubject\tsplit\nu/Ünï 1.npz\t"None"\t\ttrain\n"u/b c.npz"\tnan\t\ttest'.encode("utf-16"),
+        "split,subject,label,file\n train , , None ,u/U\u0308ni\u0308 1.npz\ntest,,nan,./u/b c.npz\n".encode(),
+    ],
+)
+def test_tables_as_spreadsheets_save_them(tmp_path: Path, content: bytes) -> None:
+    folder = folder_of(tmp_path / "m", {"u/Ünï 1.npz": person(seed=1), "u/b c.npz": person(seed=2)}, "")
+    (folder / "clips.csv").write_bytes(content)
+    report = write_store(custom_data_set(folder, "m"), folder, tmp_path / "store")
+    store = Store.open(tmp_path / "store")
+    assert report.problems == () and store.classes == ("None", "nan") and store.subjects.tolist() == [-1, -1]
+    named = {unicodedata.normalize("NFC", name): i for i, name in enumerate(store.ids)}
+    assert set(named) == {"u/Ünï 1", "u/b c"}
+    assert store.labels[named["u/Ünï 1"]] == 0 and store.indices("split", "train").tolist() == [named["u/Ünï 1"]]
+    np.testing.assert_array_equal(store[named["u/Ünï 1"]].joints, person(seed=1).joints)
+
+
+def test_numbers_and_names_of_people(tmp_path: Path) -> None:
+    people = ["20230115001", "7", "20230115001", ""]
+    table = "file,subject\n" + "".join(f"{i}.npz,{p}\n" for i, p in enumerate(people))
+    folder = folder_of(tmp_path / "m", {f"{i}.npz": person() for i in range(4)}, table)
+    subjects = [
+        item[0].subject for item in custom_data_set(folder, "m").read(folder) if not isinstance(item, DataError)
+    ]
+    assert subjects[0] == subjects[2] and len(set(subjects)) == 3 and subjects[3] == -1
+    names = folder_of(
+        tmp_path / "n", {f"{i}.npz": person() for i in range(3)}, "file,subject\n0.npz,Anna\n1.npz,anna\n2.npz,Bert\n"
+    )
+    subjects = [item[0].subject for item in custom_data_set(names, "m").read(names) if not isinstance(item, DataError)]
+    assert subjects == [0, 0, 1]
+
+
+def test_very_many_classes_and_one_clip_of_each(tmp_path: Path) -> None:
+    rows = "".join(f"a{i}.npz,action {i}\n" for i in range(3000))
+    (tmp_path / "clips.csv").write_text("file,label\n" + rows)
+    assert len(read_table(tmp_path).classes) == 3000
+
+
+def test_folders_whose_names_have_points(tmp_path: Path) -> None:
+    (tmp_path / "clips.csv").write_text("file\ntake.1\ntake.2\nb.npz\nc.tar.npz\nd.h5\n")
+    assert [row.id for row in read_table(tmp_path).rows] == ["b", "c.tar", "d", "take.1", "take.2"]
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
         ("", "columns missing"),
+        ("file,label\na.npz,-\n", "line 2: label '-'; the action in words"),
+        ("file,space\na.npz,room\n", "line 2: space 'room'; image, camera"),
+        ("file,width\na.npz,1e999\n", "are numbers"),
         ("name,label\n", "one of them file"),
         ("file\n", "no recording is listed"),
         ("file,label\na.npz\n", "line 2 has 1 cells"),

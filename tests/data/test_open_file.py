@@ -314,6 +314,67 @@ def test_official_files_are_told_apart(tmp_path: Path) -> None:
     }
 
 
+def test_official_kinds_by_any_name_and_without_labels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    joints = rng.normal(0, 0.5, (4, 20, 3))
+    (tmp_path / "my walk.json").write_text(json.dumps({"skeletons": joints.tolist()}))
+    (tmp_path / "a02_s01_e01_v01.json").write_text(json.dumps({"label": "Gehen", "skeletons": joints.tolist()}))
+    scipy.io.savemat(tmp_path / "Jürgen.mat", {"d_skel": joints.transpose(1, 2, 0)})
+    scipy.io.savemat(tmp_path / "a99_s1_t1_skeleton.mat", {"d_skel": joints.transpose(1, 2, 0)})
+    flat = {"x": rng.random((4, 13)) * 300, "y": rng.random((4, 13)) * 200, "visibility": np.ones((4, 13))}
+    scipy.io.savemat(tmp_path / "clip.mat", {**flat, "dimensions": [[240, 320, 4]]})
+    scipy.io.savemat(tmp_path / "hop.mat", {**flat, "dimensions": [[240, 320, 4]], "action": ["hop"], "train": [[7]]})
+    metres = rng.normal((0, 0, 2500), (300, 500, 50), (30, 3))
+    (tmp_path / "kinect.txt").write_text("\n".join(" ".join(map(str, row)) for row in metres))
+    pixels = rng.uniform((0, 0, 2000), (640, 480, 3000), (30, 3))
+    (tmp_path / "pixels.txt").write_text("\n".join(" ".join(map(str, row)) for row in pixels))
+    pair = ",".join(["1", *(f"{value:.3f}" for value in rng.random(90))])
+    (tmp_path / "two people.txt").write_text(f"{pair},\n{pair},\n")
+    found = {p.name: read_file(p) for p in sorted(tmp_path.iterdir())}
+    kinds = {
+        name: (c.id, c.label, c.subject, c.skeleton.name, c.space, c.joints.shape[:2]) for name, c in found.items()
+    }
+    assert kinds == {
+        "my walk.json": ("my walk", -1, -1, "kinect-20", "kinect", (1, 4)),
+        "a02_s01_e01_v01.json": ("a02_s01_e01_v01", -1, 1, "kinect-20", "kinect", (1, 4)),
+        "Jürgen.mat": ("Jürgen", -1, -1, "utd-20", "kinect", (1, 4)),
+        "a99_s1_t1_skeleton.mat": ("a99_s1_t1_skeleton", -1, -1, "utd-20", "kinect", (1, 4)),
+        "clip.mat": ("clip", -1, -1, "penn-13", "image", (1, 4)),
+        "hop.mat": ("hop", -1, -1, "penn-13", "image", (1, 4)),
+        "kinect.txt": ("kinect", -1, -1, "kard-15", "kinect", (1, 2)),
+        "pixels.txt": ("pixels", -1, -1, "kard-15", "image", (1, 2)),
+        "two people.txt": ("two people", -1, -1, "sbu-15", "kinect", (2, 2)),
+    }
+    np.testing.assert_allclose(found["pixels.txt"].joints.reshape(-1, 2), pixels[:, :2], rtol=1e-6)
+    np.testing.assert_allclose(found["kinect.txt"].joints.reshape(-1, 3), metres * (-1, 1, 1) / 1000, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{}, {"label": "wave to the crowd", "label_index": 3}, {"label": "jump", "label_index": -1}, {"label_index": None},
+     {"label": 7, "label_index": "a"}],
+)  # fmt: skip
+def test_kinetics_form_with_any_label_or_none(tmp_path: Path, labels: dict) -> None:
+    rng = np.random.default_rng(1)
+    pose = rng.uniform(0.2, 0.8, (18, 2))
+    frames = [{"frame_index": i, "skeleton": [{"pose": pose.ravel().tolist(), "score": [0.5] * 18}]} for i in (1, 2, 4)]
+    (tmp_path / "mine.json").write_text(json.dumps({"data": frames, **labels}))
+    clip = read_file(tmp_path / "mine.json", fps=25, image_size=(1000, 500))
+    assert (clip.id, clip.label, clip.fps, clip.image_size) == ("mine", -1, 25, (1000, 500))
+    assert clip.visibility.any(-1)[0].tolist() == [True, True, False, True]
+    np.testing.assert_allclose(clip.joints[0, 0], pose * (1000, 500), rtol=1e-6)
+
+
+def test_ntu_by_any_name(tmp_path: Path) -> None:
+    joint = "0.1 0.2 3.0 0 0 0 0 0 0 0 0 2\n"
+    body = "72057594037931101 0 0 0 0 0 0 0 0 2\n25\n" + "".join(f"0.{i:02} " + joint[4:] for i in range(25))
+    frame = f"1\n{body}"
+    (tmp_path / "living room 3.skeleton").write_text(f"40\n{frame * 40}")
+    clip = read_file(tmp_path / "living room 3.skeleton")
+    assert (clip.id, clip.label, clip.subject, clip.view) == ("living room 3", -1, -1, -1)
+    assert clip.joints.shape == (1, 40, 25, 3) and clip.joints[0, 0, 5, 0] == np.float32(0.05)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -328,9 +389,11 @@ def test_official_files_are_told_apart(tmp_path: Path) -> None:
         ("a.json", b"[1, 2]", "not keypoints in COCO's format"),
         ("a.npz", b"PK", "not a readable .npz"),
         ("a.mat", b"x", "MATLAB"),
-        ("a.txt", b"x", "another name"),
+        ("a.txt", b"x", "neither KARD's"),
         ("a.bvh", b"x", "MOTION"),
-        ("a_screen.txt", b"1 2 3", "neither beside it"),
+        ("a_screen.txt", b"1 2 3", "15 lines of 3"),
+        ("a.json", b'{"data": [], "label": 3}', "no person"),
+        ("a.json", b'{"data": [3]}', "not a readable recording"),
     ],
 )
 def test_what_is_not_known_is_said(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import TRAIN, trained_model
+from rich.console import Console
 
 from ups.config import TaskMix
 from ups.data.datasets.synthetic import CLASSES, SYNTHETIC_3D, generate_3d
 from ups.data.store.store import Store, StoreWriter
+from ups.errors import DataError
 from ups.evaluation.evaluate import evaluate, evaluate_task
+from ups.evaluation.page import write_evaluation_page
+from ups.evaluation.results import result_tables
 from ups.inference.predictor import Lifted, Predictor
 from ups.pose import PoseSequence
+from ups.tasks import get_task
 from ups.tasks.action import RATIOS
 from ups.tasks.views import fixed_view
 
@@ -152,6 +158,60 @@ def test_every_task_of_the_mixture_is_evaluated_on_the_test_subjects(stores):
     assert evaluate(predictor, folder, tasks=("recognize_3d",)) == {
         "recognize_3d/synthetic_3d:xsub": results["recognize_3d/synthetic_3d:xsub"]
     }
+
+
+def unlabelled(folder: Path, which: set[int]) -> Store:
+    """Six generated clips, all in the test part, some without a label."""
+    d = SYNTHETIC_3D
+    with StoreWriter(folder / d.name, d.name, d.skeleton, d.space, d.classes, d.protocols, d.terms) as writer:
+        for i, (clip, _) in enumerate(generate_3d(6)):
+            writer.add(replace(clip, label=-1 if i in which else clip.label), {"xsub": "test"})
+    return Store.open(folder / d.name)
+
+
+def test_clips_without_a_label_are_left_out_and_counted(tmp_path):
+    store, whole = unlabelled(tmp_path / "some", {1, 4}), unlabelled(tmp_path / "none", set())
+    predictor = Predictor(trained_model())
+    tasks = ("recognize_3d", "anticipate")
+    results = evaluate(predictor, tmp_path / "some", tasks=tasks)
+    for task in tasks:
+        metrics = results[f"{task}/synthetic_3d:xsub"]
+        assert (metrics["clips"], metrics["unlabelled"]) == (4, 2)
+        labelled = evaluate_task(predictor, task, whole, np.array([0, 2, 3, 5]))
+        assert {**metrics, "unlabelled": 0} == labelled
+        assert ("clips without a label, left out", "2") in get_task(task).headline(metrics)
+        assert not any("label" in name for name, _ in get_task(task).headline(labelled))
+    console = Console(record=True, width=120)
+    console.print(result_tables(results))
+    assert "clips without a label, left out" in console.export_text()
+    assert store.labels.tolist().count(-1) == 2
+
+
+def test_nothing_but_clips_without_a_label_is_an_error_before_anything_is_measured(tmp_path, monkeypatch):
+    unlabelled(tmp_path, set(range(6)))
+    monkeypatch.setattr(Predictor, "class_scores", None)
+    with pytest.raises(DataError, match=r"synthetic_3d:xsub: none of the 6 clips in split 'test' has a label.*prepare"):
+        evaluate(Predictor(trained_model()), tmp_path, tasks=("recognize_3d",))
+
+
+def test_the_page_shows_what_was_taken_for_what(tmp_path):
+    metrics = {
+        "clips": 5, "unlabelled": 1, "top1": 0.6, "top5": 1.0, "classes": ["walk", "sit <b>", "None", "never"],
+        "labels": [0, 0, 1, 2, 2], "predicted": [0, 1, 1, 2, 0],
+    }  # fmt: skip
+    record = {"checkpoint": "runs/a", "results": {"recognize_3d/mine:split": metrics}}
+    write_evaluation_page(tmp_path / "a.html", record)
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "3D action recognition: mine:split" in text and "clips without a label, left out" in text
+    assert "sit &lt;b&gt; (1)" in text and "sit <b>" not in text and "Confusion matrix" in text
+    assert "never" not in re.sub("<style.*?</style>", "", text, flags=re.S)
+    cells = re.findall("<t[dh][^>]*>([^<]*)</t[dh]>", text)
+    rows = (
+        ["walk", "2", "50%", "sit &lt;b&gt; (1)"],
+        ["None", "2", "50%", "walk (1)"],
+        ["sit &lt;b&gt;", "1", "100%", ""],
+    )
+    assert cells[-12:] == [cell for row in rows for cell in row]  # the worst first
 
 
 def test_validation_takes_the_subjects_that_were_held_out(stores):

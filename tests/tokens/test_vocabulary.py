@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ups.tokens.vocabulary import Vocabulary, canonical_text, class_features, token_features
+from ups.labels import canonical_text
+from ups.tokens.vocabulary import Vocabulary, class_features, token_features
 
 METRES = st.floats(-3, 3, width=32)
 

@@ -12,13 +12,14 @@ from ups.config import Config, to_dict
 from ups.data.datasets.registry import DATA_SETS
 from ups.data.store.store import Store
 from ups.errors import SettingError
+from ups.labels import canonical_text
 from ups.model.ups import UPS
 from ups.recipes import RECIPES
 from ups.refs import DataSetInfo
 from ups.tasks import TASKS
 from ups.tasks.task import Task
 from ups.tokens.text_encoders import get_text_encoder
-from ups.tokens.vocabulary import Vocabulary, canonical_text, token_features
+from ups.tokens.vocabulary import Vocabulary, token_features
 
 
 def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] | None = None) -> Trained:

@@ -228,7 +228,7 @@ def _tensors(path: Path) -> Iterator[tuple[list[str], Callable[[str], torch.Tens
 
 def _read_json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path.parent}: no checkpoint there ({path.name} is missing); models of the package: {', '.join(PRETRAINED)}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ups.config import Config
+from ups.labels import canonical_text
 from ups.refs import DataSetInfo
 from ups.tasks import get_task
-from ups.tokens.vocabulary import Vocabulary, canonical_text
+from ups.tokens.vocabulary import Vocabulary
 
 
 def taught_actions(config: Config, vocabulary: Vocabulary, data_sets: dict[str, DataSetInfo]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from ups.cli.show import show
+from ups.cli.table import Table
 from ups.errors import IncompleteError, SettingError
 
 if TYPE_CHECKING:
@@ -66,19 +68,17 @@ class Prepare:
     def own(self, source: Path) -> DataSet:
         """The user's recordings: a PYSKL pickle, or a folder with clips.csv."""
         from ups.data.custom import custom_data_set
-        from ups.data.datasets.pyskl import pyskl_data_set
-        from ups.data.datasets.registry import DATA_SETS
+        from ups.data.datasets.pyskl import pyskl_data_set, read_class_names
         from ups.skeletons import find_skeleton
 
         skeleton = find_skeleton(self.skeleton) if self.skeleton else None
         if source.suffix.lower() in (".pkl", ".pickle"):
-            classes = tuple(self.classes.read_text(encoding="utf-8").split("\n")) if self.classes else None
-            return pyskl_data_set(source, self.name, tuple(filter(None, classes)) if classes else None, skeleton)
+            return pyskl_data_set(source, self.name, read_class_names(self.classes) if self.classes else None, skeleton)
         if (source / "clips.csv").exists():
             return custom_data_set(source, self.name, skeleton, _joint_map(self.joint_map))
         raise SettingError(
-            f"unknown data set {self.name!r}; known: {', '.join(DATA_SETS)}. Your own recordings need a table "
-            f"{source / 'clips.csv'}, see docs/own_data.md"
+            f"unknown data set {self.name!r} (`ups data list` has them), and {source} has no table clips.csv, which your own "
+            f"recordings need; `ups data table {shlex.quote(str(source))}` writes one"
         )
 
 
@@ -116,7 +116,7 @@ class Check:
 
     def run(self) -> None:
         """Check, draw, print; fails where something is an error."""
-        from rich.table import Table
+        import rich.table
 
         from ups.data.checks.check import check
         from ups.data.custom import first_clip, read_table
@@ -126,7 +126,7 @@ class Check:
 
         joint_map = _joint_map(self.joint_map)
         findings = check(self.path, self.skeleton, self.image_size, joint_map)
-        table = Table("", "where", "what", "remedy", show_lines=True)
+        table = rich.table.Table("", "where", "what", "remedy", show_lines=True)
         for finding in findings:
             table.add_row(finding.severity, finding.where, finding.what, finding.remedy)
         show(table if findings else "nothing found that looks wrong")
@@ -223,11 +223,11 @@ class List:
 
     def run(self) -> None:
         """Print the catalogue."""
-        from rich.table import Table
+        import rich.table
 
         from ups.data.datasets.registry import DATA_SETS
 
-        table = Table("name", "skeleton", "classes", "protocols", "terms", show_lines=True)
+        table = rich.table.Table("name", "skeleton", "classes", "protocols", "terms", show_lines=True)
         for d in DATA_SETS.values():
             table.add_row(d.name, d.skeleton.name, str(len(d.classes)), ", ".join(d.protocols), d.terms)
         show(table)
@@ -239,6 +239,7 @@ class Data:
 
     command: Annotated[
         Annotated[Prepare, subcommand("prepare")]
+        | Annotated[Table, subcommand("table")]
         | Annotated[Merge, subcommand("merge")]
         | Annotated[Info, subcommand("info")]
         | Annotated[List, subcommand("list")]

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
@@ -35,6 +35,9 @@ class Predict:
     """Frames per second, where the recording doesn't say."""
     image_size: tuple[int, int] | None = None
     """Width and height in pixels, where a 2D recording doesn't say."""
+    space: Literal["camera", "kinect", "world"] | None = None
+    """Frame of 3D joints in metres, where the recording doesn't say: kinect (y up, z away from the sensor), camera (y down,
+    z forward) or world (y up)."""
     joint_map: Path | None = None
     """TOML file that says which joint of the recording is which, see `ups data joints`."""
     classes: str | None = None
@@ -60,7 +63,7 @@ class Predict:
             raise SettingError("give either --classes or --data-set")
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
-        clip = read_file(self.file, self.skeleton, self.fps, self.image_size, self.joint_map)
+        clip = read_file(self.file, self.skeleton, self.fps, self.image_size, self.joint_map, self.space)
         predictor = Predictor.from_pretrained(self.model)
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))
@@ -82,7 +85,9 @@ class Predict:
         """The most probable actions."""
         from ups.reporting.poses import save_picture
 
-        classes = tuple(text.strip() for text in self.classes.split(",")) if self.classes else None
+        classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text) if self.classes else None
+        if classes == ():
+            raise SettingError(f"--classes {self.classes!r} names no action; separate several by commas")
         if self.data_set:
             classes = predictor.trained.classes_of(self.data_set)
         answer = predictor.rank_actions(task.name, clip, classes)

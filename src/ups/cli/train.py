@@ -62,13 +62,13 @@ class FineTune:
 
     checkpoint: Positional[Path]
     """Folder of the trained model, or the name of one that comes with the package: ups-small."""
-    task: str
-    """Task: estimate_pose, recognize_2d, anticipate or recognize_3d."""
     output: Path
     """Folder of the new run."""
     data: tuple[str, ...] = ()
-    """Data sets and protocols to learn instead of the model's own, each as STORE:PROTOCOL; your own stores too. Actions
-    that the model does not know yet are added by their names."""
+    """Data sets and protocols to learn instead of the model's own, each as STORE:PROTOCOL, or STORE where it has but one;
+    your own stores too. Actions that the model does not know yet are added by their names."""
+    task: str | None = None
+    """Task: estimate_pose, recognize_2d, anticipate or recognize_3d. Default: recognition of the data's actions."""
     stores: Path = Path("data")
     """Folder of the prepared stores."""
     cycles: int = 500
@@ -92,17 +92,19 @@ class FineTune:
         trained = load(self.checkpoint)
         train = replace(trained.config.train, precision=self.precision)
         trained = replace(trained, config=replace(trained.config, train=train))
-        mixes = tuple(mix for mix in trained.config.train.tasks if mix.task == self.task)
-        if self.data:
-            mixes = tuple(replace(mix, data=self.data) for mix in mixes)
+        data, task = _own_data(self.data, self.stores, self.task)
+        mixes = tuple(mix for mix in trained.config.train.tasks if mix.task == task)
+        if data:
+            mixes = tuple(replace(mix, data=data) for mix in mixes)
         stores = open_stores(replace(trained.config.train, tasks=mixes), self.stores)
-        tuned = fine_tune(trained, self.task, stores, self.output, self.cycles, self.learning_rate, self.data)
+        tuned = fine_tune(trained, task, stores, self.output, self.cycles, self.learning_rate, data)
         _finish(tuned, self.output)
 
 
 @dataclass
 class Evaluate:
-    """Measure a model on the test split of its data sets; print the figures and write all of them to a file.
+    """Measure a model on the test split of its data sets; print the figures, and write all of them to a file and a page with
+    confusion matrices.
 
     Under torchrun or srun the processes share out the clips.
     """
@@ -118,7 +120,8 @@ class Evaluate:
     data: tuple[str, ...] = ()
     """Other data sets and protocols than those of training, each as TASK/STORE:PROTOCOL."""
     output: Path | None = None
-    """The file; default: metrics.json beside the checkpoint's folder, or in that of an export."""
+    """The file; default: metrics.json beside the checkpoint's folder, or in that of an export. The page has its name and
+    .html behind."""
     flip: bool = True
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
@@ -132,6 +135,7 @@ class Evaluate:
 
         from ups.checkpoint.io import load
         from ups.evaluation.evaluate import evaluate
+        from ups.evaluation.page import write_evaluation_page
         from ups.evaluation.results import exported_record, new_record, result_tables, write_record
         from ups.inference.onnx import OnnxPredictor, is_export
         from ups.inference.predictor import Predictor
@@ -155,11 +159,13 @@ class Evaluate:
         path = self.output or (folder if exported else folder.parent) / "metrics.json"
         how = self.checkpoint, results, self.split, self.flip, self.greedy
         if isinstance(predictor, OnnxPredictor):
-            write_record(path, exported_record(predictor.facts, *how))
+            record = exported_record(predictor.facts, *how)
         else:
-            write_record(path, new_record(predictor, *how))
+            record = new_record(predictor, *how)
+        write_record(path, record)
+        write_evaluation_page(path.with_suffix(".html"), record)
         show(result_tables(results))
-        print(f"all figures: {path}")
+        print(f"all figures: {path}\nto look at, with confusion matrices: {path.with_suffix('.html')}")
 
 
 @dataclass
@@ -200,6 +206,34 @@ class Describe:
         from ups.checkpoint.describe import describe
 
         show(describe(load_or_build(self.what), self.frames, self.skeleton))
+
+
+def _own_data(data: tuple[str, ...], stores: Path, task: str | None) -> tuple[tuple[str, ...], str]:
+    """Data with their protocols, and the task: recognition in the space of the data where none is given.
+
+    Raises:
+        SettingError: neither data nor a task, or a store with several protocols of which none is named.
+        DataError: no such store.
+    """
+    from ups.data.store.store import Store
+    from ups.tasks.action import recognize_2d, recognize_3d
+
+    if not data and task is None:
+        raise SettingError("what is to be learned? Give --data STORE:PROTOCOL for data of your own, or --task")
+    found = []
+    for entry in data:
+        if ":" in entry:
+            found.append(entry)
+            continue
+        protocols = Store.open(stores / entry).protocols
+        if len(protocols) != 1:
+            choices = ", ".join(f"{entry}:{protocol}" for protocol in protocols[:3]) or "no way to split it"
+            raise SettingError(f"--data {entry}: has {choices}; name one, a column of clips.csv with train and test")
+        found.append(f"{entry}:{protocols[0]}")
+    if task is None:
+        space = Store.open(stores / found[0].partition(":")[0]).space
+        task = recognize_2d.name if space == "image" else recognize_3d.name
+    return tuple(found), task
 
 
 def _check_unfinished(output: Path) -> None:

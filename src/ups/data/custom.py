@@ -1,28 +1,37 @@
 """A folder of the user's own recordings as a data set: files of any kind that `read_file` knows, and a table of them.
 
 `clips.csv` has a row a recording. Columns: `file` (below the folder); `label` (the action in words, may be empty);
-`subject`, `view` (numbers or names); `fps`, `width`, `height` for files that don't say; every other column is a
-protocol, with train, test or nothing in its cells. Only `file` is needed. A `joint_map.toml` beside it says which joint
-of the files is which.
+`subject`, `view` (numbers or names); `fps`, `width`, `height`, `space` for files that don't say; every other
+column is a protocol, with train, test or nothing in its cells. Only `file` is needed. A
+`joint_map.toml` beside it says which joint of the files is which.
 """
 
 from __future__ import annotations
 
 import csv
+import io
+import logging
+import shlex
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from ups.data.datasets.base import SPLITS, Clip, DataSet
 from ups.data.formats.joint_map import FOLDER_MAP, JointMap, read_joint_map
 from ups.data.open_file import read_file
 from ups.errors import DataError
-from ups.pose import PoseSequence
+from ups.labels import canonical_text, one_spelling
+from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
 
+log = logging.getLogger("ups")
+
 TABLE = "clips.csv"
-_COLUMNS = ("file", "label", "subject", "view", "fps", "width", "height")
+_COLUMNS = ("file", "label", "subject", "view", "fps", "width", "height", "space")
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,8 @@ class Row:
 
     Attributes:
         file: path below the folder, with /; without its ending it is the clip's id.
-        label, subject, view: as written, "" where nothing is.
-        fps, image_size: as written, None where nothing is.
+        label, subject, view: as written, "" where nothing is; the label in the spelling of its class.
+        fps, image_size, space: as written, None where nothing is.
         splits: protocol -> "train" or "test".
     """
 
@@ -43,11 +52,14 @@ class Row:
     fps: float | None
     image_size: tuple[int, int] | None
     splits: dict[str, str]
+    space: Space | None = None
 
     @property
     def id(self) -> str:
         """Name of the clip."""
-        return str(Path(self.file).with_suffix("").as_posix())
+        path = Path(self.file)
+        ending = path.suffix and not path.suffix[1:].isdigit()  # "take.1" is a folder of OpenPose
+        return str((path.with_suffix("") if ending else path).as_posix())
 
 
 @dataclass(frozen=True)
@@ -110,32 +122,37 @@ def read_clip(
 
     Without `joint_map` that of the folder counts, if there is one.
     """
-    clip = read_file(folder / row.file, skeleton, row.fps, row.image_size, joint_map or folder_map(folder))
+    clip = read_file(
+        place_of(folder, row), skeleton, row.fps, row.image_size, joint_map or folder_map(folder), row.space
+    )
     return replace(clip, id=row.id, label=-1, subject=-1, view=-1)
 
 
+def place_of(folder: Path, row: Row) -> Path:
+    """Where a row's file is. Accents that a Mac wrote as characters of their own don't matter."""
+    spellings = [row.file, *(unicodedata.normalize(form, row.file) for form in ("NFC", "NFD"))]
+    return next((folder / name for name in spellings if (folder / name).exists()), folder / row.file)
+
+
 def read_table(folder: Path) -> ClipTable:
-    """clips.csv of `folder`.
+    """clips.csv of `folder`, with commas, semicolons or tabs. Spellings of one action become one label, and a warning says so.
 
     Raises:
         DataError: no rows, no column `file`, a file twice, a path that leaves the folder, a split of a protocol that is
-            neither train nor test, or fps, width, height that are no numbers; names the line.
+            neither train nor test, a label without a letter or digit, or fps, width, height that are no numbers; names
+            the line.
         FileNotFoundError: there is no clips.csv.
     """
     path = folder / TABLE
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path}: missing; a table with the columns file, label, split is needed beside the files"
+            f"{path}: missing; `ups data table {shlex.quote(str(folder))}` writes one from the names of files and folders"
         )
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = [[cell.strip() for cell in line] for line in csv.reader(file)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a table ({error}); save it as CSV in UTF-8, with commas") from error
-    head = lines[0] if lines else []
+    lines = _lines(path)
+    head = [name.lower() if name.lower() in (*_COLUMNS, "split") else name for name in lines[0]] if lines else []
     if "file" not in head or len(set(head)) < len(head) or "" in head:
         raise DataError(
-            f"{path}: columns {', '.join(head) or 'missing'}; different names, one of them file, are needed"
+            f"{path}: columns {', '.join(map(repr, head[:8])) or 'missing'}; different names, one of them file, are needed"
         )
     protocols = tuple(name for name in head if name not in _COLUMNS)
     rows: dict[str, Row] = {}
@@ -150,15 +167,38 @@ def read_table(folder: Path) -> ClipTable:
         rows[row.id] = row
     if not rows:
         raise DataError(f"{path}: no recording is listed")
-    labels = {row.label for row in rows.values()} - {""}
-    return ClipTable(tuple(rows[i] for i in sorted(rows)), tuple(sorted(labels)), protocols)
+    counts = Counter(row.label for row in rows.values() if row.label)
+    names = sorted(counts)
+    found = one_spelling(names, [counts[name] for name in names])
+    if found.merged:
+        log.warning("%s: %s", path, found.told)
+    label = {name: found.classes[place] for name, place in zip(names, found.places, strict=True)} | {"": ""}
+    listed = (replace(rows[i], label=label[rows[i].label]) for i in sorted(rows))
+    return ClipTable(tuple(listed), tuple(sorted(found.classes)), protocols)
+
+
+def _lines(path: Path) -> list[list[str]]:
+    """Cells of the table, without columns that have neither name nor content, as spreadsheets leave them."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        first = text.partition("\n")[0]
+        signs = {sign: first.count(sign) for sign in ",;\t"}
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(signs, key=signs.__getitem__))
+        lines = [[cell.strip() for cell in line] for line in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a table ({error}); save it as CSV in UTF-8, with commas") from error
+    width = len(lines[0]) if lines else 0
+    while width and not any(cell for line in lines for cell in line[width - 1 :]):
+        width -= 1
+    return [line[:width] for line in lines]
 
 
 def _row(cells: dict[str, str], protocols: tuple[str, ...], where: str) -> Row:
     file = Path(cells["file"].replace("\\", "/"))
     if not cells["file"] or file.is_absolute() or ".." in file.parts:
         raise DataError(f"{where}: file {cells['file']!r}; a path below the folder is needed")
-    splits = {protocol: cells[protocol] for protocol in protocols if cells[protocol]}
+    splits = {protocol: cells[protocol].lower() for protocol in protocols if cells[protocol]}
     for protocol, split in splits.items():
         if split not in SPLITS:
             hint = f"; {protocol} is taken for a protocol, for it is none of {', '.join(_COLUMNS)}"
@@ -167,12 +207,17 @@ def _row(cells: dict[str, str], protocols: tuple[str, ...], where: str) -> Row:
             )
     try:
         fps = float(cells["fps"]) if cells.get("fps") else None
-        width, height = (int(cells[key]) if cells.get(key) else 0 for key in ("width", "height"))
-    except ValueError as error:
+        width, height = (int(float(cells[key])) if cells.get(key) else 0 for key in ("width", "height"))
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{where}: fps, width and height are numbers ({error})") from error
+    if cells.get("label") and not canonical_text(cells["label"]):
+        raise DataError(f"{where}: label {cells['label']!r}; the action in words, or nothing, is needed")
+    space = next((known for known in get_args(Space) if known == cells.get("space", "").lower()), None)
+    if cells.get("space") and space is None:
+        raise DataError(f"{where}: space {cells['space']!r}; {', '.join(get_args(Space))} or nothing is needed")
     size = (width, height) if width and height else None
     texts = (cells.get(key, "") for key in ("label", "subject", "view"))
-    return Row(file.as_posix(), *texts, fps=fps, image_size=size, splits=splits)
+    return Row(file.as_posix(), *texts, fps=fps, image_size=size, splits=splits, space=space)
 
 
 def first_clip(
@@ -206,7 +251,13 @@ def _read(table: ClipTable, skeleton: Skeleton, joint_map: JointMap | None, fold
 
 
 def _numbers(texts: list[str]) -> dict[str, int]:
-    """Text -> number: itself if all are whole numbers, else its place among the sorted; nothing -> -1."""
+    """Text -> number: itself if all are whole numbers of 32 bits, else its place among the sorted; nothing -> -1.
+
+    Spellings of one name are one number.
+    """
     names = sorted(set(texts) - {""})
-    numbers = [int(n) for n in names] if all(n.isdecimal() for n in names) else list(range(len(names)))
+    if all(name.isdecimal() and int(name) < 2**31 for name in names):
+        numbers = [int(name) for name in names]
+    else:
+        numbers = list(one_spelling(names).places)
     return {**dict(zip(names, numbers, strict=True)), "": -1}

@@ -37,7 +37,7 @@ from ups.data.formats.table import first_rows
 from ups.data.formats.trc import read_trc
 from ups.data.formats.videopose3d import read_videopose3d_custom
 from ups.errors import DataError
-from ups.pose import PoseSequence
+from ups.pose import PoseSequence, Space
 from ups.skeleton import SLOT_INDEX, Skeleton
 from ups.skeletons import BANDAI_21, find_skeleton
 
@@ -49,7 +49,7 @@ KINDS = (
     ".trc, .c3d, .bvh: motion capture",
     ".h5: DeepLabCut, SLEAP; .npy: an array, with a skeleton; data_2d_custom_*.npz: VideoPose3D",
     ".skeleton: NTU RGB+D; .mat: UTD-MHAD, Penn Action",
-    ".txt: KARD (aAA_sSS_eEE_realworld.txt, _screen.txt); SBU (sXXsYY/CC/NNN/skeleton_pos.txt)",
+    ".txt: KARD; SBU",
 )
 """What `read_file` understands, a line each; docs/formats.md says more."""
 
@@ -60,6 +60,7 @@ def read_file(
     fps: float | None = None,
     image_size: tuple[int, int] | None = None,
     joint_map: JointMap | Path | str | None = None,
+    space: Space | None = None,
 ) -> PoseSequence:
     """One recording; `KINDS` lists what is understood.
 
@@ -70,6 +71,7 @@ def read_file(
         fps: for a file that doesn't say; 30 if nobody does.
         image_size: (width, height) in pixels, for 2D files that don't say: OpenPose's above all.
         joint_map: which joint of the file is which, by its name or number; or the .toml file that says so.
+        space: frame of reference of 3D joints, for files of our own forms that don't say.
 
     Raises:
         DataError: nothing known, several recordings in one file, or a file that is not as its kind needs it.
@@ -78,7 +80,9 @@ def read_file(
     path = Path(path)
     if joint_map is not None and not isinstance(joint_map, JointMap):
         joint_map = read_joint_map(joint_map)
-    wish = Wish(find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size, joint_map)
+    wish = Wish(
+        find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size, joint_map, space=space
+    )
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     reader = _read_folder if path.is_dir() else _READERS.get(path.suffix.lower())
@@ -137,7 +141,7 @@ def _read_json(path: Path, wish: Wish) -> PoseSequence:
     if not isinstance(record, dict | list):
         raise _unknown(path, f"JSON with nothing but {record!r:.40}")
     if isinstance(record, dict) and "joints" in record:
-        return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map)
+        return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish.space)
     coco = (
         record if isinstance(record, dict) and "annotations" in record else as_coco(record, str(path), wish.image_size)
     )
@@ -146,9 +150,17 @@ def _read_json(path: Path, wish: Wish) -> PoseSequence:
     if coco is not None or isinstance(record, list):
         return read_coco(coco or record, path.stem, str(path), wish.fps, wish.image_size, wish.joint_map)
     if "skeletons" in record:
-        return nw_ucla.read_clip(path.name, content)
-    if {"data", "label_index"} <= set(record):
-        return kinetics.read_clip(f"{path.resolve().parent.name}/{path.name}", content)
+        return nw_ucla.read_clip(path.name, content, official=False)
+    if isinstance(record.get("data"), list):
+        part = path.resolve().parent.name
+        name = f"{part}/{path.name}" if part in kinetics.PARTS else path.name
+        return kinetics.read_clip(
+            name,
+            content,
+            official=False,
+            fps=wish.fps or kinetics.FPS,
+            image_size=wish.image_size or kinetics.IMAGE_SIZE,
+        )
     if "people" in record:
         raise DataError(f"{path}: one frame of OpenPose; give the folder that holds them all")
     raise _unknown(path, f"JSON with {quoted(list(record)) or 'nothing'} in it")
@@ -159,38 +171,39 @@ def _read_npz(path: Path, wish: Wish) -> PoseSequence:
         return read_videopose3d_custom(path, wish)
     if path.name == bandai_namco.ARCHIVE or re.match(r"data_[23]d_", path.name):
         raise DataError(f"{path}: many recordings in one file; make a store of them with `ups data prepare`")
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map)
+    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish.space)
 
 
 def _read_mat(path: Path, _: Wish) -> PoseSequence:
     content = path.read_bytes()
     found = set(load_mat(str(path), content))
     if "d_skel" in found:
-        return utd_mhad.read_clip(path.name, content)
+        return utd_mhad.read_clip(path.name, content, official=False)
     if {"x", "y", "visibility"} <= found:
-        return penn_action.read_clip(path.name, content)[0]
+        return penn_action.read_clip(path.name, content, official=False)[0]
     raise _unknown(path, f"a MATLAB file of {', '.join(sorted(found)) or 'nothing'}")
 
 
 def _read_txt(path: Path, _: Wish) -> PoseSequence:
-    if path.name == "skeleton_pos.txt":
-        return sbu.read_clip("/".join(path.resolve().parts[-4:]), path.read_bytes())
-    if path.name.endswith("_realworld.txt"):
-        return kard.read_clip_3d(path.name, path.read_bytes())
-    if path.name.endswith("_screen.txt"):
-        name = path.name.replace("_screen.txt", "_realworld.txt")
-        places = [path.with_name(name), path.resolve().parent.parent / "kard_realworld" / name]
-        for place in places:
-            if place.is_file():
-                return kard.read_clip_2d(path.name, path.read_bytes(), place.read_bytes())
-        raise DataError(
-            f"{path}: {name}, which lists the joints that were seen, is neither beside it nor at {places[1]}"
-        )
-    raise _unknown(path, "a .txt file with another name")
+    """SBU and KARD, told apart by the numbers in a line; KARD's pixels from its millimetres by name or range."""
+    content = path.read_bytes()
+    first = content.lstrip().split(b"\n", 1)[0]
+    if first.rstrip(b",\r ").count(b",") == 90:
+        name = "/".join(path.resolve().parts[-4:]) if path.name == "skeleton_pos.txt" else path.name
+        return sbu.read_clip(name, content, official=False)
+    if len(first.split()) != 3:
+        raise _unknown(path, "a .txt file of neither KARD's numbers, three in a line, nor SBU's 91")
+    screen = path.name.endswith("_screen.txt")
+    if not screen and (path.name.endswith("_realworld.txt") or not kard.is_screen(kard.read_rows(str(path), content))):
+        return kard.read_clip_3d(path.name, content, official=False)
+    name = path.name.replace("_screen.txt", "_realworld.txt")
+    places = [path.with_name(name), path.resolve().parent.parent / "kard_realworld" / name] if screen else []
+    partner = next((place for place in places if place.is_file()), None)
+    return kard.read_clip_2d(path.name, content, partner.read_bytes() if partner else None, official=False)
 
 
 def _read_ntu(path: Path, _: Wish) -> PoseSequence:
-    return ntu.read_clip(path.stem, path.read_bytes())
+    return ntu.read_clip(path.stem, path.read_bytes(), official=False)
 
 
 def _read_csv(path: Path, wish: Wish) -> PoseSequence:
@@ -204,7 +217,7 @@ def _read_csv(path: Path, wish: Wish) -> PoseSequence:
         return read_named_table(path, wish)
     if wish.joint_map is None and is_mediapipe_table(head):
         return read_mediapipe_csv(path, wish)
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map)
+    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish.space)
 
 
 def _read_h5(path: Path, wish: Wish) -> PoseSequence:
@@ -292,6 +305,8 @@ _READERS: dict[str, Callable[[Path, Wish], PoseSequence]] = {
     ".pkl": _read_pickle,
     ".pickle": _read_pickle,
 }
+ENDINGS = tuple(ending for ending, reader in _READERS.items() if reader is not _read_pickle)
+"""Of files that may hold one recording, in small letters."""
 
 
 _FIXED = (_read_mat, _read_txt, _read_ntu)

@@ -13,7 +13,7 @@ import numpy as np
 from ups.config import TaskMix
 from ups.data.loader import split_of
 from ups.data.store.store import Store
-from ups.errors import SettingError
+from ups.errors import DataError, SettingError
 from ups.inference.base import BasePredictor
 from ups.refs import Benchmark, DataRef
 from ups.runtime.distributed import map_distributed
@@ -41,13 +41,15 @@ def evaluate(
 
     Raises:
         SettingError: a split without clips.
-        DataError: no store, or an unknown protocol.
+        DataError: no store, an unknown protocol, or actions asked about a split in which no clip has a label.
     """
-    results = {}
+    wanted: list[tuple[Benchmark, Store, np.ndarray]] = []
     train = predictor.config.train
     for task in tasks or ():
         predictor.frames_of(task)  # an unknown task is an error
-    chosen = [Benchmark.parse(text) for text in data] or _own_benchmarks(train.tasks, Path(stores), split)
+    chosen = [Benchmark.parse(text) for text in data] or _own_benchmarks(
+        tuple(mix for mix in train.tasks if tasks is None or mix.task in tasks), Path(stores), split
+    )
     for benchmark in chosen:
         task, ref = benchmark.task, benchmark.data
         predictor.frames_of(task)
@@ -57,8 +59,13 @@ def evaluate(
         indices = split_of(store, ref.protocol, split, train.hold_out, train.seed)
         if len(indices) == 0:
             raise SettingError(f"{ref}: no clip in split {split!r}; a run validates on what its `hold_out` kept apart")
-        results[str(benchmark)] = evaluate_task(predictor, task, store, indices, flip, greedy)
-    return results
+        if get_task(task).teaches_actions and (store.labels[indices] < 0).all():
+            raise DataError(
+                f"{ref}: none of the {len(indices)} clips in split {split!r} has a label, so nothing can be measured; name "
+                "their actions (clips.csv: column label) and prepare the data again"
+            )
+        wanted.append((benchmark, store, indices))
+    return {str(b): evaluate_task(predictor, b.task, store, indices, flip, greedy) for b, store, indices in wanted}
 
 
 def _own_benchmarks(mixes: tuple[TaskMix, ...], stores: Path, split: str) -> list[Benchmark]:

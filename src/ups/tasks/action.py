@@ -164,17 +164,29 @@ class ActionTask:
     def evaluate(
         self, model: Model, clips: Clips, indices: np.ndarray, share: Share, reading: Reading
     ) -> dict[str, Any]:
-        """Of whole clips top-1, top-5 and calibration; of prefixes top-1 at each of `RATIOS` and the area under it."""
+        """Of whole clips top-1, top-5 and calibration; of prefixes top-1 at each of `RATIOS` and the area under it.
+
+        Clips without a label are left out and counted ("unlabelled"); "clips" are those that were measured.
+
+        Raises:
+            DataError: not one clip has a label.
+        """
+        named = clips.labels[indices] >= 0
+        unlabelled = int((~named).sum())
+        if unlabelled == len(indices):
+            raise DataError(f"none of the {unlabelled} clips to measure has a label; name their actions to measure")
+        indices = indices[named]
         labels = clips.labels[indices]
         if self.prefix:
             scores = {f"{ratio:.0%}": self._scores(model, clips, indices, share, ratio) for ratio in RATIOS}
             accuracy = {ratio: top_k(found, labels, 1) for ratio, found in scores.items()}
             area = area_under_curve(RATIOS, list(accuracy.values()))
-            return {"clips": len(indices), "top1_at": accuracy, "area_under_curve": area}
+            return {"clips": len(indices), "unlabelled": unlabelled, "top1_at": accuracy, "area_under_curve": area}
         scores = self._scores(model, clips, indices, share, 1.0)
         right = scores.argmax(1) == labels
         return {
             "clips": len(indices),
+            "unlabelled": unlabelled,
             "top1": top_k(scores, labels, 1),
             "top5": top_k(scores, labels, min(5, len(clips.classes))),
             "calibration_error": expected_calibration_error(np.exp(scores.max(1)), right),
@@ -203,10 +215,12 @@ class ActionTask:
 
     def headline(self, metrics: dict[str, Any]) -> list[tuple[str, str]]:
         """See `Task`."""
+        left_out = metrics.get("unlabelled", 0)
+        told = [("clips without a label, left out", str(left_out))] if left_out else []
         if not self.prefix:
-            return [("top-1", f"{metrics['top1']:.1%}"), ("top-5", f"{metrics['top5']:.1%}")]
+            return [("top-1", f"{metrics['top1']:.1%}"), ("top-5", f"{metrics['top5']:.1%}"), *told]
         curve = [(f"top-1 of first {ratio}", f"{value:.1%}") for ratio, value in metrics["top1_at"].items()]
-        return [*curve, ("area under curve", f"{metrics['area_under_curve']:.1%}")]
+        return [*curve, ("area under curve", f"{metrics['area_under_curve']:.1%}"), *told]
 
 
 def _normalise_3d(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> np.ndarray:

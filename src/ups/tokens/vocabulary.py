@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ups.errors import SettingError
+from ups.labels import canonical_text
 
 if TYPE_CHECKING:
     from ups.tokens.text_encoders import TextEncoder
@@ -30,11 +31,6 @@ _EOT_PROMPTS = {
     "estimation": "pose estimation ends here",
     "anticipation": "action prediction ends here",
 }
-
-
-def canonical_text(text: str) -> str:
-    """The spelling under which class names are compared: lower case, `_` and `-` as spaces, single spaces."""
-    return " ".join(text.lower().replace("_", " ").replace("-", " ").split())
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,11 +17,16 @@ from ups.config import Config, ShiftAugment, TaskMix, TrainConfig
 from ups.data.loader import BatchStream, balance, split_of
 from ups.data.store.store import Store
 from ups.errors import DataError, SettingError, UpsError
+from ups.labels import canonical_text
 from ups.pose import PoseSequence
+from ups.refs import DataRef
+from ups.runtime.distributed import is_first
 from ups.tasks import get_task
 from ups.tasks.skeleton_views import draw_view, shown
 from ups.tasks.task import Task, collate
 from ups.tokens.vocabulary import Vocabulary
+
+log = logging.getLogger("ups")
 
 T = TypeVar("T")
 
@@ -49,6 +55,40 @@ def make_batch(
     return collate(task, examples, vocabulary, clips[0].skeleton.sorted_by_slot(), classes)
 
 
+def _training_clips(task: Task, ref: DataRef, store: Store, config: TrainConfig) -> np.ndarray:
+    """Numbers of the clips that a task learns from: of a task that teaches actions, those that have one."""
+    indices = split_of(store, ref.protocol, "train", config.hold_out, config.seed)
+    subjects = np.unique(store.subjects[indices])
+    if config.hold_out and len(subjects) == 1 and subjects[0] >= 0:
+        raise SettingError(
+            f"{ref}: train.hold-out keeps some people apart for validation, but all training clips are of one; train "
+            "without it, or add clips of other people"
+        )
+    named = indices[store.labels[indices] >= 0] if task.teaches_actions else indices
+    if len(named) < len(indices):
+        left = f"{len(indices) - len(named)} of {len(indices)} training clips have no label and are left out"
+        log.log(logging.WARNING if is_first() else logging.DEBUG, "%s: %s", ref, left)
+    return named
+
+
+def _check_learnable(task: Task, mix: TaskMix, pools: list[tuple[Store, np.ndarray]]) -> None:
+    """Whether there are actions to tell apart, and clips to measure it on; raises SettingError before training."""
+    names = ", ".join(mix.data)
+    if all(len(store.indices(ref.protocol, "test")) == 0 for ref, (store, _) in zip(mix.refs, pools, strict=True)):
+        raise SettingError(
+            f"{names}: no test clip, so that nothing would tell how good the model is; put some people's clips into the "
+            "test part (own recordings: `ups data table FOLDER`, or the column of clips.csv) and prepare the data again"
+        )
+    if not task.teaches_actions or any(len(indices) == 0 for _, indices in pools):
+        return
+    actions = {canonical_text(store.classes[i]) for store, indices in pools for i in np.unique(store.labels[indices])}
+    if len(actions) < 2:
+        raise SettingError(
+            f"{names}: all training clips show one action, {next(iter(actions))!r}, and at least 2 are needed to tell them "
+            "apart; add clips of another one (of doing nothing, say), or put some into the training part"
+        )
+
+
 def _named(clip: PoseSequence, make: Callable[..., T], *values: Any) -> T:
     """What `make` makes of the values; an error of its own names the clip."""
     try:
@@ -74,9 +114,10 @@ def streams_of(trained: Trained, stores: dict[str, Store]) -> list[BatchStream]:
         pools = []
         for ref in mix.refs:
             store = stores[ref.store]
-            indices = split_of(store, ref.protocol, "train", c.hold_out, c.seed)
+            indices = _training_clips(get_task(mix.task), ref, store, c)
             pools.append((store, balance(indices, store.labels[indices], mix.balance)))
         task = get_task(mix.task)
+        _check_learnable(task, mix, pools)
         make = partial(make_batch, task, mix, trained.config, trained.vocabulary)
         streams.append(
             BatchStream(

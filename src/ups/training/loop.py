@@ -57,10 +57,10 @@ def train(
     """
     run = Run(trained, output)
     config = run.config
+    streams = streams_of(trained, stores)  # refuses what can't be learned from, before anything is written
     Path(output).mkdir(parents=True, exist_ok=True)
     if run.resume() and is_first():
         log.info("continuing %s at step %d of %d", run.folder, run.step, run.total)
-    streams = streams_of(trained, stores)
     names = [mix.task for mix in config.tasks]
     batches = _micro_batches(run, streams)
     end = run.total if stop_after is None else min(run.total, stop_after)

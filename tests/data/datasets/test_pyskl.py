@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ups.data.datasets.pyskl import pyskl_data_set
+from ups.data.datasets.pyskl import pyskl_data_set, read_class_names
 from ups.data.formats.safe_pickle import load_object_npz
 from ups.data.store.export_pyskl import export_pyskl
 from ups.data.store.export_videopose3d import export_videopose3d
 from ups.data.store.prepare import write_store
 from ups.data.store.store import Store, StoreWriter
-from ups.errors import DataError
+from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.skeletons import COCO_17, KARD_15, NTU_25, PENN_13
@@ -55,6 +55,47 @@ def test_2d_as_mmaction2_writes_it(tmp_path: Path) -> None:
     assert clip.skeleton == COCO_17 and clip.image_size == (320, 240) and clip.joints.shape == (2, 3, 17, 2)
     np.testing.assert_array_equal(clip.joints, b["keypoint"].astype(np.float32))
     np.testing.assert_array_equal(clip.visibility, b["keypoint_score"].astype(np.float32))
+
+
+def test_spellings_among_class_names_are_one_class_and_no_label_is_none(tmp_path: Path, caplog) -> None:
+    labels = (0, 1, 2, None, -1)
+    clips = [{**annotation(f"v{i}"), "label": label} for i, label in enumerate(labels)]
+    path = put(tmp_path / "x.pkl", clips, {"train": ["v0"], "val": ["v1"]})
+    write_store(pyskl_data_set(path, "mine", ("Jump_Rope", "walk", "jump rope")), path, tmp_path / "store")
+    store = Store.open(tmp_path / "store")
+    assert store.classes == ("Jump_Rope", "walk") and store.labels.tolist() == [0, 1, 0, -1, -1]
+    assert ["mine: spellings of one action are one class: 'jump rope' as 'Jump_Rope'"] == [
+        r.message for r in caplog.records
+    ]
+
+
+def test_labels_without_a_name_are_an_error_of_the_whole_file(tmp_path: Path) -> None:
+    path = put(tmp_path / "x.pkl", [annotation("a", label=0), annotation("b", label=2)])
+    with pytest.raises(DataError, match="x.pkl: labels up to 2, but 2 names of classes"):
+        pyskl_data_set(path, "mine", ("walk", "wave"))
+    path.write_bytes(pickle.dumps({"split": {}, "annotations": [annotation("a")], "classes": [1, 2]}))
+    with pytest.raises(DataError, match="no list of names"):
+        pyskl_data_set(path, "mine")
+
+
+@pytest.mark.parametrize(
+    ("content", "names"),
+    [
+        (b"walk\r\nsit down\r\n\r\n", ("walk", "sit down")),
+        ("\ufeffnan\n None \nGr\u00fc\u00dfe".encode(), ("nan", "None", "Gr\u00fc\u00dfe")),
+        (b"walk\n\nsit\n", "names.txt: line 2 is empty; label 1 needs a name"),
+        (b"walk\n-\n", "line 2 is empty"),
+        (b"\n", "names.txt: empty"),
+        (b"\xff\xfe\xff", "not a text file"),
+    ],
+)
+def test_files_of_class_names(tmp_path: Path, content: bytes, names: tuple[str, ...] | str) -> None:
+    (tmp_path / "names.txt").write_bytes(content)
+    if isinstance(names, str):
+        with pytest.raises(SettingError, match=names):
+            read_class_names(tmp_path / "names.txt")
+    else:
+        assert read_class_names(tmp_path / "names.txt") == names
 
 
 def test_3d_without_scores_is_visible_where_it_is_not_zero(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import errno
 import json
+import logging
+import os
 import pickle
-import resource
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +101,57 @@ def test_pickle_reopens_the_files(tmp_path: Path) -> None:
     assert same(pickle.loads(data)[0], store[0])
 
 
+@pytest.mark.parametrize("lacking", [(), ("preadv",), ("preadv", "pread")])
+def test_reads_without_what_linux_has(tmp_path: Path, monkeypatch, lacking: tuple[str, ...]) -> None:
+    clips = [make_clip(str(i), frames=50 + i, seed=i) for i in range(6)]
+    store = write(tmp_path / "s", clips)
+    for name in lacking:
+        monkeypatch.delattr(os, name)
+    with ThreadPoolExecutor(4) as pool:  # threads that share the position must not read each other's rows
+        for number, found in zip([*range(6)] * 20, pool.map(store.__getitem__, [*range(6)] * 20), strict=True):
+            assert same(found, clips[number])
+
+
+def test_a_closed_store_holds_no_file(tmp_path: Path) -> None:
+    store = write(tmp_path / "s", [make_clip()])
+    handles = [table._handle for table in (store._joints, store._visibility)]
+    store.close()
+    store.close()
+    for handle in handles:
+        with pytest.raises(OSError):
+            os.fstat(handle)
+
+
+def test_spellings_of_one_action_are_one_class(tmp_path: Path, caplog) -> None:
+    names = ("Jump_Rope", "bowl", "jump rope", "BOWL", "Ru\u0308fen", "r\u00fcfen")
+    with StoreWriter(tmp_path / "s", "mine", SBU_15, "kinect", names, ("split",)) as out:
+        for label in (-1, 0, 1, 2, 3, 4, 5):
+            out.add(make_clip(str(label), label=label), {})
+    told = [record.message for record in caplog.records]
+    assert (
+        len(told) == 1
+        and "mine" in told[0]
+        and "'jump rope' as 'Jump_Rope'" in told[0]
+        and "'BOWL' as 'bowl'" in told[0]
+    )
+    store = Store.open(tmp_path / "s")
+    assert store.classes == ("Jump_Rope", "bowl", "Ru\u0308fen")
+    assert store.labels.tolist() == [-1, 0, 1, 0, 1, 2, 2] and [store[i].label for i in (3, 0)] == [0, -1]
+    with pytest.raises(DataError, match="label 6 is none of the 6 classes"):
+        with StoreWriter(tmp_path / "t", "mine", SBU_15, "kinect", names, ("split",)) as out:
+            out.add(make_clip(label=6), {})
+
+
+def test_a_store_of_older_versions_gets_one_class_for_each_action(tmp_path: Path, caplog) -> None:
+    write(tmp_path / "s", [make_clip("a", label=0), make_clip("b", label=1), make_clip("c", label=-1)])
+    facts = json.loads((tmp_path / "s" / "store.json").read_text())
+    (tmp_path / "s" / "store.json").write_text(json.dumps({**facts, "classes": ["Wave", "wave"]}))
+    caplog.clear()
+    store = Store.open(tmp_path / "s")
+    assert store.classes == ("Wave",) and store.labels.tolist() == [0, 0, -1] and store[1].label == 0
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
 def test_clips_are_copies(tmp_path: Path) -> None:
     store = write(tmp_path / "s", [make_clip()])
     before = store[0].joints.copy()
@@ -137,6 +190,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_disk_that_fills_up_at_the_end_leaves_nothing(tmp_path: Path) -> None:
     """Buffered rows reach the disk only when the store is completed; a limit on file size stands for a full disk."""
+    resource = pytest.importorskip("resource")  # Windows has no such limits
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.raises(OSError, match="while writing the store"):
         with writer(tmp_path / "s") as out:

@@ -53,49 +53,71 @@ def read_rows(name: str, content: bytes) -> np.ndarray:
     return values.reshape(1, -1, len(KARD_15), 3)
 
 
-def read_clip_3d(name: str, content: bytes) -> PoseSequence:
+def is_screen(rows: np.ndarray) -> bool:
+    """Whether rows as `read_rows` reads them are pixels: around the sensor's axis, of what is real half is negative."""
+    return bool((rows[..., :2] >= 0).all() and (rows[..., :2] <= IMAGE_SIZE).all())
+
+
+def read_clip_3d(name: str, content: bytes, official: bool = True) -> PoseSequence:
     """One realworld file -> a clip in space "kinect", metres, 30 fps.
 
     The file's x, to the image's right, is negated: the Kinect's own frame, that of the other data sets, is
     right-handed, and a body in the file's left-handed frame would be its mirror image.
 
+    Args:
+        name: of the file.
+        content: of the file.
+        official: the name has to be one of the data set's; else label and subject of any other are unknown.
+
     Raises:
         DataError: the name, the class or the joints are not as described.
     """
     metres = read_rows(name, content) / 1000
-    return _clip(name, "kinect", metres * (-1, 1, 1), (metres != 0).any(-1))
+    return _clip(name, "kinect", metres * (-1, 1, 1), (metres != 0).any(-1), official=official)
 
 
-def read_clip_2d(name: str, screen: bytes, realworld: bytes) -> PoseSequence:
+def read_clip_2d(name: str, screen: bytes, realworld: bytes | None, official: bool = True) -> PoseSequence:
     """A screen file and its realworld file -> a clip in space "image", pixels, 30 fps, with pose_3d.
+
+    Without the realworld file (None) there is no pose_3d, and joints count as seen that are not at (0, 0). `official` as in
+    `read_clip_3d`.
 
     Raises:
         DataError: the name, the class or the joints are not as described, or the two files differ in length.
     """
-    pixels, metres = read_rows(name, screen), read_rows(name.replace("screen", "realworld"), realworld) / 1000
+    pixels = read_rows(name, screen)
+    if realworld is None:
+        return _clip(name, "image", pixels[..., :2], (pixels[..., :2] != 0).any(-1), official=official)
+    metres = read_rows(name.replace("screen", "realworld"), realworld) / 1000
     if pixels.shape != metres.shape:
         raise DataError(f"{name}: {pixels.shape[1]} frames, but {metres.shape[1]} in its realworld file")
-    return _clip(name, "image", pixels[..., :2], (metres != 0).any(-1), metres * (1, -1, 1))
+    return _clip(name, "image", pixels[..., :2], (metres != 0).any(-1), metres * (1, -1, 1), official)
 
 
 def _clip(
-    name: str, space: Space, joints: np.ndarray, visible: np.ndarray, pose_3d: np.ndarray | None = None
+    name: str,
+    space: Space,
+    joints: np.ndarray,
+    visible: np.ndarray,
+    pose_3d: np.ndarray | None = None,
+    official: bool = True,
 ) -> PoseSequence:
     match = _NAME.fullmatch(name)
-    if not match:
-        raise DataError(f"{name}: not a name of the form aAA_sSS_eEE_realworld.txt or aAA_sSS_eEE_screen.txt")
-    action, subject = int(match[2]), int(match[3])
-    if not 1 <= action <= len(CLASSES):
-        raise DataError(f"{name}: action {action} is not one of 1..{len(CLASSES)}")
+    known = match if match and 1 <= int(match[2]) <= len(CLASSES) else None
+    if official and not known:
+        raise DataError(
+            f"{name}: not a name of the form aAA_sSS_eEE_realworld.txt or aAA_sSS_eEE_screen.txt with an action of "
+            f"1..{len(CLASSES)}"
+        )
     return PoseSequence(
         joints=np.where(visible[..., None], joints, 0),
         visibility=visible,
         skeleton=KARD_15,
         space=space,
         fps=30.0,
-        id=match[1],
-        label=action - 1,
-        subject=subject,
+        id=known[1] if known else Path(name).stem,
+        label=int(known[2]) - 1 if known else -1,
+        subject=int(known[3]) if known else -1,
         image_size=IMAGE_SIZE if space == "image" else None,
         pose_3d=pose_3d,
     )

@@ -38,10 +38,17 @@ GATE = 40.0
 PATIENCE = 15
 """Frames, half a second: see `ups.data.formats.tracking.link`."""
 _LISTED = 5  # persons a frame that published work looks at
-_PARTS = {"kinetics_train": "train", "kinetics_val": "test"}
+PARTS = {"kinetics_train": "train", "kinetics_val": "test"}
 
 
-def read_clip(name: str, content: bytes, per_frame: bool = False) -> PoseSequence:
+def read_clip(
+    name: str,
+    content: bytes,
+    per_frame: bool = False,
+    official: bool = True,
+    fps: float = FPS,
+    image_size: tuple[int, int] = IMAGE_SIZE,
+) -> PoseSequence:
     """One JSON file as a clip of one or two persons in space "image", pixels of a 340 x 256 image, at 30 fps.
 
     The file: {"data": [{"frame_index" from 1, "skeleton": [{"pose": [x0, y0, .. x17, y17] in 0..1, "score": [18]}]}],
@@ -56,11 +63,15 @@ def read_clip(name: str, content: bytes, per_frame: bool = False) -> PoseSequenc
         content: of the file.
         per_frame: as published instead: in every frame, of the first five listed, the two with the largest sums of
             scores, the largest first, whoever they are.
+        official: label and label_index have to be the data set's, and frame numbers at most `LONGEST`; else the label may be
+            another or missing, and is unknown then.
+        fps: frames per second, of a recording in this form that is not the data set's.
+        image_size: (width, height) in pixels of the same.
 
     Raises:
         DataError: the JSON, the label, a frame number, a pose or a score is not as described, or nobody is in it.
     """
-    label, joints, scores = _parse(name, content)
+    label, joints, scores = _parse(name, content, official, image_size)
     if per_frame:
         slots = _best_of_each_frame(scores)
     else:
@@ -80,10 +91,10 @@ def read_clip(name: str, content: bytes, per_frame: bool = False) -> PoseSequenc
         visibility=visibility,
         skeleton=OPENPOSE_18,
         space="image",
-        fps=FPS,
+        fps=fps,
         id=name.removeprefix("kinetics_").removesuffix(".json").replace("/", "_"),
         label=label,
-        image_size=IMAGE_SIZE,
+        image_size=image_size,
     )
 
 
@@ -96,36 +107,42 @@ def _best_of_each_frame(scores: list[np.ndarray]) -> list[Track]:
     return [slot for slot in slots if slot]
 
 
-def _parse(name: str, content: bytes) -> tuple[int, list[np.ndarray], list[np.ndarray]]:
+def _parse(
+    name: str, content: bytes, official: bool, image_size: tuple[int, int]
+) -> tuple[int, list[np.ndarray], list[np.ndarray]]:
     """Label, and of every frame the joints (P, 18, 2) in pixels, 0 where unseen, and the scores (P, 18) in 0..1."""
     try:
         record = json.loads(content)
-        text, label, data = record["label"], record["label_index"], record["data"]
+        text, label, data = record.get("label"), record.get("label_index"), record["data"]
         found = [(frame["frame_index"], len(frame["skeleton"])) for frame in data]
         people = [person for frame in data for person in frame["skeleton"]]
         poses = np.array([person["pose"] for person in people], np.float64)
         scores = np.array([person["score"] for person in people], np.float64)
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(f"{name}: not a readable recording ({error!r}); fetch it again") from error
-    if type(label) is not int or not 0 <= label < len(CLASSES):
-        raise DataError(f"{name}: label_index {label!r}; the {len(CLASSES)} classes count from 0")
-    if text != CLASSES[label]:
-        raise DataError(f"{name}: label {text!r} with label_index {label}, which is {CLASSES[label]!r}")
+    known = type(label) is int and 0 <= label < len(CLASSES)
+    if official and not known:
+        raise DataError(f"{name}: label_index {label!r:.40}; the {len(CLASSES)} classes count from 0")
+    if official and text != CLASSES[label]:
+        raise DataError(f"{name}: label {text!r:.40} with label_index {label}, which is {CLASSES[label]!r}")
+    label = label if known and text == CLASSES[label] else -1
     numbers = [number for number, _ in found]
-    if any(type(n) is not int or not 0 <= n <= LONGEST for n in numbers) or len(set(numbers)) < len(numbers):
-        raise DataError(f"{name}: frames {_some(numbers)}; whole numbers in 1..{LONGEST}, each once, are needed")
+    longest = LONGEST if official else max(LONGEST, 100 * len(numbers))
+    if any(type(n) is not int or not 0 <= n <= longest for n in numbers) or len(set(numbers)) < len(numbers):
+        raise DataError(f"{name}: frames {_some(numbers)}; whole numbers in 1..{longest}, each once, are needed")
     if people and (poses.shape != (len(people), 36) or scores.shape != (len(people), 18)):
         shapes = f"{poses.shape[1:]} pose values and {scores.shape[1:]} scores"
         raise DataError(f"{name}: {shapes} a person; (36,) and (18,) are needed")
     poses, scores = poses.reshape(-1, 18, 2), scores.reshape(-1, 18)
     if not np.isfinite(poses).all() or not np.isfinite(scores).all():
         raise DataError(f"{name}: a coordinate or score is not finite; give missing joints score 0")
+    scores[(poses == 0).all(-1)] = 0
     poses[scores <= 0] = 0
     if (np.abs(poses - 0.5) > 1.5).any():
         raise DataError(
             f"{name}: coordinates in {poses.min():g}..{poses.max():g}; shares of the image, 0..1, are needed"
         )
-    pixels = (poses * IMAGE_SIZE).astype(np.float32)
+    pixels = (poses * image_size).astype(np.float32)
     return label, *_by_frame(found, pixels, np.clip(scores, 0, 1).astype(np.float32))
 
 
@@ -160,19 +177,19 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | DataError]:
         DataError: a label file or the archive is damaged. FileNotFoundError: there is no label file.
     """
     source = Path(source).resolve()
-    here = any((source / f"{part}_label.json").is_file() for part in _PARTS)
+    here = any((source / f"{part}_label.json").is_file() for part in PARTS)
     folder = source.name if here else FOLDER
     with_skeleton: dict[str, bool] = {}  # by name of the file
     labelled: set[str] = set()
     for name, load in members(source, folder, FOLDER, "_label.json"):
         part = name.removesuffix("_label.json")
-        if part in _PARTS:
+        if part in PARTS:
             labelled.add(part)
             with_skeleton |= {f"{part}/{key}.json": value for key, value in _label_file(name, load).items()}
     seen: set[str] = set()
     for name, load in members(source, folder, FOLDER, ".json"):
         part, _, file = name.partition("/")
-        if part not in _PARTS or not file:
+        if part not in PARTS or not file:
             continue
         seen.add(name)
         if not with_skeleton.get(name, True):
@@ -181,7 +198,7 @@ def read(source: Path, per_frame: bool = False) -> Iterator[Clip | DataError]:
             yield DataError(f"{name}: not in {part}_label.json" + ("" if part in labelled else ", which is missing"))
             continue
         clip = attempt(name, lambda name=name, load=load: read_clip(name, load(), per_frame))
-        yield clip if isinstance(clip, DataError) else (clip, {"official": _PARTS[part]})
+        yield clip if isinstance(clip, DataError) else (clip, {"official": PARTS[part]})
     for part in sorted(labelled):
         missing = sorted(
             n for n, value in with_skeleton.items() if value and n.startswith(f"{part}/") and n not in seen

@@ -121,15 +121,25 @@ def parse(name: str, content: bytes) -> Recording:
     return Recording(rows.frames, tuple(bodies))
 
 
-def read_clip(name: str, content: bytes) -> PoseSequence:
+def read_clip(name: str, content: bytes, official: bool = True) -> PoseSequence:
     """A `.skeleton` file called `name` (without the ending) -> a clip of one or two performers in space "kinect", 30 fps.
 
     Noise is removed as `ups.data.datasets.ntu_denoise` says.
 
+    Args:
+        name: of the file.
+        content: of the file.
+        official: the name has to be one of the data set's; else label, subject and view of any other are unknown.
+
     Raises:
         DataError: the name or the content is not as described, or nobody is seen.
     """
-    _, camera, performer, _, action = name_parts(name)
+    try:
+        _, camera, performer, _, action = name_parts(name)
+    except DataError:
+        if official:
+            raise
+        camera, performer, action = -1, -1, 0
     recording = parse(name, content)
     if not recording.bodies:
         raise DataError(f"{name}: nobody is seen in any of its {recording.frames} frames")

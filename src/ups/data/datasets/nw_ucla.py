@@ -36,25 +36,32 @@ _NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)_v(\d\d)\.json")
 _TEST_VIEW = 3
 
 
-def read_clip(name: str, content: bytes) -> PoseSequence:
+def read_clip(name: str, content: bytes, official: bool = True) -> PoseSequence:
     """One JSON file {"file_name", "label" from 1, "skeletons" (N, 20, 3) metres} -> a clip in space "kinect", 30 fps.
 
     Joints at (0, 0, 0), where the sensor itself is, were not tracked and become invisible.
+
+    Args:
+        name: of the file.
+        content: of the file.
+        official: name and label have to be the data set's; else they may be others or missing, and are unknown then.
 
     Raises:
         DataError: the name, the JSON, the label or the joints are not as described.
     """
     match = _NAME.fullmatch(name)
-    if not match:
+    if official and not match:
         raise DataError(f"{name}: not a name of the form aAA_sSS_eEE_vVV.json")
-    action, subject, _, view = map(int, match.groups())
+    action, subject, _, view = map(int, match.groups()) if match else (-1, -1, -1, -1)
     try:
         record = json.loads(content)
-        label, joints = int(record["label"]), np.array(record["skeletons"], dtype=np.float64)
+        joints = np.array(record["skeletons"], dtype=np.float64)
+        label = int(record["label"]) if official or str(record.get("label")).isdecimal() else -1
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"{name}: not a readable recording ({error!r}); fetch it again") from error
-    if label != _LABEL_OF_ACTION.get(action):
+    if official and label != _LABEL_OF_ACTION.get(action):
         raise DataError(f"{name}: label {label} is not the label of action a{action:02}")
+    known = label == _LABEL_OF_ACTION.get(action)
     return PoseSequence(
         joints=joints[None],
         visibility=(joints[None] != 0).any(-1),
@@ -62,7 +69,7 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
         space="kinect",
         fps=30.0,
         id=Path(name).stem,
-        label=label - 1,
+        label=label - 1 if known else -1,
         subject=subject,
         view=view,
     )

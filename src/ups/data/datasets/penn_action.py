@@ -34,11 +34,16 @@ VIEWPOINTS = ("front", "back", "left", "right")
 _PARTS = {1: "train", -1: "test"}
 
 
-def read_clip(name: str, content: bytes) -> Clip:
+def read_clip(name: str, content: bytes, official: bool = True) -> Clip:
     """One MATLAB file with `x`, `y`, `visibility` (N, 13), `dimensions` [height, width, N], `action`, `pose`, `train`.
 
     The clip is in space "image", pixels, at a nominal 30 fps; its view is an index into VIEWPOINTS. Frames where
     nothing is visible are kept. Coordinates of joints marked invisible, often (1, 1), become 0.
+
+    Args:
+        name: of the file.
+        content: of the file.
+        official: `action` and `train` have to be the data set's; else they may be others or missing: no label, no part.
 
     Raises:
         DataError: the file, the class or the joints are not as described.
@@ -49,11 +54,15 @@ def read_clip(name: str, content: bytes) -> Clip:
         joints = np.stack([np.asarray(record[key], dtype=np.float64) for key in ("x", "y")], -1)[None]
         visible = np.asarray(record["visibility"])[None] > 0
         height, width, frames = (int(v) for v in record["dimensions"].flat)
-        action, viewpoint = str(record["action"][0]).replace("_", " "), str(record["pose"][0])
-        part = _PARTS[int(record["train"].flat[0])]
+        if official:
+            action, viewpoint = str(record["action"][0]).replace("_", " "), str(record["pose"][0])
+            split = {"official": _PARTS[int(record["train"].flat[0])]}
+        else:
+            action, viewpoint = (str(record.get(key, [""])[0]).replace("_", " ") for key in ("action", "pose"))
+            split = {}
     except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
         raise DataError(f"{name}: not a Penn Action label file ({error!r})") from error
-    if action not in CLASSES:
+    if official and action not in CLASSES:
         raise DataError(f"{name}: unknown action {action!r}; known: {', '.join(CLASSES)}")
     if joints.shape[:-1] != visible.shape or joints.shape[1] != frames:
         raise DataError(f"{name}: x, y {joints.shape[1:3]}, visibility {visible.shape[1:]}, {frames} frames disagree")
@@ -64,11 +73,11 @@ def read_clip(name: str, content: bytes) -> Clip:
         space="image",
         fps=30.0,
         id=Path(name).stem,
-        label=CLASSES.index(action),
+        label=CLASSES.index(action) if action in CLASSES else -1,
         view=VIEWPOINTS.index(viewpoint) if viewpoint in VIEWPOINTS else -1,
         image_size=(width, height),
     )
-    return clip, {"official": part}
+    return clip, split
 
 
 def read(source: Path) -> Iterator[Clip | DataError]:

@@ -20,7 +20,8 @@ from ups.batch import PERSONS
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.safe_pickle import restricted_loads
 from ups.data.formats.timing import frame_rate
-from ups.errors import DataError
+from ups.errors import DataError, SettingError
+from ups.labels import canonical_text
 from ups.pose import PoseSequence, Space
 from ups.seen import not_seen
 from ups.skeleton import Skeleton
@@ -74,7 +75,7 @@ def pyskl_data_set(
         name=name,
         skeleton=first.skeleton,
         space=first.space,
-        classes=tuple(classes or record.get("classes") or _numbered(annotations, path)),
+        classes=_classes(classes or record.get("classes"), annotations, path),
         protocols=protocols,
         terms=str(record.get("terms", "As of the data set that the file was made from.")),
         read=partial(_read, annotations, splits, first.skeleton, str(path)),
@@ -114,7 +115,7 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
             space=space,
             fps=rate,
             id=str(annotation["frame_dir"]),
-            label=int(annotation.get("label", -1)),
+            label=-1 if annotation.get("label") is None else int(annotation["label"]),
             subject=int(annotation.get("subject", -1)),
             view=int(annotation.get("view", -1)),
             image_size=(int(width), int(height)) if flat else None,
@@ -167,11 +168,41 @@ def _described(values: Any, path: Path) -> Skeleton:
         raise DataError(f"{path}: its skeleton can't be used ({error!r})") from error
 
 
-def _numbered(annotations: list[Any], path: Path) -> Iterator[str]:
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """The names of labels 0, 1, ... from a text file, one a line; empty lines at its end don't count.
+
+    Raises:
+        SettingError: no text, no name, or an empty line between names, behind which all labels would be others.
+        OSError: the file can't be read.
+    """
+    try:
+        names = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{path}: not a text file ({error}); save it in UTF-8") from error
+    for number, name in enumerate(names):
+        if not canonical_text(name):
+            raise SettingError(f"{path}: line {number + 1} is empty; label {number} needs a name, one a line")
+    if not names:
+        raise SettingError(f"{path}: empty; the names of labels 0, 1, ... are needed, one a line")
+    return tuple(name.strip() for name in names)
+
+
+def _classes(names: Any, annotations: list[Any], path: Path) -> tuple[str, ...]:
+    """Names of all labels that occur; numbers where there are no names."""
     labels = [a["label"] for a in annotations if isinstance(a, dict) and isinstance(a.get("label"), int | np.integer)]
     most = int(max(labels, default=-1))
+    if names:
+        if not isinstance(names, list | tuple) or not all(
+            isinstance(name, str) and canonical_text(name) for name in names
+        ):
+            raise DataError(f"{path}: its 'classes' are no list of names; give the names of labels 0, 1, ... in a file")
+        if most >= len(names):
+            raise DataError(
+                f"{path}: labels up to {most}, but {len(names)} names of classes; one for each label is needed"
+            )
+        return tuple(names)
     if most >= LABELS:
         raise DataError(
             f"{path}: a label of {most:,}; labels count from 0 to {LABELS - 1:,}, give the names of the classes"
         )
-    return (f"action {label}" for label in range(most + 1))
+    return tuple(f"action {label}" for label in range(most + 1))

@@ -28,24 +28,27 @@ _NAME = re.compile(r"(s(\d\d)s(\d\d))/(\d\d)/(\d\d\d)/skeleton_pos\.txt")
 _COLUMNS = 1 + 2 * 15 * 3
 
 
-def read_clip(name: str, content: bytes) -> PoseSequence:
+def read_clip(name: str, content: bytes, official: bool = True) -> PoseSequence:
     """One CSV file (frame number, then 2 persons x 15 joints x 3) -> a clip of two persons in space "kinect", 15 fps.
 
     The file's x and y are scaled to 0..1 and its z to 0..7.8; the authors' formula undoes it: x = 1280 - 2560 x,
     y = 960 - 1920 y, z = z 10000/7.8125. The results are millimetres in the Kinect's own frame: no projection is
     involved, for read so, bones have human lengths (thigh 0.43 m, shin 0.41 m) that vary least within a person.
 
+    Args:
+        name: of the file, with its three folders.
+        content: of the file.
+        official: the name has to be one of the data set's; else label and subject of any other are unknown.
+
     Raises:
         DataError: the name, the class, the pair or the numbers are not as described.
     """
     match = _NAME.fullmatch(name)
-    if not match:
-        raise DataError(f"{name}: not a path of the form sXXsYY/CC/NNN/skeleton_pos.txt")
-    pair, action = match[1], int(match[4])
-    if not any(pair in pairs for pairs in FOLDS.values()):
-        raise DataError(f"{name}: the pair {pair} is in none of the five folds")
-    if not 1 <= action <= len(CLASSES):
-        raise DataError(f"{name}: class {action} is not one of 1..{len(CLASSES)}")
+    known = match if match and 1 <= int(match[4]) <= len(CLASSES) else None
+    if official and not known:
+        raise DataError(f"{name}: not a path of the form sXXsYY/CC/NNN/skeleton_pos.txt, CC in 1..{len(CLASSES)}")
+    if official and match and not any(match[1] in pairs for pairs in FOLDS.values()):
+        raise DataError(f"{name}: the pair {match[1]} is in none of the five folds")
     joints = _parse(name, content)
     visible = (joints != 0).any(-1)
     metres = (joints * (-2560, -1920, 10000 / 7.8125) + (1280, 960, 0)) / 1000
@@ -55,9 +58,9 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
         skeleton=SBU_15,
         space="kinect",
         fps=15.0,
-        id=f"{pair}_{match[4]}_{match[5]}",
-        label=action - 1,
-        subject=int(match[2]),
+        id=f"{known[1]}_{known[4]}_{known[5]}" if known else Path(name).stem,
+        label=int(known[4]) - 1 if known else -1,
+        subject=int(known[2]) if known else -1,
     )
 
 

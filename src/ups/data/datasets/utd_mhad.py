@@ -44,18 +44,21 @@ CLASSES = (
 _NAME = re.compile(r"(a(\d+)_s(\d+)_t(\d+))_skeleton\.mat")
 
 
-def read_clip(name: str, content: bytes) -> PoseSequence:
+def read_clip(name: str, content: bytes, official: bool = True) -> PoseSequence:
     """One MATLAB file with `d_skel` (20, 3, N) metres -> a clip in space "kinect", 30 fps.
+
+    Args:
+        name: of the file.
+        content: of the file.
+        official: the name has to be one of the data set's; else label and subject of any other are unknown.
 
     Raises:
         DataError: the name, the file, the class or the joints are not as described.
     """
     match = _NAME.fullmatch(name)
-    if not match:
-        raise DataError(f"{name}: not a name of the form aN_sN_tN_skeleton.mat")
-    action, subject = int(match[2]), int(match[3])
-    if not 1 <= action <= len(CLASSES):
-        raise DataError(f"{name}: action {action} is not one of 1..{len(CLASSES)}")
+    known = match if match and 1 <= int(match[2]) <= len(CLASSES) else None
+    if official and not known:
+        raise DataError(f"{name}: not a name of the form aN_sN_tN_skeleton.mat with an action of 1..{len(CLASSES)}")
     skeleton = load_mat(name, content).get("d_skel")
     if skeleton is None or skeleton.ndim != 3:
         raise DataError(f"{name}: no variable 'd_skel' of shape (20, 3, frames)")
@@ -66,9 +69,9 @@ def read_clip(name: str, content: bytes) -> PoseSequence:
         skeleton=UTD_20,
         space="kinect",
         fps=30.0,
-        id=match[1],
-        label=action - 1,
-        subject=subject,
+        id=known[1] if known else Path(name).stem,
+        label=int(known[2]) - 1 if known else -1,
+        subject=int(known[3]) if known else -1,
     )
 
 

@@ -31,6 +31,7 @@ class Wish:
         joint_map: which joint of the file is which.
         up: the axis of 3D joints that points up, of `axes.UPRIGHT`.
         unit: of 3D joints, of `trc.UNITS`.
+        space: frame of reference of 3D joints in our own forms.
     """
 
     skeleton: Skeleton | None = None
@@ -39,6 +40,7 @@ class Wish:
     joint_map: JointMap | None = None
     up: str | None = None
     unit: str | None = None
+    space: Space | None = None
 
 
 Places = tuple[dict[str, int], tuple[Notice, ...]]

@@ -57,6 +57,7 @@ def read_own(
     fps: float | None = None,
     image_size: tuple[int, int] | None = None,
     joint_map: JointMap | None = None,
+    space: Space | None = None,
 ) -> PoseSequence:
     """One recording from a .npz, .json or .csv file.
 
@@ -71,6 +72,7 @@ def read_own(
             are picked out.
         fps, image_size: where the file does not say; FPS if nobody does.
         joint_map: which joint of the file is which, by its name there or its number.
+        space: of 3D joints, where the file does not say.
 
     Raises:
         DataError: anything that is not as described.
@@ -89,7 +91,7 @@ def read_own(
         raise DataError(
             f"{path}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed, or persons before it"
         )
-    space = _space(fields, joints.shape[-1], path)
+    space = _space(fields, joints.shape[-1], path, space)
     shape = joints.shape[:3]
     found, order, named = _skeleton(fields, skeleton, joints.shape[2], path, joint_map)
     if others and isinstance(others, list):
@@ -408,7 +410,9 @@ def _named(fields: dict[str, Any], path: Path) -> Skeleton:
         raise DataError(f"{path}: {error}") from error
 
 
-def _space(fields: dict[str, Any], channels: int, path: Path) -> Space:
+def _space(fields: dict[str, Any], channels: int, path: Path, given: Space | None) -> Space:
+    if "space" not in fields and given is not None and channels == 3:
+        return given
     if "space" not in fields and channels != 2:
         raise DataError(
             f"{path}: {channels} coordinates a joint, but not in which frame; say space = camera (metres, x "

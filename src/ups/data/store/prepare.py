@@ -146,6 +146,8 @@ def _read(d: DataSet, source: Path, shard: Shard, old: Store | None) -> Iterator
             yield (old[index], old.splits(index)), state
         else:
             yield next(fresh), state
+    if old is not None:
+        old.close()  # it is to be replaced
 
 
 def _state(data_set: DataSet, file: Source) -> int:

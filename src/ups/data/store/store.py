@@ -18,10 +18,12 @@ from __future__ import annotations
 import errno
 import io
 import json
+import logging
 import os
+import threading
 import weakref
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,8 +35,11 @@ import numpy as np
 from ups.data.datasets.base import SPLITS
 from ups.errors import DataError
 from ups.files import new_folder
+from ups.labels import Spellings, one_spelling
 from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
+
+log = logging.getLogger("ups")
 
 FORMAT = 1
 _COLUMNS = {
@@ -59,7 +64,8 @@ class StoreWriter:
 
     Args:
         folder: where the store will be; a folder that holds something other than a store is never replaced.
-        name, skeleton, space, classes, protocols, terms, paired: as in `ups.data.datasets.base.DataSet`.
+        name, skeleton, space, classes, protocols, terms, paired: as in `ups.data.datasets.base.DataSet`. Spellings of one
+            action become one class, and clips that `add` is given get its number; a warning says so.
 
     Attributes:
         problems: lines to keep in the store, about recordings that could not be used.
@@ -85,7 +91,8 @@ class StoreWriter:
         self.folder = Path(folder).resolve()
         self.name, self.skeleton, self.terms, self.paired = name, skeleton, terms, paired
         self.space: Space = space
-        self.classes, self.protocols = tuple(classes), tuple(protocols)
+        self._spellings = _one_spelling(name, classes)
+        self.classes, self.protocols = self._spellings.classes, tuple(protocols)
         self.problems: list[str] = []
         self.origin: dict[str, Any] = {}
         self._stack, self._part = ExitStack(), self.folder
@@ -125,7 +132,8 @@ class StoreWriter:
                 file.write(memoryview(arrays[key]).cast("B"))
         except OSError as error:
             raise self._unwritable(error) from error
-        facts = (self._rows, clip.persons, clip.frames, clip.label, clip.subject, clip.view, clip.fps, width, height)
+        label = self._spellings.places[clip.label] if clip.label >= 0 else -1
+        facts = (self._rows, clip.persons, clip.frames, label, clip.subject, clip.view, clip.fps, width, height)
         self._clips.append((*facts, *(SPLITS.get(splits.get(p, ""), 0) for p in self.protocols)))
         self._sources.append(source)
         self._ids[clip.id] = None
@@ -163,8 +171,10 @@ class StoreWriter:
             raise DataError(f"{clip.id}: skeleton {clip.skeleton.name!r}, but the store's is {self.skeleton.name!r}")
         if clip.space != self.space:
             raise DataError(f"{clip.id}: space {clip.space!r}, but the store's is {self.space!r}")
-        if not -1 <= clip.label < len(self.classes):
-            raise DataError(f"{clip.id}: label {clip.label} is none of the {len(self.classes)} classes (-1: unknown)")
+        if not -1 <= clip.label < len(self._spellings.places):
+            raise DataError(
+                f"{clip.id}: label {clip.label} is none of the {len(self._spellings.places)} classes (-1: unknown)"
+            )
         if (clip.pose_3d is not None) != self.paired:
             raise DataError(f"{clip.id}: pose_3d is {'needed in' if self.paired else 'not for'} this store")
         for protocol, split in splits.items():
@@ -215,7 +225,8 @@ class _Rows:
     """The rows of a .npy file of float32, read when they are asked for.
 
     `pread` has no position that threads or forked processes would share, and unlike the pages of a memory map what was
-    read does not count as the process's memory. The file stays readable when it is replaced.
+    read does not count as the process's memory. The file stays readable when it is replaced; where the system replaces no
+    open file (Windows), `close` lets go of it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -226,7 +237,7 @@ class _Rows:
             if by_column or kind != np.dtype("<f4"):
                 raise DataError(f"{path.name} holds {kind} where float32 by rows is expected")
             self._path, self._handle = path, os.dup(file.fileno())
-        weakref.finalize(self, os.close, self._handle)
+        self._lock, self.close = threading.Lock(), weakref.finalize(self, os.close, self._handle)
 
     def read(self, first: int, rows: int) -> np.ndarray:
         """(rows, ...) from row `first` on."""
@@ -234,11 +245,24 @@ class _Rows:
         left = array.data.cast("B")
         place = self._start + first * (array.nbytes // rows)
         while left:  # a read may be cut short, by a signal say
-            count = os.preadv(self._handle, [left], place)
+            count = self._read_at(place, left)
             if count == 0:
                 raise DataError(f"{self._path}: shorter than when it was opened; prepare the data set again")
             left, place = left[count:], place + count
         return array
+
+    def _read_at(self, place: int, buffer: memoryview) -> int:
+        """Fill a buffer, or its beginning, with the bytes at a place of the file; how many were read."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self._handle, [buffer], place)
+        if hasattr(os, "pread"):  # older Macs
+            piece = os.pread(self._handle, len(buffer), place)
+        else:  # Windows
+            with self._lock:
+                os.lseek(self._handle, place, os.SEEK_SET)
+                piece = os.read(self._handle, min(len(buffer), 2**30))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,6 +307,9 @@ class Store:
         try:
             with np.load(folder / "clips.npz", allow_pickle=False) as table:
                 columns = {key: table[key] for key in (*_columns(facts["protocols"]), *({_SOURCE} & {*table}))}
+            spellings = _one_spelling(facts["name"], facts["classes"])
+            if spellings.merged:  # a store that was written before they were one
+                columns["label"] = np.array([*spellings.places, -1], np.int32)[columns["label"]]
             skeleton = Skeleton.from_dict(facts["skeleton"])
             rows, joints = facts["rows"], len(skeleton)
             shapes = {"joints": (rows, joints, _channels(facts["space"])), "visibility": (rows, joints)}
@@ -298,7 +325,7 @@ class Store:
                 facts["name"],
                 skeleton,
                 facts["space"],
-                tuple(facts["classes"]),
+                spellings.classes,
                 tuple(facts["protocols"]),
                 facts["terms"],
                 facts["paired"],
@@ -310,8 +337,14 @@ class Store:
                 tables["visibility"],
                 tables.get("pose_3d"),
             )
-        except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
+        except (ValueError, LookupError, TypeError, OSError, zipfile.BadZipFile) as error:
             raise DataError(f"{folder}: the store is damaged ({error}); prepare it again") from error
+
+    def close(self) -> None:
+        """Let go of the files, so that they can be replaced on Windows too; no clip can be read after that."""
+        for table in (self._joints, self._visibility, self._pose_3d):
+            if table is not None:
+                table.close()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -417,6 +450,14 @@ def _read_facts(folder: Path) -> dict[str, Any]:
             state = "missing" if found is None else f"{found} bytes long"
             raise DataError(f"{folder / name}: {state}, {size} bytes were written; prepare the data set again")
     return facts
+
+
+def _one_spelling(name: str, classes: Sequence[str]) -> Spellings:
+    """Classes of which none is another one's spelling; a warning where some were."""
+    spellings = one_spelling(classes)
+    if spellings.merged:
+        log.warning("%s: %s", name, spellings.told)
+    return spellings
 
 
 def _columns(protocols: Iterable[str]) -> list[str]:
