@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
-from ups.cli.show import show
+from ups.cli.show import say, show
 from ups.errors import IncompleteError, SettingError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Check:
             else:
                 first = read_file(self.path, self.skeleton, image_size=self.image_size)
             save_picture(first, self.plot, first.id)
-            print(f"picture: {self.plot}", file=sys.stderr)
+            say(f"picture: {self.plot}", sys.stderr)
         errors = sum(finding.severity == "error" for finding in findings)
         if errors:
             raise SettingError(f"{self.path}: {errors} errors")
@@ -155,9 +155,10 @@ class ExportStore:
         store = Store.open(self.store)
         if self.format == "pyskl":
             export_pyskl(store, self.output)
-            print(self.output)
+            say(self.output)
         else:
-            print(*export_videopose3d(store, self.output), sep="\n")
+            for path in export_videopose3d(store, self.output):
+                say(path)
 
 
 @dataclass
@@ -213,8 +214,8 @@ class Data:
 def _tell(report: PrepareReport) -> None:
     """What became of a data set; IncompleteError if some of it could not be used."""
     for line in report.problems:
-        print(line, file=sys.stderr)
+        say(line, sys.stderr)
     made = "unchanged, " if report.unchanged else ""
-    print(f"{report.folder}: {made}{report.clips} clips, {len(report.problems)} recordings could not be used")
+    say(f"{report.folder}: {made}{report.clips} clips, {len(report.problems)} recordings could not be used")
     if report.problems:
         raise IncompleteError(f"{len(report.problems)} recordings could not be used; all others are in {report.folder}")

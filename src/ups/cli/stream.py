@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from ups.cli.show import answer
 from ups.errors import DataError, SettingError, UpsError
 
 if TYPE_CHECKING:
     from ups.inference.onnx import OnnxPredictor
     from ups.inference.predictor import Predictor
     from ups.inference.streaming import OnlinePredictor
+
+
+LONGEST = 1_000_000
+"""Characters of a line."""
+_NEEDED = 'a list of joints is needed, each a list of its coordinates, or an object with "joints" and "visibility"'
 
 
 @dataclass
@@ -84,16 +92,15 @@ class Stream:
             lifter=None if self.lifter is None else self._model(self.lifter),
         )  # fmt: skip
         bad: list[str] = []
-        for number, line in enumerate(sys.stdin, 1):
+        for number, line in enumerate(_lines(sys.stdin), 1):
             if not line.strip():
                 continue
             try:
                 online.push(*_frame(line))
-                answer = {"frame": online.frames - 1} | self.answers(online, wanted)
+                answer({"frame": online.frames - 1} | self.answers(online, wanted))
             except UpsError as error:
                 bad.append(f"line {number}: {error}")
-                answer = {"line": number, "error": str(error)}
-            print(json.dumps(answer, allow_nan=False), flush=True)
+                answer({"line": number, "error": str(error)})
         if bad:
             raise DataError(f"{len(bad)} lines of the input have no answer; the first is {bad[0]}")
 
@@ -114,8 +121,8 @@ class Stream:
         """The answers about the last frame."""
         answers: dict[str, Any] = {}
         if wanted["action"] and (online.frames - 1) % self.every == 0:
-            answer = online.action()
-            pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
+            found = online.action()
+            pairs = list(zip(found.classes, found.probabilities, strict=True))[: self.top]
             answers["action"] = [{"class": text, "probability": round(p, 6)} for text, p in pairs]
         if wanted["pose"] and (pose := online.pose()) is not None:
             answers["pose"] = {
@@ -127,22 +134,35 @@ class Stream:
         return answers
 
 
+def _lines(file: Iterable[str]) -> Iterator[str]:
+    """The lines of the input; of those that are too long for a frame the beginning."""
+    if not isinstance(file, io.TextIOWrapper):
+        yield from file
+        return
+    file.reconfigure(encoding="utf-8", errors="backslashreplace")  # a line that is no text is no JSON either
+    while line := file.readline(LONGEST + 1):
+        yield line
+        while len(line) > LONGEST and not line.endswith("\n"):
+            line = file.readline(LONGEST + 1)
+
+
 def _frame(line: str) -> tuple[Any, Any]:
     """Joints and visibility (or None) of a line."""
     import numpy as np
 
+    if len(line) > LONGEST:
+        raise DataError(f"over {LONGEST:,} characters; one frame is needed, of the persons that the stream shows")
     try:
         values = json.loads(line)
         given = values if isinstance(values, dict) else {"joints": values}
         unknown = sorted(set(given) - {"joints", "visibility"})
         if unknown or "joints" not in given:
-            raise DataError(f"unknown {', '.join(unknown)}" if unknown else "no joints")
+            raise DataError(f"unknown {', '.join(unknown[:3])}"[:200] if unknown else "no joints")
         arrays = [None if given.get(k) is None else np.array(given[k], np.float32) for k in ("joints", "visibility")]
+    except json.JSONDecodeError as error:
+        raise DataError(f"not JSON ({error.msg}, at character {error.pos + 1}); {_NEEDED}") from error
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise DataError(
-            f"{error}; a list of joints is needed, each a list of its coordinates, or an object "
-            'with "joints" and "visibility"'
-        ) from error
+        raise DataError(f"{str(error)[:200]}; {_NEEDED}") from error
     if arrays[0] is None:
         raise DataError("joints are null; give null for each coordinate instead")
     return arrays[0], arrays[1]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ups.checkpoint.known_actions import taught_actions
 from ups.config import Config
-from ups.errors import DataError, SettingError
+from ups.errors import CheckpointError, DataError, SettingError
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
 from ups.skeleton import Skeleton
@@ -170,7 +170,7 @@ class BasePredictor(ABC):
         for start in range(0, len(clips), batch):
             part = [self._as_read(clip) for clip in clips[start : start + batch]]
             examples = [question.example(clip, frames) for clip in part]
-            scores.append(self.action_scores(question, examples, skeleton, classes))
+            scores.append(numbers(self.action_scores(question, examples, skeleton, classes)))
         return np.concatenate(scores)
 
     def rank_actions(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
@@ -232,10 +232,20 @@ class BasePredictor(ABC):
         skeleton = clip.skeleton.sorted_by_slot()
         joints, spread = [], []
         for start in range(0, len(examples), 64):
-            coordinates, deviation = self.coordinates(task, examples[start : start + 64], skeleton, greedy)
+            found = self.coordinates(task, examples[start : start + 64], skeleton, greedy)
+            coordinates, deviation = map(numbers, found)
             joints.append(task.poses(coordinates, skeleton))
             spread.append(np.linalg.norm(task.poses(deviation, skeleton), axis=-1))
         return np.concatenate(joints), np.concatenate(spread)
+
+
+def numbers(answer: np.ndarray) -> np.ndarray:
+    """A model's answer, as it is; raises CheckpointError where it holds what is no number."""
+    if np.isnan(answer).any():
+        raise CheckpointError(
+            "the model's answer is not a number: its weights are too large, or damaged; use another model"
+        )
+    return answer
 
 
 def default_stride(frames: int) -> int:

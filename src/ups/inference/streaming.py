@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ups.errors import DataError, SettingError
-from ups.inference.base import BasePredictor
+from ups.inference.base import BasePredictor, numbers
 from ups.inference.onnx import OnnxPredictor
 from ups.pose import PoseSequence, Space, pose_sequence
 from ups.skeleton import Skeleton
@@ -180,7 +180,7 @@ class OnlinePredictor:
         clip = self.predictor.drop_untrained_joints(task.name, self.seen(self.horizon))
         example = task.example(clip, self.predictor.frames_of(task.name))
         scores = self._namer.action_scores(task, [example], clip.skeleton.sorted_by_slot(), self.classes)
-        return rank(self.classes, scores[0])
+        return rank(self.classes, numbers(scores)[0])
 
     def pose(self) -> OnlinePose | None:
         """The 3D poses in the frame `delay` frames before the last one; None while there is no such frame.
@@ -222,7 +222,8 @@ class OnlinePredictor:
         persons = [clip.person(m) for m in range(clip.persons)]
         skeleton = clip.skeleton.sorted_by_slot()
         examples = [task.example(person, start, length, wanted) for person in persons]
-        found = [task.poses(x, skeleton) for x in self._lifter.coordinates(task, examples, skeleton, greedy=False)]
+        decoded = self._lifter.coordinates(task, examples, skeleton, greedy=False)
+        found = [task.poses(numbers(x), skeleton) for x in decoded]
         back = np.argsort(clip.skeleton.slot_order)
         joints, deviation = (x.reshape(len(persons), stride, *x.shape[1:])[:, :, back] for x in found)
         return joints, np.linalg.norm(deviation, axis=-1), clip.skeleton
