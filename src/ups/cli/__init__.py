@@ -101,9 +101,10 @@ def _complain(what: object) -> None:
 
 def _let_go_of_output() -> None:
     """What standard output can't take any more is dropped, so that Python does not fail over it when it ends."""
+    if sys.stdout is None:
+        return
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -96,10 +96,10 @@ class Merge:
 
 @dataclass
 class Check:
-    """Tell in plain words what is wrong with a recording or a folder of them, and draw the first clip."""
+    """Tell in plain words what is wrong with a recording, a folder of them, or a store, and draw the first clip."""
 
     path: Positional[Path]
-    """The recording, or a folder with clips.csv."""
+    """The recording, a folder with clips.csv, or a store, of which every file is compared with its checksum."""
     skeleton: str | None = None
     """Name of the skeleton, or a TOML file that describes it, where the recordings don't say."""
     image_size: tuple[int, int] | None = None
@@ -114,6 +114,7 @@ class Check:
         from ups.data.checks.check import check
         from ups.data.custom import first_clip, read_table
         from ups.data.open_file import read_file
+        from ups.data.store.store import Store
         from ups.reporting.poses import save_picture
         from ups.skeletons import find_skeleton
 
@@ -126,6 +127,8 @@ class Check:
             if (self.path / "clips.csv").exists():
                 skeleton = find_skeleton(self.skeleton) if self.skeleton else None
                 first = first_clip(self.path, read_table(self.path), skeleton)
+            elif (self.path / "store.json").exists():
+                first = Store.open(self.path)[0]
             else:
                 first = read_file(self.path, self.skeleton, image_size=self.image_size)
             save_picture(first, self.plot, first.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,11 +21,19 @@ from ups.tasks.skeleton_views import draw_view, shown
 from ups.tasks.task import Task, collate
 from ups.tokens.vocabulary import Vocabulary
 
+log = logging.getLogger("ups")
+
 
 def open_stores(config: TrainConfig, folder: Path) -> dict[str, Store]:
-    """Every store that the mixture names, by store name."""
+    """Every store that the mixture names, by store name; it is told which have no checksums."""
     names = dict.fromkeys(name for mix in config.tasks for name in mix.stores)
-    return {name: Store.open(Path(folder) / name) for name in names}
+    stores = {name: Store.open(Path(folder) / name) for name in names}
+    if unchecked := [name for name, store in stores.items() if not store.checksums]:
+        log.warning(
+            "%s: written by an older version, without checksums, so damage can't be seen; prepare again to have them",
+            ", ".join(unchecked),
+        )
+    return stores
 
 
 def make_batch(
@@ -43,6 +52,18 @@ def make_batch(
         clips = [clip.without_confidence() for clip in clips]
     examples = [task.training_example(clip, classes, mix.frames, targets, augment, rng) for clip in clips]
     return collate(task, examples, vocabulary, clips[0].skeleton.sorted_by_slot(), classes)
+
+
+def clips_of_step(streams: list[BatchStream], step: int, accumulate: int) -> str:
+    """The clips of an optimiser step, for messages: the three with the largest coordinates, and how many there are."""
+    stream, first = streams[step % len(streams)], step // len(streams) * accumulate
+    found: dict[str, float] = {}
+    for number in range(first, first + accumulate):
+        which, indices = stream.indices(number)
+        store = stream.stores[which][0]
+        found |= {f"{store.name} {store.ids[i]}": float(np.abs(store[int(i)].joints).max()) for i in indices}
+    largest = sorted(found, key=lambda name: -found[name])
+    return ", ".join(largest[:3]) + (f" and {len(largest) - 3} others" if len(largest) > 3 else "")
 
 
 def streams_of(trained: Trained, stores: dict[str, Store]) -> list[BatchStream]:

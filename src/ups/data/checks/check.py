@@ -14,10 +14,12 @@ from typing import Literal
 
 import numpy as np
 
+from ups.data.checks.store_info import NO_CHECKSUMS, find_problems
 from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
 from ups.data.duplicates import copies
 from ups.data.formats.native import FPS, read_fields
 from ups.data.open_file import read_file
+from ups.data.store.store import Store
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
@@ -60,10 +62,11 @@ _Problem = tuple[Severity, str, str, str]
 
 
 def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, int] | None = None) -> list[Finding]:
-    """What is wrong with a recording, or with a folder of recordings and its clips.csv; nothing, if all seems well.
+    """What is wrong with a recording, with a folder of recordings and its clips.csv, or with a store; nothing, if all seems
+    well.
 
     Args:
-        path: a file or folder as for `read_file`, or a folder with clips.csv.
+        path: a file or folder as for `read_file`, a folder with clips.csv, or a store, whose checksums are compared.
         skeleton: as for `read_file`.
         image_size: (width, height) in pixels of a single 2D recording that doesn't say; in a folder clips.csv does.
 
@@ -72,6 +75,8 @@ def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, 
         OSError: `path` does not exist.
     """
     path = Path(path)
+    if (path / "store.json").is_file():
+        return _check_store(path)
     found = find_skeleton(skeleton) if skeleton else None
     if path.is_dir() and not (path / TABLE).is_file() and not any(path.glob("*_keypoints.json")):
         raise DataError(f"{path}: no {TABLE} in it; a table with the columns file, label, split is needed")
@@ -83,6 +88,16 @@ def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, 
         return [Finding("error", path.name, str(error), "fix the file; docs/own_data.md describes what is needed")]
     problems = [*check_clip(clip), *_untold_fps(path, None)]
     return [Finding(severity, path.name, _with(what, detail), remedy) for severity, what, remedy, detail in problems]
+
+
+def _check_store(path: Path) -> list[Finding]:
+    try:
+        store = Store.open(path)
+        store.verify()
+    except DataError as error:
+        return [Finding("error", path.name, str(error), "prepare the store again, or copy it again")]
+    found = [] if store.checksums else [Finding("warning", path.name, NO_CHECKSUMS, "ups data prepare")]
+    return found + [Finding("note", path.name, line, "know it before training") for line in find_problems(store)]
 
 
 def check_clip(clip: PoseSequence) -> Iterator[_Problem]:

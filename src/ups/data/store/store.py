@@ -381,8 +381,10 @@ class Store:
         joints, visibility = cut(self._joints), cut(self._visibility)
         pose_3d = None if self._pose_3d is None else cut(self._pose_3d)
         if _CRC in c:
-            value = zlib.crc32(visibility, zlib.crc32(joints))
-            if (value if pose_3d is None else zlib.crc32(pose_3d, value)) != c[_CRC]:
+            value = 0
+            for array in (joints, visibility) if pose_3d is None else (joints, visibility, pose_3d):
+                value = zlib.crc32(array.data, value)
+            if value != c[_CRC]:
                 raise DataError(
                     f"{self.folder}: clip {self.ids[index]} is damaged (its CRC-32 differs); prepare it again with --force"
                 )
@@ -514,7 +516,9 @@ def _read_columns(path: Path, facts: dict[str, Any]) -> dict[str, np.ndarray]:
         columns = {key: table[key] for key in kinds}
     for key, column in columns.items():
         if column.dtype != kinds[key] or column.ndim != 1:
-            raise DataError(f"column {key} is {column.dtype} {column.shape}; one {np.dtype(kinds[key])} a clip is needed")
+            raise DataError(
+                f"column {key} is {column.dtype} {column.shape}; one {np.dtype(kinds[key])} a clip is needed"
+            )
     return columns
 
 
