@@ -10,7 +10,7 @@ import pytest
 
 from ups import files
 from ups.errors import SettingError
-from ups.files import new_folder, write_whole
+from ups.files import alone, checksum, new_folder, put_back, sha256, write_whole
 
 KIND = ("a thing", "mark.txt")
 
@@ -139,10 +139,60 @@ def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path, kind):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "thing"]
 
 
-def test_a_living_writer_is_left_alone(tmp_path):
+def test_a_second_writer_of_a_folder_is_refused_and_the_first_left_alone(tmp_path):
     with new_folder(tmp_path / "thing", *KIND) as part:
         (part / "mark.txt").write_text("first")
-        make(tmp_path / "thing", "second")
+        with pytest.raises(SettingError, match="thing: another process is writing it"):
+            make(tmp_path / "thing", "second")
+        make(tmp_path / "thing.b", "another folder")
+        write_whole(tmp_path / "thing.txt", b"a file")
         assert part.is_dir()
-    assert (tmp_path / "thing" / "mark.txt").read_text() == "first"  # who finishes last
+    assert (tmp_path / "thing" / "mark.txt").read_text() == "first"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["thing", "thing.b", "thing.txt"]
+
+
+def test_one_process_at_a_time_is_alone_in_a_folder(tmp_path):
+    with alone(tmp_path / "run"):
+        with pytest.raises(SettingError, match="run: another process is writing there; wait for it"):
+            with alone(tmp_path / "run"):
+                pass
+    with alone(tmp_path / "run"):
+        assert list((tmp_path / "run").iterdir()) == []  # the lock is no file
+
+
+STOPPED = """
+import os, sys
+from pathlib import Path
+from ups import files
+files._exchange = lambda one, other: False
+rename = os.rename
+def rename_and_die(a, b):
+    rename(a, b)
+    os._exit(9)
+os.rename = rename_and_die
+with files.new_folder(Path(sys.argv[1]) / "thing", "a thing", "mark.txt") as part:
+    (part / "mark.txt").write_text("two")
+"""
+
+
+@pytest.mark.parametrize("how", ["read", "write"])
+def test_what_was_moved_aside_is_put_back_where_names_are_not_exchanged(tmp_path, caplog, how):
+    make(tmp_path / "thing", "one")
+    assert subprocess.run([sys.executable, "-c", STOPPED, str(tmp_path)], env=os.environ).returncode == 9
+    assert not (tmp_path / "thing").exists()
+    if how == "read":
+        put_back(tmp_path / "thing")
+        assert (tmp_path / "thing" / "mark.txt").read_text() == "one"
+        assert "the old one is back" in caplog.text
+    else:
+        with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "thing", *KIND):
+            raise KeyboardInterrupt
+        assert (tmp_path / "thing" / "mark.txt").read_text() == "one"
+    make(tmp_path / "thing", "three")
     assert [p.name for p in tmp_path.iterdir()] == ["thing"]
+
+
+def test_checksums_are_those_of_the_standards(tmp_path):
+    (tmp_path / "a").write_bytes(b"123456789")
+    assert checksum(tmp_path / "a") == "cbf43926"  # the check value of CRC-32
+    assert sha256(tmp_path / "a").startswith("15e2b0d3c33891ebb0f1ef609ec41942")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,11 +17,12 @@ import torch
 from helpers import CLASSES, MODEL, TRAIN, random_clip, trained_model
 from safetensors.torch import load_file, save_file
 
-from ups.checkpoint.io import Trained, load, load_training, save
+from ups.checkpoint.io import Trained, _Bounded, load, load_training, save
 from ups.config import Config, from_dict, to_dict
-from ups.errors import CheckpointError
+from ups.errors import CheckpointError, SettingError
 from ups.files import new_folder
 from ups.inference.predictor import Predictor
+from ups.model.ups import UPS
 
 
 def weights_of(trained: Trained) -> dict[str, torch.Tensor]:
@@ -152,6 +155,124 @@ def test_another_version_or_size_is_refused(saved, change, message):
     (folder / "model.json").write_text(json.dumps(change(facts)))
     with pytest.raises(CheckpointError, match=message):
         load(folder)
+
+
+def change(facts: dict, how: str) -> None:
+    if how == "swapped":
+        classes = facts["vocabulary"]["classes"]
+        classes[0], classes[1] = classes[1], classes[0]
+    elif how == "tasks":
+        facts["tasks"].reverse()
+    elif how == "data set":
+        facts["data_sets"]["synthetic_3d"]["classes"].pop()
+    elif how == "frames":
+        facts["config"]["train"]["tasks"][0]["frames"] += 1
+    else:
+        facts["steps"] += 1
+
+
+@pytest.mark.parametrize("how", ["swapped", "tasks", "data set", "frames", "steps"])
+def test_facts_that_were_exchanged_are_noticed(saved, how):
+    _, folder = saved
+    facts = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(facts, indent=4))
+    load(folder)  # the layout means nothing
+    change(facts, how)
+    (folder / "model.json").write_text(json.dumps(facts))
+    with pytest.raises(CheckpointError, match="not those that were written .SHA-256"):
+        load(folder)
+    del facts["hashes"]  # as an older version wrote it
+    (folder / "model.json").write_text(json.dumps(facts))
+    load(folder)
+
+
+def test_weights_of_another_model_are_noticed(saved, tmp_path):
+    trained, folder = saved
+    other = trained_model(classes=CLASSES, seed=5)
+    save(other, tmp_path / "other", weights_of(other))
+    (folder / "weights.safetensors").write_bytes((tmp_path / "other" / "weights.safetensors").read_bytes())
+    with pytest.raises(CheckpointError, match="weights.safetensors: not what was written with model.json"):
+        load(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["router.task", "class_mean"])
+def test_weights_that_are_no_numbers_are_refused(saved, name, value):
+    _, folder = saved
+    tensors = load_file(folder / "weights.safetensors")
+    tensors[name].view(-1)[3] = value
+    save_file(tensors, folder / "weights.safetensors")
+    with pytest.raises(CheckpointError, match=f"{name} holds values that are no finite numbers"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("model", "joint_width", 10**9),
+        ("model", "decoder_layers", 10**9),
+        ("model", "layers", 10**6),
+        ("model", "blocks", 200),
+        ("model", "frame_width", 96),
+        ("model", "bins", 10**12),
+        ("model", "frame_heads", 0),
+        ("vocabulary", "bins", 10**12),
+        ("vocabulary", "bins", -5),
+        ("vocabulary", "bins", 33),
+    ],
+)
+def test_sizes_that_the_file_does_not_hold_are_refused_before_anything_is_made(saved, part, key, value):
+    _, folder = saved
+    facts = json.loads((folder / "model.json").read_text())
+    (facts["config"]["model"] if part == "model" else facts["vocabulary"])[key] = value
+    (folder / "model.json").write_text(json.dumps(facts))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError):
+            load(folder)
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_model_larger_than_its_file_is_not_built():
+    config = replace(MODEL, joint_width=1 << 12, frame_width=1 << 12, decoder_width=1 << 12)
+    with pytest.raises(SettingError, match="describes a larger model than the 1,000 weights"), _Bounded(1000):
+        UPS(config, ("a",), torch.zeros(9, 4))
+
+
+def test_every_flipped_bit_is_noticed(saved):
+    trained, folder = saved
+    save(trained, folder, weights_of(trained), {"tensors": {"a": torch.ones(20)}, "facts": {"step": 1}})
+    rng = np.random.default_rng(0)
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        for place in rng.choice(8 * len(content), 40).tolist():
+            damaged = bytearray(content)
+            damaged[place // 8] ^= 1 << place % 8
+            path.write_bytes(damaged)
+            try:
+                back, state = load(folder), load_training(folder)
+            except CheckpointError:
+                continue
+            assert (back.vocabulary, back.data_sets, back.config) == (
+                trained.vocabulary,
+                trained.data_sets,
+                trained.config,
+            )
+            assert state is not None and path.name == "model.json" and b'"hashes"' not in damaged, (path, place)
+        path.write_bytes(content)
+
+
+def test_all_files_are_readable_by_those_who_may_read_one(saved, tmp_path):
+    trained, _ = saved
+    for mask, mode in ((0o022, 0o644), (0o027, 0o640), (0o077, 0o600)):
+        before = os.umask(mask)
+        try:
+            save(trained, tmp_path / "m", weights_of(trained), {"tensors": {"a": torch.ones(2)}, "facts": {"step": 1}})
+        finally:
+            os.umask(before)
+        assert {path.stat().st_mode & 0o777 for path in (tmp_path / "m").iterdir()} == {mode}
 
 
 def test_a_full_disk_leaves_the_old_checkpoint(saved):

@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import CLASSES, FRAMES, MIXES, MODEL, TRAIN, Words, random_clip, trained_model
+from helpers import CLASSES, FRAMES, MIXES, MODEL, TRAIN, Words, random_clip, synthetic_stores, trained_model
 
 from ups.batch import Batch, Poses
 from ups.checkpoint import create
 from ups.checkpoint.create import new_model
 from ups.checkpoint.io import Trained, load, load_training
 from ups.config import Config, TaskMix, TrainConfig
+from ups.data.store.store import Store, StoreWriter
 from ups.errors import CheckpointError, SettingError, TrainingError
+from ups.files import alone
 from ups.model.ups import Choice
 from ups.skeletons import H36M_17, KINECT_20
 from ups.tasks import TASKS, estimate_pose
@@ -354,7 +356,9 @@ def test_a_loss_or_gradient_that_is_not_finite_ends_the_run_and_spares_the_check
     before = checkpoint_state(tmp_path)
     trained = trained_model(config)
     spoil(trained)
-    with pytest.raises(TrainingError, match=r"task recognize_2d .*nan, at step 5.*checkpoint.*float32"):
+    with pytest.raises(
+        TrainingError, match=r"task recognize_2d .*nan, at step 5.*checkpoint.*float32.*clips.* and 1 others"
+    ):
         train(trained, stores, tmp_path)
     assert_equal(before, checkpoint_state(tmp_path))
     assert train(trained_model(config), stores, tmp_path).steps == 12  # and it can go on
@@ -368,11 +372,70 @@ def test_another_configuration_does_not_continue_a_run(tmp_path, stores):
     assert_equal(before, checkpoint_state(tmp_path))
 
 
+def test_the_clip_that_spoils_a_run_is_named(tmp_path, stores):
+    store = stores["synthetic_3d"]
+    with StoreWriter(tmp_path / "synthetic_3d", store.name, store.skeleton, store.space, store.classes,
+                     store.protocols) as writer:  # fmt: skip
+        bad = int(store.indices("xsub", "train")[0])
+        for i in range(len(store)):
+            clip = store[i]
+            clip = replace(clip, joints=clip.joints * 1e5, id="far away") if i == bad else clip
+            writer.add(clip, store.splits(i))
+    spoiled = {**stores, "synthetic_3d": Store.open(tmp_path / "synthetic_3d")}
+    trained = trained_model(replace(STEPS, tasks=STEPS.tasks[3:], cycles=20))
+    seen = []
+
+    def look(_, arguments) -> None:
+        seen.append(float(arguments[1].poses.joints.abs().max()))
+        if seen[-1] > 100:
+            with torch.no_grad():
+                trained.model.output_scale.fill_(float("nan"))
+
+    trained.model.register_forward_pre_hook(look)
+    with pytest.raises(TrainingError, match="largest coordinates first: synthetic_3d far away, synthetic_3d "):
+        train(trained, spoiled, tmp_path / "run")
+
+
+def test_a_second_run_in_a_folder_is_refused(tmp_path, stores):
+    with alone(tmp_path / "run"):
+        with pytest.raises(SettingError, match="run: another process is writing there"):
+            train(trained_model(STEPS), stores, tmp_path / "run", stop_after=1)
+    assert list((tmp_path / "run").iterdir()) == []
+    train(trained_model(STEPS), stores, tmp_path / "run", stop_after=1)
+
+
+def test_data_that_changed_since_are_noticed(tmp_path, stores):
+    train(trained_model(STEPS), stores, tmp_path / "run", stop_after=2)
+    before = checkpoint_state(tmp_path / "run")
+    other = synthetic_stores(tmp_path / "other", clips=25)
+    with pytest.raises(CheckpointError, match="synthetic_3d have changed since step 2; restore them"):
+        train(trained_model(STEPS), {**stores, "synthetic_3d": other["synthetic_3d"]}, tmp_path / "run")
+    assert_equal(before, checkpoint_state(tmp_path / "run"))
+    same = synthetic_stores(tmp_path / "same")  # made anew, elsewhere, of the same clips
+    assert train(trained_model(STEPS), same, tmp_path / "run", stop_after=3).steps == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_saves_and_nohup_is_respected(tmp_path, stores, number):
+    trained = trained_model(STEPS, LOSSY)
+    trained.model.register_forward_hook(at_call(3, lambda: signal.raise_signal(number)))
+    with pytest.raises(KeyboardInterrupt):
+        train(trained, stores, tmp_path / "run")
+    assert checkpoint_state(tmp_path / "run")["step"] == 3
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        trained = trained_model(STEPS, LOSSY)
+        trained.model.register_forward_hook(at_call(1, lambda: signal.raise_signal(number)))
+        assert train(trained, stores, tmp_path / "run", stop_after=5).steps == 5
+    finally:
+        signal.signal(number, before)
+
+
 def test_a_run_of_a_version_without_some_setting_goes_on(tmp_path, stores):
     train(trained_model(STEPS), stores, tmp_path, stop_after=1)
     path = tmp_path / "checkpoint" / "model.json"
     facts = json.loads(path.read_text())
-    del facts["config"]["train"]["strategy"]
+    del facts["config"]["train"]["strategy"], facts["hashes"]  # such versions wrote neither
     path.write_text(json.dumps(facts))
     assert train(trained_model(STEPS), stores, tmp_path, stop_after=2).steps == 2
 

@@ -1,35 +1,45 @@
 """Trained models on disk: a folder that needs no text encoder, no data and no pickle to be used again.
 
-model.json            config, task names, vocabulary, data sets (classes, skeleton), how it was trained
+model.json            config, task names, vocabulary, data sets (classes, skeleton), how it was trained; SHA-256 of these
+                      facts and of the other files
 weights.safetensors   the averaged (EMA) weights, or the raw ones where no average was kept
 training.safetensors  raw weights, optimiser moments, running average; only while a run may be resumed
 training.json         step and what else a resumed run needs
+
+What was exchanged or damaged since it was written is noticed when it is loaded; checkpoints of versions before the hashes
+lack them, and are read all the same.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch.overrides import TorchFunctionMode
 
-from ups.config import Config, from_dict, to_dict
+from ups.checkpoint.hashes import check_facts, check_file, write_facts
+from ups.config import Config, ModelConfig, from_dict, to_dict
 from ups.errors import CheckpointError, SettingError
-from ups.files import new_folder
+from ups.files import new_folder, put_back
 from ups.model.ups import UPS
 from ups.refs import DataSetInfo
 from ups.skeleton import SLOTS
 from ups.tokens.vocabulary import Vocabulary
 
 FORMAT = 1
-WEIGHTS = "weights.safetensors"
+SPARE = 10_000_000
+"""Elements that a model may hold besides its weights: tables that are computed."""
+WEIGHTS, TRAINING, STEP = "weights.safetensors", "training.safetensors", "training.json"
 PRETRAINED = {"ups-small": Path(__file__).parents[1] / "pretrained" / "ups-small"}
 """Models that come with the package, by name; each folder holds a model card."""
 
@@ -86,14 +96,13 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
             tensors = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
             tensors["class_mean"] = torch.from_numpy(np.asarray(trained.class_mean, np.float32))
             save_file(tensors, temporary / WEIGHTS)
-            (temporary / "model.json").write_text(json.dumps(facts, indent=1))
-            shutil.copymode(temporary / "model.json", temporary / WEIGHTS)  # readable to those who read other files
             if training is not None:
-                save_file(
-                    {k: v.cpu().contiguous() for k, v in training["tensors"].items()},
-                    temporary / "training.safetensors",
-                )
-                (temporary / "training.json").write_text(json.dumps(training["facts"], indent=1))
+                tensors = {k: v.cpu().contiguous() for k, v in training["tensors"].items()}
+                save_file(tensors, temporary / TRAINING)
+                (temporary / STEP).write_text(json.dumps(training["facts"], indent=1))
+            write_facts(temporary, facts)
+            for path in temporary.iterdir():
+                shutil.copymode(temporary / "model.json", path)  # safetensors' are for their owner alone
     except (OSError, SafetensorError) as error:
         raise OSError(
             f"{folder}: the checkpoint was not written ({error}); nothing that stood there has changed"
@@ -143,67 +152,139 @@ def load(folder: Path | str) -> Trained:
     """The trained model in a folder, or one that comes with the package, by its name; in evaluation mode.
 
     Raises:
-        CheckpointError: no checkpoint there, a damaged file, another format version, weights that do not fit.
+        CheckpointError: no checkpoint there, a file that is damaged or was exchanged, another format version, weights
+            that do not fit or are no numbers.
     """
     folder = locate(folder)
+    put_back(folder)
     facts = _read_json(folder / "model.json")
     version = facts.get("format") if isinstance(facts, dict) else None
     if version != FORMAT:
         raise CheckpointError(f"{folder}: checkpoint format {version}, this version reads {FORMAT}")
     try:
-        with _tensors(folder / WEIGHTS) as (names, read):
-            return _build(facts, names, read)
+        with _tensors(folder / WEIGHTS) as (shapes, read):
+            trained = _build(facts, shapes, read)
+        check_facts(folder / "model.json", facts)
+        check_file(folder / WEIGHTS, facts)
+        return trained
     except CheckpointError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
             f"{folder}: model.json and weights.safetensors do not fit each other or this version ({error}); "
             "copy the folder again, or train again"
         ) from error
 
 
-def _build(facts: dict, names: list[str], read: Callable[[str], torch.Tensor]) -> Trained:
+def _build(facts: dict, shapes: dict[str, tuple[int, ...]], read: Callable[[str], torch.Tensor]) -> Trained:
+    """The model; nothing is made before the sizes are known to be those of the file."""
     if tuple(facts["slots"]) != SLOTS[: len(facts["slots"])]:
         raise SettingError("its joint slots differ from this version's")
-    class_mean = read("class_mean").numpy().copy()
     config = from_dict(Config, facts["config"])
+    if "vocabulary.features" not in shapes or "class_mean" not in shapes:
+        raise SettingError("the file lacks vocabulary.features or class_mean")
+    tokens = shapes["vocabulary.features"][0]
+    if 3 * facts["vocabulary"]["bins"] > tokens:
+        raise SettingError(f"{facts['vocabulary']['bins']} bins an axis, but {tokens} tokens in the file")
     vocabulary = Vocabulary.from_dict(facts["vocabulary"])
-    model = UPS(config.model, tuple(facts["tasks"]), torch.zeros(read("vocabulary.features").shape))
-    model.router.temperature = facts.get("route_temperature", config.train.route_temperature[1])
-    weights = model.state_dict()
-    kept = {name: name for name in names if name != "class_mean"}
+    if vocabulary.size != tokens:
+        raise SettingError(f"{vocabulary.size} tokens in model.json, {tokens} in the file")
+    kept = {name: name for name in shapes if name != "class_mean"}
     kept.setdefault("start_embedding", "router.task")  # older checkpoints: one embedding for routes and the start
+    check_sizes(config.model, shapes)
+    with _Bounded(sum(map(math.prod, shapes.values()))):
+        model = UPS(config.model, tuple(facts["tasks"]), torch.zeros(shapes["vocabulary.features"]))
+    model.router.temperature = float(facts.get("route_temperature", config.train.route_temperature[1]))
+    weights = model.state_dict()
     strange = sorted(set(weights) ^ set(kept))
     if strange:
         raise SettingError(f"the model or the file lacks {', '.join(strange[:3])}{', ...' if len(strange) > 3 else ''}")
     for name, weight in weights.items():
-        value = read(kept[name])
-        if value.shape != weight.shape:
-            raise SettingError(f"{name} is {tuple(value.shape)} in the file, {tuple(weight.shape)} in the model")
-        weight.copy_(value)
+        if shapes[kept[name]] != weight.shape:
+            raise SettingError(f"{name} is {shapes[kept[name]]} in the file, {tuple(weight.shape)} in the model")
+    for name, weight in weights.items():
+        weight.copy_(_finite(name, read(kept[name])))
+    class_mean = _finite("class_mean", read("class_mean")).numpy().copy()
     data_sets = {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()}
     return Trained(model.eval(), config, vocabulary, data_sets, class_mean, facts["class_scale"], facts["steps"])
 
 
+class _Bounded(TorchFunctionMode):
+    """A model is built no larger than what is to fill it, and without random numbers.
+
+    Args:
+        elements: of all tensors of the file.
+    """
+
+    def __init__(self, elements: int) -> None:
+        super().__init__()
+        self.left, self.elements = 2 * elements + SPARE, elements
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        if func in _MAKERS:
+            size = kwargs.get("size", args[0] if args and isinstance(args[0], (tuple, list)) else args)
+            self.left -= math.prod(n for n in size if isinstance(n, int)) ** (2 if func is torch.eye else 1)
+            if self.left < 0:
+                raise SettingError(
+                    f"model.json describes a larger model than the {self.elements:,} weights of the file"
+                )
+        return (torch.empty if func is torch.randn else func)(*args, **kwargs)
+
+
+_MAKERS = (torch.empty, torch.zeros, torch.ones, torch.randn, torch.rand, torch.full, torch.eye, torch.arange)
+
+
+def check_sizes(config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raises SettingError where a size exceeds what a file of such tensors can hold, whatever it means."""
+    longest = max(n for shape in shapes.values() for n in (1, *shape))
+    for name in ("layers", "blocks", "tokenizer_layers", "decoder_layers"):
+        if not 1 <= getattr(config, name) <= len(shapes):
+            raise SettingError(f"{name} is {getattr(config, name)}, but the file holds {len(shapes)} tensors")
+    if config.layers * config.blocks > len(shapes):
+        raise SettingError(f"{config.layers} layers of {config.blocks} blocks, but {len(shapes)} tensors in the file")
+    for name, value in vars(config).items():
+        if isinstance(value, int) and value > longest:
+            raise SettingError(f"{name} is {value}, but no tensor in the file has more than {longest} rows or columns")
+
+
+def _finite(name: str, value: torch.Tensor) -> torch.Tensor:
+    if value.is_floating_point() and not value.isfinite().all():
+        raise SettingError(f"{name} holds values that are no finite numbers")
+    return value
+
+
 def load_training(folder: Path) -> dict | None:
-    """The training state of a checkpoint: {"tensors", "facts"}; None where it holds none."""
-    if not (Path(folder) / "training.json").exists():
+    """The training state of a checkpoint: {"tensors", "facts"}; None where it holds none.
+
+    Raises:
+        CheckpointError: a file is damaged or was exchanged.
+    """
+    folder = Path(folder)
+    put_back(folder)
+    if not (folder / STEP).exists():
         return None
-    return {
-        "tensors": read_tensors(Path(folder) / "training.safetensors"),
-        "facts": _read_json(Path(folder) / "training.json"),
-    }
+    model, step = _read_json(folder / "model.json"), _read_json(folder / STEP)
+    tensors = read_tensors(folder / TRAINING)
+    check_facts(folder / "model.json", model)
+    for name in (STEP, TRAINING):
+        check_file(folder / name, model)
+    if not isinstance(step, dict) or not isinstance(step.get("step"), int):
+        raise CheckpointError(f"{folder / STEP}: holds no step; is the copy complete?")
+    return {"tensors": tensors, "facts": step}
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file; CheckpointError where it is missing or damaged."""
-    with _tensors(path) as (names, read):
-        return {name: read(name).clone() for name in names}
+    with _tensors(path) as (shapes, read):
+        return {name: read(name).clone() for name in shapes}
 
 
 @contextmanager
-def _tensors(path: Path) -> Iterator[tuple[list[str], Callable[[str], torch.Tensor]]]:
-    """Names of the tensors in a safetensors file, and a function that maps one of them into memory; raises
+def _tensors(path: Path) -> Iterator[tuple[dict[str, tuple[int, ...]], Callable[[str], torch.Tensor]]]:
+    """Names and shapes of the tensors in a safetensors file, and a function that maps one of them into memory; raises
     CheckpointError where the file is missing, damaged or replaced meanwhile.
 
     The whole file is mapped as long as any of its tensors is in use, and pages that were touched count as the process's
@@ -217,8 +298,8 @@ def _tensors(path: Path) -> Iterator[tuple[list[str], Callable[[str], torch.Tens
     try:
         before = path.stat()
         with safe_open(path, "pt") as file:
-            names = list(file.keys())
-        yield names, read
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        yield shapes, read
         after = path.stat()
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: can't be read as safetensors ({error}); is the copy complete?") from error
@@ -233,5 +314,5 @@ def _read_json(path: Path) -> dict:
         raise CheckpointError(
             f"{path.parent}: no checkpoint there ({path.name} is missing); models of the package: {', '.join(PRETRAINED)}"
         ) from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: can't be read ({error})") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: can't be read ({error}); is the copy complete?") from error

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import tyro
@@ -21,12 +24,13 @@ from ups.cli.experiments import Experiments
 from ups.cli.export import Export
 from ups.cli.predict import Predict, Quickstart
 from ups.cli.report import Report
+from ups.cli.show import PrintableFormatter, say
 from ups.cli.stream import Stream
 from ups.cli.train import Describe, Evaluate, FineTune, Pack, Train
 from ups.errors import UpsError
 
 BAD_INPUT, FAILED, BUG, INTERRUPTED = 2, 1, 70, 130
-"""Exit codes: something the user can put right, a run that failed, an error of ours, Ctrl-C."""
+"""Exit codes: something the user can put right, a run that failed or a reader that is gone, an error of ours, a signal."""
 _BUG = (
     f"this is a bug in ups {__version__}, not in your input; please open an issue with the command and the lines above "
     "(CONTRIBUTING.md says what else helps)"
@@ -50,8 +54,8 @@ Command = (
 )
 _DESCRIPTION = (
     f"One model for skeleton action recognition, early action prediction and 3D pose estimation (version {__version__}). "
-    "Exit codes: 0 done, 1 the run failed, 2 something about the input is wrong, 70 a bug "
-    "in ups, 130 interrupted. With the environment "
+    "Exit codes: 0 done, 1 the run failed, or nobody reads its output, 2 something about the input is wrong, 70 a bug "
+    "in ups, 130 interrupted by Ctrl-C, SIGTERM or SIGHUP. With the environment "
     "variable UPS_TRACEBACK=1, errors come with their traceback."
 )
 
@@ -63,27 +67,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # names that a terminal's encoding lacks are shown, not stumbled over
             stream.reconfigure(errors="backslashreplace")
     command = tyro.cli(Command, prog="ups", description=_DESCRIPTION, args=arguments, config=config)  # pyright: ignore
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # characters that the terminal's encoding lacks
     messages, log = logging.StreamHandler(), logging.getLogger("ups")
+    messages.setFormatter(PrintableFormatter())
     log.addHandler(messages)
     log.setLevel(logging.INFO)
     try:
-        command.run()
-        sys.stdout.flush()
+        with _ended_by_signals():
+            command.run()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         return 0
     except KeyboardInterrupt:
-        print("ups: interrupted", file=sys.stderr)
+        _complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:  # `ups ... | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (UpsError, OSError) as error:
         if os.environ.get("UPS_TRACEBACK"):
             raise
-        print(f"ups: {error}", file=sys.stderr)
+        _complain(error)
         return FAILED if isinstance(error, RuntimeError) else BAD_INPUT
     except Exception:
-        traceback.print_exc()
-        print(f"ups: {_BUG}", file=sys.stderr)
+        for line in [*traceback.format_exc().rstrip().split("\n"), f"ups: {_BUG}"]:
+            say(line, sys.stderr)
         return BUG
     finally:
         log.removeHandler(messages)
+        _let_go_of_output()
+
+
+def _complain(what: object) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        say(f"ups: {what}", sys.stderr)
+
+
+def _let_go_of_output() -> None:
+    """What standard output can't take any more is dropped, so that Python does not fail over it when it ends."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM, and the SIGHUP of a terminal that closes, end a command as Ctrl-C does: what is half-written is removed."""
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        known = []
+
+    def end(number: int, frame: object) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)  # nothing disturbs the removal
+        raise KeyboardInterrupt
+
+    before = {n: signal.signal(n, end) for n in known if signal.getsignal(n) is signal.SIG_DFL}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

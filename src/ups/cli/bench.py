@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from ups.cli.show import show
+from ups.cli.show import say, show
 from ups.config import ComputePrecision
 from ups.errors import SettingError
 
@@ -58,4 +58,4 @@ class Bench:
         record = measure(load_or_build(self.what), settings)
         write_whole(self.output, json.dumps(record, indent=1).encode())
         show(tables(record))
-        print(f"all figures: {self.output}")
+        say(f"all figures: {self.output}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
-from ups.cli.show import show
+from ups.cli.show import say, show
 from ups.cli.table import Table
 from ups.errors import IncompleteError, SettingError
 
@@ -100,10 +100,10 @@ class Merge:
 
 @dataclass
 class Check:
-    """Tell in plain words what is wrong with a recording or a folder of them, and draw the first clip."""
+    """Tell in plain words what is wrong with a recording, a folder of them, or a store, and draw the first clip."""
 
     path: Positional[Path]
-    """The recording, or a folder with clips.csv."""
+    """The recording, a folder with clips.csv, or a store, of which every file is compared with its checksum."""
     skeleton: str | None = None
     """Name of the skeleton, or a TOML file that describes it, where the recordings don't say."""
     image_size: tuple[int, int] | None = None
@@ -121,6 +121,7 @@ class Check:
         from ups.data.checks.check import check
         from ups.data.custom import first_clip, read_table
         from ups.data.open_file import read_file
+        from ups.data.store.store import Store
         from ups.reporting.poses import save_picture
         from ups.skeletons import find_skeleton
 
@@ -134,10 +135,12 @@ class Check:
             if (self.path / "clips.csv").exists():
                 skeleton = find_skeleton(self.skeleton) if self.skeleton else None
                 first = first_clip(self.path, read_table(self.path), skeleton, joint_map)
+            elif (self.path / "store.json").exists():
+                first = Store.open(self.path)[0]
             else:
                 first = read_file(self.path, self.skeleton, image_size=self.image_size, joint_map=joint_map)
             save_picture(first, self.plot, first.id)
-            print(f"picture: {self.plot}", file=sys.stderr)
+            say(f"picture: {self.plot}", sys.stderr)
         errors = sum(finding.severity == "error" for finding in findings)
         if errors:
             raise SettingError(f"{self.path}: {errors} errors")
@@ -197,9 +200,10 @@ class ExportStore:
         store = Store.open(self.store)
         if self.format == "pyskl":
             export_pyskl(store, self.output)
-            print(self.output)
+            say(self.output)
         else:
-            print(*export_videopose3d(store, self.output), sep="\n")
+            for path in export_videopose3d(store, self.output):
+                say(path)
 
 
 @dataclass
@@ -264,8 +268,8 @@ def _joint_map(path: Path | None) -> JointMap | None:
 def _tell(report: PrepareReport) -> None:
     """What became of a data set; IncompleteError if some of it could not be used."""
     for line in report.problems:
-        print(line, file=sys.stderr)
+        say(line, sys.stderr)
     made = "unchanged, " if report.unchanged else ""
-    print(f"{report.folder}: {made}{report.clips} clips, {len(report.problems)} recordings could not be used")
+    say(f"{report.folder}: {made}{report.clips} clips, {len(report.problems)} recordings could not be used")
     if report.problems:
         raise IncompleteError(f"{len(report.problems)} recordings could not be used; all others are in {report.folder}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from ups.cli.show import say
+
 
 @dataclass
 class Export:
@@ -32,6 +34,6 @@ class Export:
 
         skeleton = find_skeleton(self.skeleton) if self.skeleton else None
         written = export(load(self.checkpoint), self.task, self.output, skeleton, self.int8)
-        print(f"{self.output}: {self.task} for skeleton {written.name}, joints: {', '.join(written.joints)}")
+        say(f"{self.output}: {self.task} for skeleton {written.name}, joints: {', '.join(written.joints)}")
         for path in sorted(self.output.iterdir()):
-            print(f"{path.stat().st_size / 1e6:9.2f} MB  {path.name}")
+            say(f"{path.stat().st_size / 1e6:9.2f} MB  {path.name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from ups.cli.show import answer, say
 from ups.errors import SettingError
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ class Predict:
             "fps": clip.fps,
             "skeleton": clip.skeleton.name,
         }
-        answer = self.lift(predictor, clip) if task is estimate_pose else self.name_action(predictor, task, clip)
-        print(json.dumps(facts | answer))
+        found = self.lift(predictor, clip) if task is estimate_pose else self.name_action(predictor, task, clip)
+        answer(facts | found)
         if self.plot:
-            print(f"picture: {self.plot}", file=sys.stderr)
+            say(f"picture: {self.plot}", sys.stderr)
 
     def name_action(self, predictor: Predictor, task: Task, clip: PoseSequence) -> dict[str, Any]:
         """The most probable actions."""
@@ -130,4 +130,4 @@ class Quickstart:
         from ups.runtime.allocator import keep_freed_memory
 
         keep_freed_memory()
-        print(quickstart(self.output))
+        say(quickstart(self.output))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from ups.cli.show import say
+
 
 @dataclass
 class Report:
@@ -23,4 +25,4 @@ class Report:
         from ups.evaluation.results import read_records
         from ups.experiments.paper_report import write_report
 
-        print(write_report(read_records(self.results), self.output))
+        say(write_report(read_records(self.results), self.output))

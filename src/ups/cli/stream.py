@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
+from ups.cli.show import answer
 from ups.errors import DataError, SettingError, UpsError
 
 if TYPE_CHECKING:
@@ -18,6 +21,14 @@ if TYPE_CHECKING:
     from ups.inference.onnx import OnnxPredictor
     from ups.inference.predictor import Predictor
     from ups.inference.streaming import OnlinePredictor
+
+
+LONGEST = 1_000_000
+"""Characters of a line."""
+_NEEDED = (
+    "a list of joints is needed, each a list of its coordinates, or an object "
+    'with "joints" and "visibility", or with "people"'
+)
 
 
 @dataclass
@@ -88,16 +99,15 @@ class Stream:
             lifter=None if self.lifter is None else self._model(self.lifter),
         )  # fmt: skip
         bad: list[str] = []
-        for number, line in enumerate(sys.stdin, 1):
+        for number, line in enumerate(_lines(sys.stdin), 1):
             if not line.strip():
                 continue
             try:
                 online.push(*_frame(line))
-                answer = {"frame": online.frames - 1} | self.answers(online, wanted)
+                answer({"frame": online.frames - 1} | self.answers(online, wanted))
             except UpsError as error:
                 bad.append(f"line {number}: {error}")
-                answer = {"line": number, "error": str(error)}
-            print(json.dumps(answer, allow_nan=False), flush=True)
+                answer({"line": number, "error": str(error)})
         if bad:
             raise DataError(f"{len(bad)} lines of the input have no answer; the first is {bad[0]}")
 
@@ -142,8 +152,22 @@ def or_null(values: np.ndarray) -> Any:
     return rounded.tolist()
 
 
+def _lines(file: Iterable[str]) -> Iterator[str]:
+    """The lines of the input; of those that are too long for a frame the beginning."""
+    if not isinstance(file, io.TextIOWrapper):
+        yield from file
+        return
+    file.reconfigure(encoding="utf-8", errors="backslashreplace")  # a line that is no text is no JSON either
+    while line := file.readline(LONGEST + 1):
+        yield line
+        while len(line) > LONGEST and not line.endswith("\n"):
+            line = file.readline(LONGEST + 1)
+
+
 def _frame(line: str) -> tuple[Any, Any]:
     """Joints and visibility (or None) of a line."""
+    if len(line) > LONGEST:
+        raise DataError(f"over {LONGEST:,} characters; one frame is needed, of the persons that the stream shows")
     try:
         values = json.loads(line)
         if values is None:
@@ -151,12 +175,11 @@ def _frame(line: str) -> tuple[Any, Any]:
         if isinstance(values, dict) and "people" in values:
             return _people(values["people"])
         return _person(values)
+    except json.JSONDecodeError as error:
+        raise DataError(f"not JSON ({error.msg}, at character {error.pos + 1}); {_NEEDED}") from error
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError) as error:
         what = repr(error) if isinstance(error, KeyError) else str(error)
-        raise DataError(
-            f"{what}; a list of joints is needed, each a list of its coordinates, or an object "
-            'with "joints" and "visibility", or with "people"'
-        ) from error
+        raise DataError(f"{what[:200]}; {_NEEDED}") from error
 
 
 def _people(people: list[Any]) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tyro.conf import Positional, arg
 
-from ups.cli.show import show
+from ups.cli.show import say, show
 from ups.config import ComputePrecision, Config, Precision
 from ups.errors import SettingError
 from ups.recipes import RECIPES
@@ -165,7 +165,7 @@ class Evaluate:
         write_record(path, record)
         write_evaluation_page(path.with_suffix(".html"), record)
         show(result_tables(results))
-        print(f"all figures: {path}\nto look at, with confusion matrices: {path.with_suffix('.html')}")
+        say(f"all figures: {path}\nto look at, with confusion matrices: {path.with_suffix('.html')}")
 
 
 @dataclass
@@ -186,7 +186,7 @@ class Pack:
 
         pack(self.checkpoints, self.output)
         size = sum(file.stat().st_size for file in self.output.iterdir())
-        print(f"{self.output}: {size / 1e6:.1f} MB")
+        say(f"{self.output}: {size / 1e6:.1f} MB")
 
 
 @dataclass
@@ -252,6 +252,6 @@ def _finish(trained: Trained, output: Path) -> None:
     if not is_first():
         return
     if trained.steps < total:
-        print(f"{output / 'checkpoint'}: step {trained.steps} of {total}; the same command continues")
+        say(f"{output / 'checkpoint'}: step {trained.steps} of {total}; the same command continues")
     else:
-        print(f"{output / 'checkpoint'}: trained, {trained.steps} steps")
+        say(f"{output / 'checkpoint'}: trained, {trained.steps} steps")

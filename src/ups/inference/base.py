@@ -10,7 +10,8 @@ import numpy as np
 from ups.batch import PERSONS
 from ups.checkpoint.known_actions import taught_actions
 from ups.config import Config
-from ups.errors import DataError, SettingError
+from ups.errors import CheckpointError, DataError, SettingError
+from ups.labels import one_spelling
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
 from ups.seen import bodies, check_somebody
@@ -23,7 +24,7 @@ from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
 from ups.tasks.skeleton_views import LISTED, asking_for
 from ups.tasks.task import Example
-from ups.tokens.vocabulary import Vocabulary, canonical_text
+from ups.tokens.vocabulary import Vocabulary
 
 log = logging.getLogger("ups")
 
@@ -180,7 +181,7 @@ class BasePredictor(ABC):
         for start in range(0, len(clips), batch):
             part = [self.as_read(clip.keep_best(PERSONS)) for clip in clips[start : start + batch]]
             examples = [question.example(clip, frames) for clip in part]
-            scores.append(self.action_scores(question, examples, skeleton, classes))
+            scores.append(finite(self.action_scores(question, examples, skeleton, classes)))
         return np.concatenate(scores)
 
     def rank_actions(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
@@ -193,9 +194,13 @@ class BasePredictor(ABC):
         return rank(names, self.class_scores(task, [clip], names)[0])
 
     def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:
-        """One name for each of the classes asked about; all actions that clips taught the model where None."""
-        spellings = {canonical_text(name): name for name in reversed(classes or self.actions())}
-        return tuple(reversed(spellings.values()))
+        """One name for each of the classes asked about, told where some are one; all actions that clips taught the
+        model where None.
+        """
+        found = one_spelling(classes or self.actions())
+        if found.merged:
+            log.warning("of the classes asked about, %s", found.told)
+        return found.classes
 
     def actions(self) -> tuple[str, ...]:
         """The actions that clips taught the model: see `taught_actions`."""
@@ -253,10 +258,20 @@ class BasePredictor(ABC):
         skeleton = clip.skeleton.sorted_by_slot()
         joints, spread = [], []
         for start in range(0, len(examples), 64):
-            coordinates, deviation = self.coordinates(task, examples[start : start + 64], skeleton, greedy)
+            found = self.coordinates(task, examples[start : start + 64], skeleton, greedy)
+            coordinates, deviation = map(finite, found)
             joints.append(task.poses(coordinates, skeleton))
             spread.append(np.linalg.norm(task.poses(deviation, skeleton), axis=-1))
         return np.concatenate(joints), np.concatenate(spread)
+
+
+def finite(answer: np.ndarray) -> np.ndarray:
+    """A model's answer, as it is; raises CheckpointError where it holds what is no number."""
+    if np.isnan(answer).any():
+        raise CheckpointError(
+            "the model's answer is not a number: its weights are too large, or damaged; use another model"
+        )
+    return answer
 
 
 def default_stride(frames: int) -> int:

@@ -2,7 +2,8 @@
 
 encoder.onnx step.onnx   one task's route for one skeleton; float32, or weights in int8
 encoder.pt2 step.pt2     the same as programs of `torch.export`, float32
-model.json               what the numbers mean; all that `ups.inference.onnx` needs besides the .onnx files
+model.json               what the numbers mean, and SHA-256 of these facts and of the other files; all that
+                         `ups.inference.onnx` needs besides the .onnx files
 
 Axis letters: P persons of all clips of a batch, B clips, N frames, J joints (slot order), T target frames, Q = P * T decoded
 poses, L memory tokens, S states of a step, F tokens that are given, H heads, D width, C classes.
@@ -11,7 +12,7 @@ poses, L memory tokens, S states of a step, F tokens that are given, H heads, D 
 from __future__ import annotations
 
 import copy
-import json
+import io
 import logging
 import warnings
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from ups.batch import CONTEXT, Poses
+from ups.checkpoint.hashes import write_facts
 from ups.checkpoint.io import Trained
 from ups.checkpoint.prune import cut_to_route
 from ups.config import to_dict
@@ -205,12 +207,13 @@ def export(trained: Trained, task: str, output: Path, skeleton: Skeleton | None 
     cut.model.cpu().float().requires_grad_(False)
     skeleton = _known(cut, skeleton or _first_skeleton(cut, task))
     with new_folder(output, "an exported model", "encoder.onnx") as folder, _quiet():
-        facts = {**_facts(cut, task, skeleton), "weights": "int8" if int8 else "float32"}
-        (folder / "model.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
         for part in _parts(cut, task, skeleton):
             program = torch.export.export(part.module.eval(), part.inputs, dynamic_shapes=part.shapes, strict=False)
-            torch.export.save(program, folder / f"{part.name}.pt2")
+            packed = io.BytesIO()  # PyTorch's own writer of files ends the process where the disk is full
+            torch.export.save(program, packed)
+            (folder / f"{part.name}.pt2").write_bytes(packed.getbuffer())
             _write_onnx(program, part, folder / f"{part.name}.onnx", int8)
+        write_facts(folder, {**_facts(cut, task, skeleton), "weights": "int8" if int8 else "float32"})
     return skeleton
 
 

@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from ups.batch import PERSONS
+from ups.checkpoint.hashes import check_facts, check_file
 from ups.config import Config, from_dict
-from ups.errors import DataError, SettingError
+from ups.errors import CheckpointError, DataError, SettingError
+from ups.files import put_back
 from ups.inference.base import BasePredictor
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
@@ -43,6 +45,7 @@ def runtime() -> ModuleType:
 
 def is_export(folder: Path | str) -> bool:
     """Whether a folder holds what `ups export` writes."""
+    put_back(Path(folder))
     return all((Path(folder) / name).is_file() for name in ("encoder.onnx", "step.onnx", "model.json"))
 
 
@@ -78,30 +81,35 @@ class OnnxPredictor(BasePredictor):
 
     Raises:
         SettingError: no export there, one of another version, or ONNX Runtime is not installed.
+        CheckpointError: a file is damaged, or not the one that was exported.
     """
 
     def __init__(self, folder: Path | str, threads: int | None = None) -> None:
         ort, folder = runtime(), Path(folder)
         facts = _facts(folder)
-        super().__init__(
-            from_dict(Config, facts["config"]),
-            Vocabulary.from_dict(facts["vocabulary"]),
-            {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()},
-        )
-        self.facts, self.task = facts, str(facts["task"])
-        self.skeleton = Skeleton.from_dict(facts["skeleton"])
-        self.stride: int = facts["frames_multiple"]
+        check_facts(folder / "model.json", facts)
+        try:
+            data_sets = {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()}
+            vocabulary = Vocabulary.from_dict(facts["vocabulary"])
+            super().__init__(from_dict(Config, facts["config"]), vocabulary, data_sets)
+            self.facts, self.task = facts, str(facts["task"])
+            self.skeleton = Skeleton.from_dict(facts["skeleton"])
+            self.stride: int = int(facts["frames_multiple"])
+            self.steps = [Step.from_dict(step) for step in facts.get("schedule", ())]
+        except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{folder / 'model.json'}: damaged ({error}); export the model again") from error
         options = ort.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = threads
         try:
+            for name in ("encoder.onnx", "step.onnx"):
+                check_file(folder / name, facts)
             self.encoder, self.step = (
                 ort.InferenceSession(folder / f"{name}.onnx", options, providers=["CPUExecutionProvider"])
                 for name in ("encoder", "step")
             )
         except Exception as error:  # ONNX Runtime's own classes of error have no common ancestor of theirs
             raise SettingError(f"{folder}: can't be run ({error}); is the copy complete? Export again if so") from error
-        self.steps = [Step.from_dict(step) for step in facts.get("schedule", ())]
 
     def drop_untrained_joints(self, task: str, clip: PoseSequence) -> PoseSequence:
         """The clip with the joints that the model was exported for; DataError names those that it lacks."""
@@ -191,9 +199,10 @@ class OnnxPredictor(BasePredictor):
 
 def _facts(folder: Path) -> dict[str, Any]:
     path = folder / "model.json"
+    put_back(folder)
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingError(f"{folder}: no exported model there ({error}); `ups export` writes one") from error
     if not isinstance(facts, dict) or "export_format" not in facts:
         raise SettingError(f"{folder}: a checkpoint, not an exported model; `ups export` makes one of it")

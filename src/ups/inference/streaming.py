@@ -22,7 +22,7 @@ import numpy as np
 
 from ups.batch import PERSONS
 from ups.errors import DataError, SettingError
-from ups.inference.base import BasePredictor
+from ups.inference.base import BasePredictor, finite
 from ups.inference.onnx import OnnxPredictor
 from ups.pose import PoseSequence, Space, pose_sequence
 from ups.seen import bodies, numbers
@@ -199,7 +199,7 @@ class OnlinePredictor:
             return None
         example = task.example(clip.keep_best(PERSONS), self.predictor.frames_of(task.name))
         scores = self._namer.action_scores(task, [example], clip.skeleton.sorted_by_slot(), self.classes)
-        return rank(self.classes, scores[0])
+        return rank(self.classes, finite(scores)[0])
 
     def pose(self) -> OnlinePose | None:
         """The 3D poses in the frame `delay` frames before the last one; None while there is no such frame.
@@ -248,7 +248,7 @@ class OnlinePredictor:
         deviation = joints.copy()
         if there:
             found = self._lifter.coordinates(task, [examples[m] for m in there], skeleton, greedy=False)
-            for array, values in zip((joints, deviation), found, strict=True):
+            for array, values in zip((joints, deviation), map(finite, found), strict=True):
                 array[there] = task.poses(values, skeleton).reshape(len(there), stride, len(skeleton), 3)
         back = np.argsort(clip.skeleton.slot_order)
         return joints[:, :, back], np.linalg.norm(deviation[:, :, back], axis=-1), clip.skeleton

@@ -78,9 +78,10 @@ def _templates() -> Environment:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: no HTML, no table, on one line."""
+    """Text that Markdown shows as it is: no HTML, no table, no link, on one line without control characters."""
     text = re.sub(r"&(?=#?\w+;)", "&amp;", text).replace("<", "&lt;")
-    return re.sub(r"[\\|]", r"\\\g<0>", text).replace("\n", " ")
+    text = re.sub(r"[\\|]", r"\\\g<0>", text).replace("](", r"]\(")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", " ", text)
 
 
 def _wrap(text: str) -> str:

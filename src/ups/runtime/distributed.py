@@ -131,14 +131,17 @@ def _reduced(fabric: Fabric, values: Sequence[float], how: Any) -> Tensor:
 class Interrupt:
     """Holds Ctrl-C and a scheduler's signals back until a step is complete, so that what is saved is a whole step.
 
-    A second Ctrl-C stops at once. Schedulers announce an end by SIGTERM or (`sbatch --signal`) SIGUSR1, maybe repeatedly.
+    A second Ctrl-C stops at once. Schedulers announce an end by SIGTERM or (`sbatch --signal`) SIGUSR1, maybe repeatedly;
+    a terminal that closes does so by SIGHUP, unless `nohup` has it ignored.
     """
 
     def __init__(self) -> None:
         self.requested = False
 
     def __enter__(self) -> Interrupt:
-        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+        names = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
+        numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
         if threading.current_thread() is not threading.main_thread():
             numbers = []
         self.before = {number: signal.signal(number, self._request) for number in numbers}

@@ -96,7 +96,7 @@ def steady(joints: np.ndarray, spread: np.ndarray, skeleton: Skeleton, fps: floa
     result = np.empty_like(joints)
     for person in range(m):
         for joint in range(j):
-            known = np.isfinite(joints[person, :, joint]).all(-1)
+            known = np.asarray(np.isfinite(joints[person, :, joint]).all(-1))
             w = (_ORDINARY / np.maximum(np.where(known, spread[person, :, joint], 1), _ORDINARY / 10)) ** 2 * known
             if known.sum() < 3:
                 result[person, :, joint] = joints[person, :, joint]

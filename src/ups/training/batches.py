@@ -32,9 +32,15 @@ T = TypeVar("T")
 
 
 def open_stores(config: TrainConfig, folder: Path) -> dict[str, Store]:
-    """Every store that the mixture names, by store name."""
+    """Every store that the mixture names, by store name; it is told which have no checksums."""
     names = dict.fromkeys(name for mix in config.tasks for name in mix.stores)
-    return {name: Store.open(Path(folder) / name) for name in names}
+    stores = {name: Store.open(Path(folder) / name) for name in names}
+    if unchecked := [name for name, store in stores.items() if not store.checksums]:
+        log.warning(
+            "%s: written by an older version, without checksums, so damage can't be seen; prepare again to have them",
+            ", ".join(unchecked),
+        )
+    return stores
 
 
 def make_batch(
@@ -98,6 +104,18 @@ def _named(clip: PoseSequence, make: Callable[..., T], *values: Any) -> T:
             raise
         what = str(error) if isinstance(error, UpsError) else f"{type(error).__name__}: {str(error)[:200]}"
         raise DataError(f"{clip.id}: {what}; look at it with `ups data check`, or leave it out") from error
+
+
+def clips_of_step(streams: list[BatchStream], step: int, accumulate: int) -> str:
+    """The clips of an optimiser step, for messages: the three with the largest coordinates, and how many there are."""
+    stream, first = streams[step % len(streams)], step // len(streams) * accumulate
+    found: dict[str, float] = {}
+    for number in range(first, first + accumulate):
+        which, indices = stream.indices(number)
+        store = stream.stores[which][0]
+        found |= {f"{store.name} {store.ids[i]}": float(np.abs(store[int(i)].joints).max()) for i in indices}
+    largest = sorted(found, key=lambda name: -found[name])
+    return ", ".join(largest[:3]) + (f" and {len(largest) - 3} others" if len(largest) > 3 else "")
 
 
 def streams_of(trained: Trained, stores: dict[str, Store]) -> list[BatchStream]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
@@ -20,14 +20,16 @@ from ups.checkpoint.create import with_data_sets
 from ups.checkpoint.io import Trained
 from ups.data.loader import BatchStream, prefetch
 from ups.data.store.store import Store
-from ups.errors import SettingError
+from ups.errors import SettingError, TrainingError
+from ups.files import alone
 from ups.runtime.distributed import (
     Interrupt,
+    all_gather,
     any_of,
     is_first,
 )
 from ups.tasks import get_task
-from ups.training.batches import streams_of
+from ups.training.batches import clips_of_step, streams_of
 from ups.training.progress import Reporter
 from ups.training.run import Run
 
@@ -53,12 +55,33 @@ def train(
 
     Raises:
         TrainingError: the loss is no longer finite.
-        KeyboardInterrupt: after the checkpoint was saved, on Ctrl-C in any process, SIGTERM or SIGUSR1.
+        SettingError: another process trains in that folder.
+        CheckpointError: the run that stands there is of another config, or its data have changed since.
+        KeyboardInterrupt: after the checkpoint was saved, on Ctrl-C in any process, SIGTERM, SIGHUP or SIGUSR1.
     """
-    run = Run(trained, output)
-    config = run.config
+    run = Run(trained, output, {name: store.fingerprint for name, store in stores.items()})
     streams = streams_of(trained, stores)  # refuses what can't be learned from, before anything is written
-    Path(output).mkdir(parents=True, exist_ok=True)
+    with _alone(run.output):
+        return _train(run, streams, stop_after)
+
+
+@contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    """One run at a time in a folder, see `ups.files.alone`; all processes of a run learn of a refusal."""
+    with ExitStack() as stack:
+        refusal = None
+        if is_first():
+            try:
+                stack.enter_context(alone(output))
+            except (SettingError, OSError) as error:
+                refusal = error
+        if found := next(filter(None, all_gather(refusal)), None):
+            raise found
+        yield
+
+
+def _train(run: Run, streams: list[BatchStream], stop_after: int | None) -> Trained:
+    trained, config = run.trained, run.config
     if run.resume() and is_first():
         log.info("continuing %s at step %d of %d", run.folder, run.step, run.total)
     names = [mix.task for mix in config.tasks]
@@ -73,7 +96,11 @@ def train(
             while run.step < end:
                 task = names[run.step % len(names)]
                 micro = next(batches)
-                loss = run.take_step(task, micro)
+                try:
+                    loss = run.take_step(task, micro)
+                except TrainingError as error:
+                    clips = clips_of_step(streams, run.step, config.accumulate)
+                    raise TrainingError(f"{error}; its clips, largest coordinates first: {clips}") from error
                 if reporter is not None:
                     reporter.step(run.step, task, loss, sum(b.poses.clips for b in micro) * run.fabric.world_size)
                 due = time.monotonic() - saved > 60 * config.checkpoint_minutes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -41,7 +42,8 @@ class Reporter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.progress.stop()
+        with suppress(OSError):  # the terminal may be gone
+            self.progress.stop()
         self.board.close()
         self.file.close()
 

@@ -32,12 +32,17 @@ from ups.training.optimizer import Average, learning_rate, parameter_groups, set
 class Run:
     """A training run: model, optimiser, average and step, which together are what a checkpoint holds.
 
+    Args:
+        trained: the model as it begins.
+        output: folder of the run.
+        data: fingerprints of the stores by name, by which a resumed run notices that its data have changed.
+
     Raises:
         SettingError: a step's micro-batches can't be shared by the processes there are.
     """
 
-    def __init__(self, trained: Trained, output: Path) -> None:
-        self.trained, self.output = trained, Path(output)
+    def __init__(self, trained: Trained, output: Path, data: dict[str, str] | None = None) -> None:
+        self.trained, self.output, self.data = trained, Path(output), data or {}
         self.config = trained.config.train
         self.fabric = start(self.config.precision, self.config.strategy)
         if self.config.accumulate % self.fabric.world_size:
@@ -84,7 +89,7 @@ class Run:
             for key, value in self.optimizer.state.get(p, {}).items():
                 tensors[f"optimizer.{key}.{name}"] = full_tensor(value)
         self.trained.steps = self.step
-        training = {"tensors": tensors, "facts": {"step": self.step}} if resumable else None
+        training = {"tensors": tensors, "facts": {"step": self.step, "data": self.data}} if resumable else None
         weights = self.weights()
         if is_first():
             save(self.trained, self.folder, weights, training)
@@ -94,12 +99,20 @@ class Run:
         """Continue from the checkpoint in the output folder, if there is one that this config wrote.
 
         Raises:
-            CheckpointError: it is of another config, or not the same for all processes.
+            CheckpointError: it is damaged, of another config or other data, or not the same for all processes.
         """
         state = load_training(self.folder)
-        steps = all_gather(state and state["facts"]["step"])
-        if len(set(steps)) > 1:
+        step = state["facts"]["step"] if state else None
+        before = state["facts"].get("data", {}) if state else {}
+        differ = [name for name, now in self.data.items() if before.get(name, now) != now]
+        found = all_gather((step, differ))
+        if len(steps := {number for number, _ in found}) > 1:
             raise CheckpointError(f"{self.folder}: processes find different steps ({steps}); share one folder")
+        if changed := next((names for _, names in found if names), None):
+            raise CheckpointError(
+                f"{self.folder}: the data in {', '.join(changed[:3])} have changed since step {step}; restore them, or begin "
+                "anew in another output folder, with --start from these weights"
+            )
         if state is None:
             return False
         saved = json.loads((self.folder / "model.json").read_text())["config"]

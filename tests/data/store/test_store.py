@@ -261,6 +261,84 @@ def test_facts_that_disagree_are_found(tmp_path: Path, change: Callable[[dict], 
         Store.open(tmp_path / "s")
 
 
+@pytest.mark.parametrize("paired", [False, True])
+def test_every_flipped_bit_is_found(tmp_path: Path, paired: bool) -> None:
+    clips = [make_clip(n, frames=2, paired=paired, seed=i) for i, n in enumerate("ab")]
+    store = write(tmp_path / "s", clips, paired)
+    store.verify()
+    rng, fingerprint = np.random.default_rng(0), store.fingerprint
+    for path in sorted((tmp_path / "s").iterdir()):
+        content = path.read_bytes()
+        for place in rng.choice(8 * len(content), 60).tolist():
+            damaged = bytearray(content)
+            damaged[place // 8] ^= 1 << place % 8
+            path.write_bytes(damaged)
+            with pytest.raises(DataError, match="prepare|damaged"):
+                found = Store.open(tmp_path / "s")
+                assert all(same(found[i], clip) for i, clip in enumerate(clips)), (path, place)  # what is read is right
+                found.verify()
+        path.write_bytes(content)
+    assert Store.open(tmp_path / "s").fingerprint == fingerprint
+
+
+def test_a_damaged_clip_is_named_when_it_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "s", [make_clip("good"), make_clip("bad", seed=1)])
+    path = tmp_path / "s" / "joints.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    store = Store.open(tmp_path / "s")
+    assert store[0].id == "good"
+    with pytest.raises(DataError, match="clip bad is damaged .*prepare it again"):
+        store[1]
+
+
+def without_checksums(folder: Path, **columns: np.ndarray) -> None:
+    """Make the store one of a version that knew none, with some columns exchanged."""
+    facts = json.loads((folder / "store.json").read_text())
+    del facts["checksums"], facts["checksum"]
+    with np.load(folder / "clips.npz") as table:
+        np.savez(folder / "clips.npz", **{key: table[key] for key in table if key != "crc32"} | columns)
+    facts["files"]["clips.npz"] = (folder / "clips.npz").stat().st_size
+    (folder / "store.json").write_text(json.dumps(facts))
+
+
+def test_a_store_without_checksums_is_read_and_has_the_same_fingerprint(tmp_path: Path) -> None:
+    clips = [make_clip("a"), make_clip("b", seed=1)]
+    fingerprint = write(tmp_path / "s", clips).fingerprint
+    without_checksums(tmp_path / "s")
+    store = Store.open(tmp_path / "s")
+    assert store.checksums == {} and all(same(store[i], clip) for i, clip in enumerate(clips))
+    store.verify()
+    assert store.fingerprint == fingerprint
+    assert write(tmp_path / "t", clips[::-1]).fingerprint != fingerprint
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("offset", [1, 4], "offsets"),
+        ("offset", [4, 0], "offsets"),
+        ("persons", [0, 2], "persons, offsets"),
+        ("frames", [-4, 4], "frames, offsets"),
+        ("label", [0, 2], "labels"),
+        ("label", [-2, 0], "labels"),
+        ("fps", [0, 30], "frame rates"),
+        ("fps", [np.nan, 30], "frame rates"),
+        ("width", [-1, 0], "image sizes"),
+        ("split_xsub", [0, 3], "splits"),
+        ("split_xview", [0, -1], "splits"),
+        ("view", [[0], [1]], "one int32 a clip"),
+        ("subject", [0], "clips"),
+    ],
+)
+def test_columns_are_checked_where_there_are_no_checksums(tmp_path: Path, column, values, message) -> None:
+    kind = write(tmp_path / "s", [make_clip("a"), make_clip("b")]).columns[column].dtype
+    without_checksums(tmp_path / "s", **{column: np.array(values, kind)})
+    with pytest.raises(DataError, match=f"the store is damaged .*{message}"):
+        Store.open(tmp_path / "s")
+
+
 def test_a_folder_without_a_store(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is not a store .*prepare the data set first"):
         Store.open(tmp_path)

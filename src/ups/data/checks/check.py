@@ -14,12 +14,14 @@ from typing import Literal
 
 import numpy as np
 
+from ups.data.checks.store_info import NO_CHECKSUMS, find_problems
 from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
 from ups.data.duplicates import copies
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.native import read_fields
 from ups.data.formats.timing import FPS
 from ups.data.open_file import read_file
+from ups.data.store.store import Store
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
@@ -67,10 +69,11 @@ def check(
     image_size: tuple[int, int] | None = None,
     joint_map: JointMap | None = None,
 ) -> list[Finding]:
-    """What is wrong with a recording, or with a folder of recordings and its clips.csv; nothing, if all seems well.
+    """What is wrong with a recording, with a folder of recordings and its clips.csv, or with a store; nothing, if all seems
+    well.
 
     Args:
-        path: a file or folder as for `read_file`, or a folder with clips.csv.
+        path: a file or folder as for `read_file`, a folder with clips.csv, or a store, whose checksums are compared.
         skeleton: as for `read_file`.
         image_size: (width, height) in pixels of a single 2D recording that doesn't say; in a folder clips.csv does.
         joint_map: as for `read_file`; in a folder its joint_map.toml does without.
@@ -80,6 +83,8 @@ def check(
         OSError: `path` does not exist.
     """
     path = Path(path)
+    if (path / "store.json").is_file():
+        return _check_store(path)
     found = find_skeleton(skeleton) if skeleton else None
     if (
         path.is_dir()
@@ -95,6 +100,16 @@ def check(
         return [Finding("error", path.name, str(error), "fix the file; docs/own_data.md describes what is needed")]
     problems = [*check_clip(clip), *_untold_fps(path, None)]
     return [Finding(severity, path.name, _with(what, detail), remedy) for severity, what, remedy, detail in problems]
+
+
+def _check_store(path: Path) -> list[Finding]:
+    try:
+        store = Store.open(path)
+        store.verify()
+    except DataError as error:
+        return [Finding("error", path.name, str(error), "prepare the store again, or copy it again")]
+    found = [] if store.checksums else [Finding("warning", path.name, NO_CHECKSUMS, "ups data prepare")]
+    return found + [Finding("note", path.name, line, "know it before training") for line in find_problems(store)]
 
 
 def check_clip(clip: PoseSequence) -> Iterator[_Problem]:

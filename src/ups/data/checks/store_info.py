@@ -14,10 +14,16 @@ from ups.data.store.store import Store
 
 SHORT = 5
 """Clips of fewer frames are reported."""
+NO_CHECKSUMS = "none: an older version wrote this store, so damage can't be seen; prepare it again to have them"
 
 
 def info(store: Store) -> Group:
-    """Facts of a store, printable with rich: what it is, its splits, its classes, its problems. Reads every clip."""
+    """Facts of a store, printable with rich: what it is, its splits, its classes, its problems. Reads every clip.
+
+    Raises:
+        DataError: a file that is damaged.
+    """
+    store.verify()
     lengths, fps = store.frames, np.unique(store.fps)
     subjects = np.unique(store.subjects[store.subjects >= 0])
     facts = Table("store", str(store.folder), title=store.name)
@@ -29,6 +35,7 @@ def info(store: Store) -> Group:
         "frames a second": ", ".join(f"{value:g}" for value in fps),
         "persons": f"{store.persons.min()} to {store.persons.max()}",
         "subjects": f"{len(subjects)} ({', '.join(map(str, subjects))})" if len(subjects) else "unknown",
+        "checksums": "all files are as they were written" if store.checksums else NO_CHECKSUMS,
         "terms": store.terms or "unknown",
     }.items():
         facts.add_row(key, value)

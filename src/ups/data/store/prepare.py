@@ -45,9 +45,10 @@ def prepare(
 
     A recording that can't be used is reported, in the result and in the store, and the rest is read on. A store that an
     earlier run made without problems from the same files (by name, size and time of change), shard and version of the
-    package is left as it is; otherwise, of a data set with one recording a file, clips of files that are still the same
-    are copied from it and the others are read. With `force` everything is read. Either way the store is the same, byte
-    for byte. Stores of all shards of a data set are put together by `ups.data.store.merge.merge`.
+    package is left as it is, if its checksums are right; otherwise, of a data set with one recording a file, clips
+    of files that are still the same are copied from it and the others are read. With `force` everything is read.
+    Either way the store is the same, byte for byte. Stores of all shards of a data set are put together by
+    `ups.data.store.merge.merge`.
 
     Raises:
         DataError: unknown data set, not one usable recording, or `output` holds something other than a store.
@@ -61,8 +62,11 @@ def prepare(
     if made_from and not force:
         try:
             old = Store.open(output)
+            old.verify()
         except DataError:  # none, or a damaged one
-            pass
+            old = None
+        if old and not old.checksums:  # what can't be checked is not passed on as if it had been
+            old = None
         if old and not old.problems and old.origin == _origin(made_from, shard, []):
             return PrepareReport(output, len(old), (), unchanged=True)
     return write_store(data_set, source, output, shard, made_from, old)

@@ -1,42 +1,47 @@
 """The store: one folder layout for every prepared data set, read clip by clip, so that no set has to fit in RAM.
 
-    store.json        facts of the set, the size of every other file, and the problems met while reading it
+    store.json        facts of the set, size and CRC-32 of every other file, the problems met while reading it, and a
+                      CRC-32 of all these facts
     joints.npy        (R, J, V) float32; clips follow one another, persons outermost within a clip: R = sum of M*N
     visibility.npy    (R, J) float32
     pose_3d.npy       (R, J, 3) float32, only where 2D clips come with the 3D pose behind them
     clips.npz         one array a column: offset (first row), persons, frames, label, subject, view, fps, width, height,
                       for each protocol split_NAME: 0 neither, 1 train, 2 test; of a data set with one recording a file
-                      also source, uint64, which identifies the file and its state (see `ups.data.store.prepare`)
+                      also source, uint64, which identifies the file and its state (see `ups.data.store.prepare`);
+                      crc32, uint32, of the clip's bytes in joints, visibility and pose_3d, one after the other
     ids.txt           one name a line
 
 A store is written into a hidden folder beside its final place and renamed when complete: it is there whole or not at
-all.
+all. Facts, columns and names are checked when it is opened, a clip whenever it is read, everything by `Store.verify`.
+Stores of versions before checksums lack them, and are read all the same.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import logging
+import math
 import os
 import threading
 import weakref
-import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
 import numpy as np
 
 from ups.data.datasets.base import SPLITS
 from ups.errors import DataError
-from ups.files import new_folder
+from ups.files import checksum, new_folder, put_back
 from ups.labels import Spellings, one_spelling
-from ups.pose import PoseSequence, Space
+from ups.pose import IMAGE_SIDE, PoseSequence, Space
 from ups.skeleton import Skeleton
 
 log = logging.getLogger("ups")
@@ -53,7 +58,8 @@ _COLUMNS = {
     "width": np.int32,
     "height": np.int32,
 }
-_SOURCE = "source"
+_SOURCE, _CRC = "source", "crc32"
+_OPTIONAL = {_SOURCE: np.uint64, _CRC: np.uint32}
 
 
 class StoreWriter:
@@ -100,6 +106,7 @@ class StoreWriter:
         self._ids: dict[str, None] = {}
         self._clips: list[tuple[float, ...]] = []
         self._sources: list[int] = []
+        self._checksums: list[int] = []
         self._files: dict[str, IO[bytes]] = {}
 
     def __enter__(self) -> StoreWriter:
@@ -127,15 +134,19 @@ class StoreWriter:
         rows = clip.persons * clip.frames
         width, height = clip.image_size or (0, 0)
         arrays = {"joints": clip.joints, "visibility": clip.visibility, "pose_3d": clip.pose_3d}
+        value = 0
         try:
             for key, file in self._files.items():
-                file.write(memoryview(arrays[key]).cast("B"))
+                content = memoryview(arrays[key]).cast("B")
+                value = zlib.crc32(content, value)
+                file.write(content)
         except OSError as error:
             raise self._unwritable(error) from error
         label = self._spellings.places[clip.label] if clip.label >= 0 else -1
         facts = (self._rows, clip.persons, clip.frames, label, clip.subject, clip.view, clip.fps, width, height)
         self._clips.append((*facts, *(SPLITS.get(splits.get(p, ""), 0) for p in self.protocols)))
         self._sources.append(source)
+        self._checksums.append(value)
         self._ids[clip.id] = None
         self._rows += rows
 
@@ -195,6 +206,7 @@ class StoreWriter:
         columns = {key: np.array(column, _COLUMNS.get(key, np.int8)) for key, column in values}
         if any(self._sources):
             columns[_SOURCE] = np.array(self._sources, np.uint64)
+        columns[_CRC] = np.array(self._checksums, np.uint32)
         with (self._part / "clips.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **columns)
         (self._part / "ids.txt").write_bytes("".join(f"{i}\n" for i in self._ids).encode())
@@ -212,7 +224,9 @@ class StoreWriter:
             "files": {p.name: p.stat().st_size for p in sorted(self._part.iterdir())},
             "problems": self.problems,
             "origin": self.origin,
+            "checksums": {p.name: checksum(p) for p in sorted(self._part.iterdir())},
         }
+        facts["checksum"] = _checksum_of(facts)
         (self._part / "store.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
 
     def _unwritable(self, error: OSError) -> OSError:
@@ -236,6 +250,8 @@ class _Rows:
             self._start = file.tell()
             if by_column or kind != np.dtype("<f4"):
                 raise DataError(f"{path.name} holds {kind} where float32 by rows is expected")
+            if self._start + 4 * math.prod(self.shape) != os.fstat(file.fileno()).st_size:
+                raise DataError(f"{path.name} has another size than its header says")
             self._path, self._handle = path, os.dup(file.fileno())
         self._lock, self.close = threading.Lock(), weakref.finalize(self, os.close, self._handle)
 
@@ -276,6 +292,7 @@ class Store:
         folder, name, skeleton, space, classes, protocols, terms, paired: as given to `StoreWriter`.
         problems: lines about recordings that could not be used.
         origin: how the store was made, see `ups.data.store.prepare`.
+        checksums: CRC-32 of each file in hexadecimal; empty where the store was written before there were any.
         columns: the arrays of clips.npz, (clips,) each.
     """
 
@@ -289,6 +306,7 @@ class Store:
     paired: bool
     problems: tuple[str, ...]
     origin: dict[str, Any]
+    checksums: dict[str, str]
     columns: dict[str, np.ndarray]
     _ids: bytes
     _joints: _Rows
@@ -303,10 +321,10 @@ class Store:
             DataError: no store there, another format version, or a file missing, truncated or damaged.
         """
         folder = Path(folder).resolve()
+        put_back(folder)
         facts = _read_facts(folder)
         try:
-            with np.load(folder / "clips.npz", allow_pickle=False) as table:
-                columns = {key: table[key] for key in (*_columns(facts["protocols"]), *({_SOURCE} & {*table}))}
+            columns = _read_columns(folder / "clips.npz", facts)
             spellings = _one_spelling(facts["name"], facts["classes"])
             if spellings.merged:  # a store that was written before they were one
                 columns["label"] = np.array([*spellings.places, -1], np.int32)[columns["label"]]
@@ -316,10 +334,12 @@ class Store:
             if facts["paired"]:
                 shapes["pose_3d"] = (rows, joints, 3)
             tables = {key: _Rows(folder / f"{key}.npy") for key in shapes}
+            ids = (folder / "ids.txt").read_bytes()
             wrong = [key for key, shape in shapes.items() if tables[key].shape != shape]
-            ends = np.cumsum(columns["persons"].astype(np.int64) * columns["frames"])
-            if wrong or {len(c) for c in columns.values()} != {facts["clips"]} or ends[-1] != rows:
-                raise DataError(f"{', '.join(wrong) or 'clips'} disagree with store.json")
+            names = ids.count(b"\n") if ids.endswith(b"\n") else -1
+            if wrong := wrong or _wrong_columns(columns, facts) or ["ids"] * (names != facts["clips"]):
+                raise DataError(f"{', '.join(wrong[:3])} disagree with store.json")
+            _check_sums(folder, facts)
             return Store(
                 folder,
                 facts["name"],
@@ -331,14 +351,15 @@ class Store:
                 facts["paired"],
                 tuple(facts["problems"]),
                 facts.get("origin", {}),
+                facts.get("checksums", {}),
                 columns,
-                (folder / "ids.txt").read_bytes(),
+                ids,
                 tables["joints"],
                 tables["visibility"],
                 tables.get("pose_3d"),
             )
-        except (ValueError, LookupError, TypeError, OSError, zipfile.BadZipFile) as error:
-            raise DataError(f"{folder}: the store is damaged ({error}); prepare it again") from error
+        except Exception as error:  # whatever damage leads readers of zip files, headers and JSON to
+            raise DataError(f"{folder}: the store is damaged ({error}); prepare it again with --force") from error
 
     def close(self) -> None:
         """Let go of the files, so that they can be replaced on Windows too; no clip can be read after that."""
@@ -349,8 +370,39 @@ class Store:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def verify(self) -> None:
+        """Compares every file with its checksum; a store without any is read clip by clip instead.
+
+        Raises:
+            DataError: a file, or a clip, that is damaged.
+        """
+        for name, wanted in self.checksums.items():
+            if (found := checksum(self.folder / name)) != wanted:
+                raise DataError(
+                    f"{self.folder / name}: damaged (CRC-32 {found}, {wanted} was written); prepare it again with --force"
+                )
+        for i in range(0 if self.checksums else len(self)):
+            self[i]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for stores of the same clips, names, labels, splits, classes and skeleton, whenever they were made.
+
+        Of a store without checksums the whole is read.
+        """
+        names = ("joints.npy", "visibility.npy", "ids.txt", *(("pose_3d.npy",) if self.paired else ()))
+        files = [self.checksums.get(name) or checksum(self.folder / name) for name in names]
+        columns = [zlib.crc32(self.columns[key].tobytes()) for key in _columns(self.protocols)]
+        facts = [self.name, self.skeleton.to_dict(), self.space, self.classes, self.protocols, files, columns]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
     def __getitem__(self, index: int) -> PoseSequence:
-        """Clip `index`, 0..len-1; raises IndexError outside, DataError if the files have been cut short meanwhile."""
+        """Clip `index`, 0..len-1.
+
+        Raises:
+            IndexError: no such clip.
+            DataError: its bytes are damaged, or the files have been cut short since the store was opened.
+        """
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index} of {self.name}: the store has {len(self)}")
         c = {key: column[index].item() for key, column in self.columns.items()}
@@ -359,9 +411,19 @@ class Store:
             rows = table.read(c["offset"], c["persons"] * c["frames"])
             return rows.reshape(c["persons"], c["frames"], *table.shape[1:])
 
+        joints, visibility = cut(self._joints), cut(self._visibility)
+        pose_3d = None if self._pose_3d is None else cut(self._pose_3d)
+        if _CRC in c:
+            value = 0
+            for array in (joints, visibility) if pose_3d is None else (joints, visibility, pose_3d):
+                value = zlib.crc32(array.data, value)
+            if value != c[_CRC]:
+                raise DataError(
+                    f"{self.folder}: clip {self.ids[index]} is damaged (its CRC-32 differs); prepare it again with --force"
+                )
         return PoseSequence(
-            joints=cut(self._joints),
-            visibility=cut(self._visibility),
+            joints=joints,
+            visibility=visibility,
             skeleton=self.skeleton,
             space=self.space,
             fps=c["fps"],
@@ -370,7 +432,7 @@ class Store:
             subject=c["subject"],
             view=c["view"],
             image_size=(c["width"], c["height"]) if c["width"] else None,
-            pose_3d=None if self._pose_3d is None else cut(self._pose_3d),
+            pose_3d=pose_3d,
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -378,8 +440,11 @@ class Store:
 
     @cached_property
     def ids(self) -> list[str]:
-        """Names of the clips."""
-        return self._ids.decode().split("\n")[:-1]
+        """Names of the clips; raises DataError where they are no text."""
+        try:
+            return self._ids.decode().split("\n")[:-1]
+        except ValueError as error:
+            raise DataError(f"{self.folder / 'ids.txt'}: damaged ({error}); prepare it again with --force") from error
 
     @property
     def labels(self) -> np.ndarray:
@@ -433,15 +498,20 @@ class Store:
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
-    """store.json, after checking the format version and the size of every file it names."""
+    """store.json, after checking the format version, its checksum, and the size of every file it names."""
     path = folder / "store.json"
     if not path.is_file():
         raise DataError(f"{folder} is not a store (it has no store.json); prepare the data set first")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         version, files = facts["format"], dict(facts["files"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: damaged ({error!r}); prepare the data set again") from error
+        texts = [facts[k] for k in ("name", "space", "terms")] + [t for k in _LISTS for t in facts[k]]
+        if not all(isinstance(text, str) for text in texts) or facts["space"] not in get_args(Space):
+            raise ValueError("a name is no text, or the space is unknown")
+        if [k for k in _LISTS if not isinstance(facts[k], list)] or not isinstance(facts.get("origin", {}), dict):
+            raise ValueError("a list or the origin is something else")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path}: damaged ({error!r}); prepare the data set again with --force") from error
     if version != FORMAT:
         raise DataError(f"{path}: format {version}, this version reads {FORMAT}; prepare the data set again")
     for name, size in files.items():
@@ -458,6 +528,58 @@ def _one_spelling(name: str, classes: Sequence[str]) -> Spellings:
     if spellings.merged:
         log.warning("%s: %s", name, spellings.told)
     return spellings
+
+
+def _check_sums(folder: Path, facts: dict[str, Any]) -> None:
+    """Raises DataError where the facts, columns or names are not those that were written."""
+    sums, known = facts.get("checksums", {}), facts.get("checksum")
+    if not isinstance(sums, dict) or (sums and {*sums} != {*facts["files"]}):
+        raise DataError("the files with checksums are others than those of the store")
+    if (sums or known is not None) and known != _checksum_of({k: v for k, v in facts.items() if k != "checksum"}):
+        raise DataError("the CRC-32 of store.json is not the one that was written")
+    for name in sums.keys() & {"clips.npz", "ids.txt"}:
+        if checksum(folder / name) != sums[name]:
+            raise DataError(f"the CRC-32 of {name} is not the one that was written")
+
+
+_LISTS = ("classes", "protocols", "problems")
+
+
+def _checksum_of(facts: dict[str, Any]) -> str:
+    """CRC-32 of facts that JSON can hold, however they are laid out."""
+    return f"{zlib.crc32(json.dumps(facts, sort_keys=True).encode()):08x}"
+
+
+def _read_columns(path: Path, facts: dict[str, Any]) -> dict[str, np.ndarray]:
+    kinds = {key: _COLUMNS.get(key, np.int8) for key in _columns(facts["protocols"])}
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as table:
+        kinds |= {key: kind for key, kind in _OPTIONAL.items() if key in table}
+        columns = {key: table[key] for key in kinds}
+    for key, column in columns.items():
+        if column.dtype != kinds[key] or column.ndim != 1:
+            raise DataError(
+                f"column {key} is {column.dtype} {column.shape}; one {np.dtype(kinds[key])} a clip is needed"
+            )
+    return columns
+
+
+def _wrong_columns(columns: dict[str, np.ndarray], facts: dict[str, Any]) -> list[str]:
+    """Which columns can't be those of the store."""
+    c, size = columns, (columns["width"], columns["height"])
+    if {len(column) for column in c.values()} != {facts["clips"]} or not facts["clips"]:
+        return ["clips"]
+    poses = c["persons"].astype(np.int64) * c["frames"]
+    planar = facts["space"] == "image"
+    right = {
+        "persons": (c["persons"] >= 1).all(),
+        "frames": (c["frames"] >= 1).all(),
+        "offsets": np.array_equal(c["offset"], np.cumsum(poses) - poses) and poses.sum() == facts["rows"],
+        "labels": ((c["label"] >= -1) & (c["label"] < len(facts["classes"]))).all(),
+        "frame rates": ((c["fps"] >= 1) & (c["fps"] <= 1000)).all(),
+        "image sizes": all(((n >= planar) & (n <= IMAGE_SIDE)).all() for n in size),
+        "splits": all(np.isin(c[f"split_{p}"], (0, *SPLITS.values())).all() for p in facts["protocols"]),
+    }
+    return [key for key, fine in right.items() if not fine]
 
 
 def _columns(protocols: Iterable[str]) -> list[str]:
