@@ -17,6 +17,7 @@ from ups.data.formats.bvh import read_bvh
 from ups.data.formats.keypoints import openpose_files, read_coco, read_openpose
 from ups.data.formats.matlab import load_mat
 from ups.data.formats.native import read_own
+from ups.data.formats.timing import frame_rate
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
@@ -64,6 +65,7 @@ def read_file(
     """
     path = Path(path)
     wish = _Wish(find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size)
+    frame_rate(fps, None, str(path))  # refuses one that can't be
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     reader = _read_folder if path.is_dir() else _READERS.get(path.suffix.lower())

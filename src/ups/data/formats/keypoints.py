@@ -98,6 +98,7 @@ def read_coco(
         if image_size is None and images:
             image_size = int(images[0]["width"]), int(images[0]["height"])
         told: list[Notice] = []
+        stated = None if isinstance(record, list) else _stated_fps(record)
         if images:
             keys = [image["id"] for image in images]
             numbers = _image_numbers(images, keys, where, told)
@@ -123,8 +124,18 @@ def read_coco(
         raise DataError(f"{where}: not keypoints in COCO's format ({error!r:.200})") from error
     if image_size is None:
         raise DataError(f"{where}: it does not say how large the images are; give the image size, width and height")
-    clip = recording(detections, numbers, COCO_17, fps=fps, image_size=image_size, name=name, where=where)
+    clip = recording(
+        detections, numbers, COCO_17, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
+    )
     return clip.tell(*told)
+
+
+def _stated_fps(record: dict[str, Any]) -> float | None:
+    """Frames per second of "info", or of the only one of "videos"."""
+    videos = record.get("videos") or []
+    places = [record.get("info"), videos[0] if len(videos) == 1 else None]
+    found = [place["fps"] for place in places if isinstance(place, dict) and place.get("fps") is not None]
+    return float(found[0]) if found else None
 
 
 def _image_numbers(images: list[dict[str, Any]], ids: list[Any], where: str, told: list[Notice]) -> list[int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ups.data.formats.safe_pickle import load_npz
 from ups.data.formats.table import Table, read_table
-from ups.data.formats.timing import even, frame_rate, placed, seconds
+from ups.data.formats.timing import check_step, even, frame_rate, placed, seconds
 from ups.errors import DataError
 from ups.files import write_whole
 from ups.notices import Notice
@@ -126,11 +126,13 @@ def _in_time(
         rate, more = frame_rate(stated, fps, where)
         if "frame" not in fields:
             return joints, visibility, pose_3d, rate, more
-        place = placed(_per_frame(fields, "frame", frames, path).astype(np.int64), rate, where)
+        numbers = _per_frame(fields, "frame", frames, path).astype(np.int64)
+        place = placed(numbers, rate, where)
         if place.frames * joints[:, 0].size > max(CELLS, 4 * joints.size):
             raise DataError(
                 f"{path}: {frames} rows for {len(joints)} persons and {place.frames} frames; cut it at its gaps"
             )
+        check_step(numbers, rate, where)
         spread = [_spread(array, place.places, place.frames) for array in (joints, visibility, pose_3d)]
         return *spread, place.fps, (*more, *place.notices)  # type: ignore[return-value]
     times, read = seconds(_per_frame(fields, key, frames, path), unit, where)
@@ -155,6 +157,7 @@ def _spread(array: np.ndarray | None, places: np.ndarray, frames: int) -> np.nda
 def _per_frame(fields: dict[str, Any], key: str, frames: int, path: Path) -> np.ndarray:
     """One finite number for every frame."""
     values = _numbers(fields, key, path)
+    values = values.reshape(-1) if values.size == frames else values  # a column is as good as a row
     if values.shape != (frames,) or not np.isfinite(values).all() or np.abs(values).max() >= 2**62:
         found = f"shape {values.shape}" if values.shape != (frames,) else "values that are no numbers"
         raise DataError(f"{path}: {key} has {found}; one number for each of {frames} frames is needed")
