@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, get_args
@@ -237,8 +238,10 @@ def _csv_fields(path: Path) -> dict[str, Any]:
     for note in table.notes:
         key, equals, value = (part.strip() for part in note.partition("="))
         key = key.lower()
+        if not equals and note.partition(":")[0].strip().lower() in KEYS:
+            key, equals, value = (part.strip() for part in note.lower().partition(":"))
         if equals and key == "image_size":
-            fields[key] = re.split(r"[x×,;\s]+", value)
+            fields[key] = re.split(r"[xX×,;\s]+", value)
         elif equals:
             fields[key] = re.sub(r"^(\d+),(\d+)$", r"\1.\2", value)
     return fields
@@ -268,11 +271,13 @@ def _csv_columns(head: list[str], path: Path) -> tuple[str, list[str], list[list
 
 def _csv_place(table: Table, head: list[str], columns: list[list[int]], path: Path) -> dict[str, Any]:
     """Cells as "block" (M, N, J, columns of a joint), NaN where a person lacks a frame; and the frames' numbers or times."""
-    values = table.numbers([column for joint in columns for column in joint])
-    rows = len(values)
     key = next((name for name in head if name in TIMES), None) or next((name for name in head if name in FRAME), None)
     who = next((name for name in head if name in PERSON), None)
-    if who and not key:
+    if key:
+        table = replace(table, rows=[row for row in table.rows if any(row)])
+    values = table.numbers([column for joint in columns for column in joint])
+    rows = len(values)
+    if who and not key and len({row[head.index(who)] for row in table.rows}) > 1:
         raise DataError(f"{path}: a column {who} needs a column frame or time beside it")
     person = np.zeros(rows, np.int64)
     if who:
