@@ -28,7 +28,7 @@ LAYERS = (
     {"data.formats", "data.duplicates"},
     {"data.datasets"},
     {"data.open_file"},
-    {"data.custom", "data.store"},
+    {"data.custom", "data.propose_joints", "data.store"},
     {"data.checks", "data.loader"},
     # the method
     {"tasks", "model"},

@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 from ups.cameras import any_camera, project, view
 from ups.pose import PoseSequence
 from ups.skeletons import H36M_17
-from ups.tasks.pose import FOCAL, estimate_pose
+from ups.tasks.placement import FOCAL
+from ups.tasks.pose import estimate_pose
 from ups.tasks.views import at_rate, film, piece, reframed, with_pause
 
 

@@ -23,7 +23,7 @@ class Predict:
     """Ask a model about one recording. The answer goes to standard output as JSON."""
 
     file: Positional[Path]
-    """The recording: the project's .npz, .json or .csv, BVH, keypoints in COCO's format, a folder of OpenPose's."""
+    """The recording: the project's .npz, .json or .csv, what pose estimators and motion capture write (docs/formats.md)."""
     model: Path
     """Folder of the trained model, or the name of one that comes with the package: ups-small."""
     task: str | None = None
@@ -35,6 +35,8 @@ class Predict:
     """Frames per second, where the recording doesn't say."""
     image_size: tuple[int, int] | None = None
     """Width and height in pixels, where a 2D recording doesn't say."""
+    joint_map: Path | None = None
+    """TOML file that says which joint of the recording is which, see `ups data joints`."""
     classes: str | None = None
     """Candidate actions, separated by commas; default: all classes the model knows."""
     data_set: str | None = None
@@ -58,7 +60,7 @@ class Predict:
             raise SettingError("give either --classes or --data-set")
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
-        clip = read_file(self.file, self.skeleton, self.fps, self.image_size)
+        clip = read_file(self.file, self.skeleton, self.fps, self.image_size, self.joint_map)
         predictor = Predictor.from_pretrained(self.model)
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))

@@ -18,6 +18,7 @@ from ups.skeleton import Skeleton
 from ups.skeletons import get_skeleton, skeleton_of
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask, anticipate, recognize_2d, recognize_3d
+from ups.tasks.placement import intrinsics, locate, steady
 from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
 from ups.tasks.skeleton_views import LISTED, asking_for
@@ -112,6 +113,7 @@ class BasePredictor(ABC):
         greedy: bool = False,
         delay: int | None = None,
         skeleton: Skeleton | str | None = None,
+        smooth: bool = False,
     ) -> Lifted:
         """What is the 3D pose behind these 2D joints, in every frame?
 
@@ -127,6 +129,7 @@ class BasePredictor(ABC):
                 window's middle where None. Fewer = less of the future is needed (see `ups.inference.streaming`).
             skeleton: the joints to tell, whichever are given: "h36m-17" for a clip of COCO's, say; those of the clip
                 that the model knows where None.
+            smooth: hold the bones' lengths constant, and smooth over time by the uncertainty (see `steady`).
 
         Joints of a person are NaN in frames that are decoded from a window in which nothing is seen of that person.
 
@@ -137,14 +140,19 @@ class BasePredictor(ABC):
         wanted = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
         clip = self.drop_untrained_joints(estimate_pose.name, self.as_read(clip))
         check_somebody(clip.visibility, clip.id or "clip")
+        asked = clip if wanted is None else self._asked_for(clip, wanted)
+        persons = [self._lift_person(asked.person(m), flip, stride, greedy, delay) for m in range(asked.persons)]
+        joints, spread = (np.stack(each) for each in zip(*persons, strict=True))
+        if smooth:
+            joints = steady(joints, spread, asked.skeleton, clip.fps)
+        root, error = locate(joints, asked)
         if wanted is not None:
-            lifted = self.lift(self._asked_for(clip, wanted), flip, stride, greedy, delay)
-            order = [lifted.skeleton.joints.index(joint) for joint in wanted.joints]
-            return Lifted(lifted.joints[:, :, order], lifted.spread[:, :, order], wanted)
-        persons = [self._lift_person(clip.person(m), flip, stride, greedy, delay) for m in range(clip.persons)]
-        return Lifted(
-            np.stack([joints for joints, _ in persons]), np.stack([spread for _, spread in persons]), clip.skeleton
-        )
+            order = [asked.skeleton.joints.index(joint) for joint in wanted.joints]
+            joints, spread = joints[:, :, order], spread[:, :, order]
+            middle = joints[:, :, list(wanted.root_indices)].mean(2)
+            joints, root = joints - middle[:, :, None], root + middle
+        focal, _ = intrinsics(clip)
+        return Lifted(joints, spread, wanted or clip.skeleton, root, error, focal, clip.focal is not None)
 
     def as_read(self, clip: PoseSequence) -> PoseSequence:
         """The clip without confidences, where the model was not trained to read them."""

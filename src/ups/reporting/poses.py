@@ -71,6 +71,38 @@ def save_picture(
     _save(figure, path, title)
 
 
+def save_joints_picture(sequence: PoseSequence, labels: Sequence[str], path: str | Path, title: str = "") -> None:
+    """Write a PNG of the frame in which most joints of a person are seen, with a label at every joint.
+
+    Args:
+        sequence: any space; 3D poses are drawn upright, turned a little from the front.
+        labels: J texts, in the order of the joints.
+        path: the PNG file; its folder is made, a file of that name is replaced.
+        title: a line above.
+
+    Raises:
+        DataError: no joint is visible in any frame.
+        OSError: the file can't be written.
+    """
+    from matplotlib.figure import Figure
+
+    visible = sequence.visibility > 0
+    person, frame = np.unravel_index(int(visible.sum(-1).argmax()), visible.shape[:2])
+    points = _upright(sequence.joints[[person]], sequence.space, sequence.skeleton)[:, [frame]]
+    if sequence.space != "image":
+        points = _turned(points, 20)
+    seen = visible[[person]][:, [frame]]
+    figure = Figure(figsize=(10, 10), dpi=100, layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    _draw(axes, points[0, 0, :, :2], seen[0, 0], sequence.skeleton)
+    _frame(axes, points[..., :2], seen)
+    for j in np.flatnonzero(seen[0, 0]).tolist():
+        x, y = points[0, 0, j, :2]
+        axes.annotate(str(labels[j]), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=8, parse_math=False)
+    axes.margins(0.2)
+    _save(figure, path, title)
+
+
 def save_lift_picture(
     sequence: PoseSequence, lifted: ArrayLike, path: str | Path, title: str = "", person: int = 0
 ) -> None:

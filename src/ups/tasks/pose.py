@@ -15,6 +15,7 @@ from ups.skeleton import Skeleton
 from ups.tasks.detector import detected
 from ups.tasks.geometry import drop_joints, root_of, with_doubt
 from ups.tasks.metrics import mean_per_action, mpjpe, p_mpjpe, spearman
+from ups.tasks.placement import FOCAL
 from ups.tasks.predictions import Lifted
 from ups.tasks.task import Clips, Example, Model, Reading, Share, persons_of
 from ups.tasks.views import LONGEST, RATES, at_rate, film, fixed_view, piece, reframed
@@ -226,10 +227,6 @@ def _centred(
     context[:] = *origin, np.log(size), np.log(joints.shape[1] / clip.fps)
     whole = np.concatenate([planar, joints[..., 2:]], -1)
     return Example(whole.astype(np.float32), seen, context, clip.label, wanted, target)
-
-
-FOCAL = 1.3
-"""Focal length, in long sides of the image, to which images of known focal length are brought."""
 
 
 estimate_pose = PoseTask("estimate_pose", "estimation", "3D pose estimation")

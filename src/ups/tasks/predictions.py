@@ -36,11 +36,21 @@ class Lifted:
             input skeleton's joint order; NaN where nothing is seen of the person around a frame.
         spread: (M, N, J) float32 metres: standard deviation of the decoded distribution, the joint's uncertainty.
         skeleton: names the J joints: those of the input, without any that the model never met in training.
+        root: (M, N, 3) float32 metres, camera frame: where the root is, by least squares of the poses against their 2D
+            joints; NaN where that can't be told. `joints + root[:, :, None]` are absolute.
+        reprojection: (M, N) float32: by how much the absolute poses miss the 2D joints (root mean square), as a share of
+            the body's size in the picture. Large = don't trust the frame.
+        focal: focal length in pixels by which they were placed.
+        focal_known: whether the clip gave it; otherwise it was assumed, and so distances are rough.
     """
 
     joints: np.ndarray
     spread: np.ndarray
     skeleton: Skeleton
+    root: np.ndarray | None = None
+    reprojection: np.ndarray | None = None
+    focal: float = float("nan")
+    focal_known: bool = False
 
 
 def rank(names: tuple[str, ...], log_probabilities: np.ndarray) -> Answer:

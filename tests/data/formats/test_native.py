@@ -107,7 +107,7 @@ def test_endings_of_any_case(ending, tmp_path):
         (["left_hip_x;left_hip_y", "1,5;2.5"], "'1,5' and '2.5' in one table; one sign of decimals"),
         (["left_hip_x;left_hip_y", "1.234,5;2"], "'1.234,5' is no number"),
         (["left_hip_x,left_hip_y,", "1,2,3"], "column 3 has no name above '3'"),
-        (["a,b,c,d,e", "1,2,3,4,5"], "columns a, b, c and 2 more; they are called frame"),
+        (["a,b,c,d,e", "1,2,3,4,5"], "columns 'a', 'b', 'c' and 2 more; they are called frame"),
         (["frame,left_hip_x,left_hip_y", "0,1,1", "0,2,2"], "data row 2: frame 0 occurs twice"),
         (["frame,person,left_hip_x,left_hip_y", "0,,1,1"], "data row 1: no person"),
         (["left_hip_x,left_hip_y", "1,2. Mai"], "data row 1, column left_hip_y: '2. Mai' is no number"),

@@ -12,14 +12,18 @@ from typing import Any
 import numpy as np
 
 from ups.data.formats.detections import Detection, recording
+from ups.data.formats.joint_map import JointMap
+from ups.data.formats.named import places_of, skeleton_for
 from ups.data.formats.timing import numbers_of
 from ups.errors import DataError
 from ups.notices import Notice
 from ups.pose import PoseSequence
-from ups.skeletons import COCO_17, OPENPOSE_18
+from ups.skeletons import OPENPOSE_18
 
 _BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 """OpenPose's BODY_25 -> `OPENPOSE_18`; the mid hip and the feet are left out."""
+_PERSON = ("person", "human", "people", "pedestrian", "body")
+"""Names of categories that are preferred where there are several."""
 _FRAME_KEYS = ("frame_id", "frame_index", "frame_number")
 """Of an image: its number in the video."""
 _ID_KEYS = ("track_id", "tracking_id", "person_id", "instance_id", "idx", "id")
@@ -75,7 +79,12 @@ def openpose_person(person: dict[str, Any], frame: int, where: str) -> Detection
 
 
 def read_coco(
-    record: Any, name: str, where: str, fps: float | None, image_size: tuple[int, int] | None
+    record: Any,
+    name: str,
+    where: str,
+    fps: float | None,
+    image_size: tuple[int, int] | None,
+    joint_map: JointMap | None = None,
 ) -> PoseSequence:
     """Person keypoints in COCO's format, as one recording whose images are its frames.
 
@@ -84,21 +93,23 @@ def read_coco(
 
     Args:
         record: parsed JSON: {"images", "annotations"}, or a list of results {"image_id", "keypoints", "score"}. Each
-            annotation's keypoints are 17 times x, y, v; v is 0, 1, 2 in annotations, the confidence in results.
+            annotation's keypoints are x, y, v of joint after joint; v is 0, 1, 2 in annotations, the confidence in results.
+            Which joint is which say the names in "categories", else their number (`layouts.LAYOUTS`).
         name: of the clip; where: the file, for errors.
         fps: None where the user does not say.
         image_size: needed for a list of results, which does not have it.
+        joint_map: what the user says that the joints are.
 
     Raises:
-        DataError: other values, nobody in any frame, no image size, or images whose order can't be told.
+        DataError: other values, too little of a body in the names, an unknown number of keypoints without names, nobody
+            in any frame, no image size, or images whose order can't be told.
     """
     try:
         annotations = record if isinstance(record, list) else record["annotations"]
         images = [] if isinstance(record, list) else record["images"]
-        if image_size is None and images:
+        if image_size is None and images and {"width", "height"} <= set(images[0]):
             image_size = int(images[0]["width"]), int(images[0]["height"])
         told: list[Notice] = []
-        stated = None if isinstance(record, list) else _stated_fps(record)
         if images:
             keys = [image["id"] for image in images]
             numbers = _image_numbers(images, keys, where, told)
@@ -111,12 +122,13 @@ def read_coco(
             raise DataError(
                 f"{where}: image_id {lost[0]!r} of a person is the id of no image; list it among the images"
             )
+        annotations, places, more = _coco_joints(record, annotations, where, joint_map)
+        skeleton = skeleton_for(places, where)
+        picked = [places[joint] for joint in skeleton.joints]
         key = _id_key(annotations)
         detections = []
         for a in annotations:
-            points = np.array(a["keypoints"], np.float64).reshape(-1, 3)
-            if len(points) != len(COCO_17):
-                raise DataError(f"{where}: {len(points)} keypoints; COCO's {len(COCO_17)} are needed")
+            points = np.array(a["keypoints"], np.float64).reshape(-1, 3)[picked]
             detections.append(Detection(number[a["image_id"]], points, _id(a, key, where)))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         if isinstance(error, DataError):
@@ -124,18 +136,51 @@ def read_coco(
         raise DataError(f"{where}: not keypoints in COCO's format ({error!r:.200})") from error
     if image_size is None:
         raise DataError(f"{where}: it does not say how large the images are; give the image size, width and height")
+    stated = None if isinstance(record, list) else _stated_fps(record)
     clip = recording(
-        detections, numbers, COCO_17, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
+        detections, numbers, skeleton, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
     )
-    return clip.tell(*told)
+    return clip.tell(*told, *more)
 
 
 def _stated_fps(record: dict[str, Any]) -> float | None:
-    """Frames per second of "info", or of the only one of "videos"."""
-    videos = record.get("videos") or []
-    places = [record.get("info"), videos[0] if len(videos) == 1 else None]
-    found = [place["fps"] for place in places if isinstance(place, dict) and place.get("fps") is not None]
-    return float(found[0]) if found else None
+    """Frames per second in "info", where this project writes them, or of the one video; None where nobody says."""
+    videos = record.get("videos") or [{}]
+    for place in (record.get("info"), videos[0] if isinstance(videos, list) else None):
+        fps = place.get("fps") if isinstance(place, dict) else None
+        if isinstance(fps, int | float) and fps > 0:
+            return float(fps)
+    return None
+
+
+def _coco_joints(
+    record: Any, annotations: list[dict[str, Any]], where: str, joint_map: JointMap | None
+) -> tuple[list[dict[str, Any]], dict[str, int], tuple[Notice, ...]]:
+    """The annotations of persons, slot -> number of the keypoint in them, and what to tell."""
+    categories = [] if isinstance(record, list) else record.get("categories") or []
+    known = {c["id"]: c for c in categories if c.get("keypoints")}
+    used = [i for i in dict.fromkeys(a.get("category_id") for a in annotations) if i in known] or list(known)
+    used.sort(key=lambda i: str(known[i].get("name", "")).lower() not in _PERSON)
+    if len(used) > 1:
+        annotations = [a for a in annotations if a.get("category_id") == used[0]]
+    if annotations and not any("keypoints" in a for a in annotations):
+        raise KeyError("keypoints")
+    annotations = [a for a in annotations if a.get("keypoints")]
+    counts = {len(a["keypoints"]) // 3: len(a["keypoints"]) % 3 for a in annotations}
+    if len(counts) > 1 or any(counts.values()):
+        found = ", ".join(str(n) for n in sorted({len(a["keypoints"]) for a in annotations})[:3])
+        raise DataError(f"{where}: keypoints of {found} numbers; three for each of always the same joints are needed")
+    count = next(iter(counts), 0)
+    if not count:
+        raise DataError(f"{where}: nobody is seen in any of its frames: no annotation has keypoints")
+    names = [str(name) for name in known[used[0]]["keypoints"]] if used else None
+    if names and len(names) != count:
+        raise DataError(
+            f"{where}: {count} keypoints, but its category {known[used[0]].get('name')!r} names {len(names)}"
+        )
+    if names and all(name.isdecimal() for name in names):
+        names = None
+    return annotations, *places_of(names, count, where, joint_map)
 
 
 def _image_numbers(images: list[dict[str, Any]], ids: list[Any], where: str, told: list[Notice]) -> list[int]:

@@ -13,6 +13,10 @@ from typing import IO, Any, get_args
 
 import numpy as np
 
+from ups.data.formats.columns import joint_columns
+from ups.data.formats.joint_map import JointMap
+from ups.data.formats.joint_names import is_body, near, quoted, slots_of
+from ups.data.formats.named import left_out_notice, skeleton_for
 from ups.data.formats.safe_pickle import load_npz
 from ups.data.formats.table import Table, read_table
 from ups.data.formats.timing import check_step, even, frame_rate, placed, seconds
@@ -42,13 +46,18 @@ PERSON = ("person", "person_id", "track_id", "id", "idx")
 """Columns of a .csv that say which frame and who it is."""
 CELLS = 10_000_000
 """Numbers of a .csv whose rows are put in their places, at most; or four times as many as it has cells."""
-_COLUMN = re.compile(r"(.+)_([xyzv])")
+_OTHERS = "other columns"
+"""Key under which `read_fields` lists columns of a .csv that are no joint's."""
 _MS = 5
 """Frame numbers that are further apart than this, in uneven steps, are milliseconds."""
 
 
 def read_own(
-    path: Path, skeleton: Skeleton | None = None, fps: float | None = None, image_size: tuple[int, int] | None = None
+    path: Path,
+    skeleton: Skeleton | None = None,
+    fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    joint_map: JointMap | None = None,
 ) -> PoseSequence:
     """One recording from a .npz, .json or .csv file.
 
@@ -62,6 +71,7 @@ def read_own(
         skeleton: of the joints, where the file does not name it. If the file names its joints, those of the skeleton
             are picked out.
         fps, image_size: where the file does not say; FPS if nobody does.
+        joint_map: which joint of the file is which, by its name there or its number.
 
     Raises:
         DataError: anything that is not as described.
@@ -69,6 +79,7 @@ def read_own(
     """
     fields = {key: value for key, value in read_fields(path).items() if value is not None}
     fields = {("frame" if key in FRAME else key): value for key, value in fields.items()}
+    others = fields.pop(_OTHERS, [])
     unknown = sorted(set(fields) - set(KEYS) - set(TIMES))
     if "joints" not in fields or unknown:
         wrong = f"{', '.join(unknown[:3])} unknown" if unknown else "no joints"
@@ -81,7 +92,10 @@ def read_own(
         )
     space = _space(fields, joints.shape[-1], path)
     shape = joints.shape[:3]
-    found, order = _skeleton(fields, skeleton, joints.shape[2], path)
+    found, order, named = _skeleton(fields, skeleton, joints.shape[2], path, joint_map)
+    if others and isinstance(others, list):
+        what = "columns that are no joint's are left out"
+        named = (*named, Notice("note", what, "nothing, if they hold something else", quoted(others)))
     root = [order[i] for i in found.root_indices]
     scores = _like(fields, "visibility", shape, path) if "visibility" in fields else None
     joints, visibility, told = not_seen(joints, scores, str(path), root)
@@ -101,7 +115,7 @@ def read_own(
         view=_scalar(fields, "view", -1, int, path),
         image_size=None if size is None else _pair(size, path),
         pose_3d=None if pose_3d is None else pose_3d[:, :, order],
-        notices=(*told, *more),
+        notices=(*named, *told, *more),
     )
 
 
@@ -173,7 +187,7 @@ def write_file(clip: PoseSequence, path: Path | str) -> None:
         OSError: it can't be written; nothing half-written is left behind.
     """
     path = Path(path)
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         raise DataError(f"{path}: a recording is written as .npz")
     s = clip.skeleton
     values: dict[str, Any] = {"joints": clip.joints, "visibility": clip.visibility, "fps": np.float64(clip.fps)}
@@ -228,11 +242,17 @@ def _json_fields(path: Path) -> dict[str, Any]:
 
 def _csv_fields(path: Path) -> dict[str, Any]:
     table = read_table(path)
-    head = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in table.head]
-    axes, joints, columns = _csv_columns(head, path)
+    head = [_key(name) for name in table.head]
+    axes, joints, columns = _csv_columns(list(table.head), path)
     fields: dict[str, Any] = _csv_place(table, head, columns, path)
     block = fields.pop("block")
-    fields |= {"joints": block[..., : len(axes.removesuffix("v"))], "joint_names": joints}
+    fields["joints"] = block[..., : len(axes.removesuffix("v"))]
+    if not all(name.isdecimal() for name in joints):
+        fields["joint_names"] = joints
+    used = {column for joint in columns for column in joint}
+    others = [n for i, n in enumerate(table.head) if i not in used and head[i] not in (*FRAME, *PERSON, *TIMES)]
+    if others:
+        fields[_OTHERS] = others
     if axes.endswith("v"):
         fields["visibility"] = block[..., -1]
     for note in table.notes:
@@ -248,25 +268,31 @@ def _csv_fields(path: Path) -> dict[str, Any]:
 
 
 def _csv_columns(head: list[str], path: Path) -> tuple[str, list[str], list[list[int]]]:
-    """Which of "xyzv" there are, the joints in the order of the file, and the columns of each."""
-    if len(set(head)) < len(head):
-        twice = sorted({h for h in head if head.count(h) > 1})
+    """Which of "xyzv" there are, the joints as the file calls them in its order, and the columns of each."""
+    low = [_key(name) for name in head]
+    if len(set(low)) < len(low):
+        twice = sorted({h for h in low if low.count(h) > 1})
         raise DataError(f"{path}: columns named twice: {', '.join(twice[:3])}")
-    matches = {name: _COLUMN.fullmatch(name) for name in head if name not in (*FRAME, *PERSON, *TIMES)}
-    strange = [name for name, match in matches.items() if match is None]
-    if strange or not matches:
-        more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+    kept = {i: name for i, name in enumerate(head) if _key(name) not in (*FRAME, *PERSON, *TIMES)}
+    found = joint_columns(list(kept.values()))
+    places = list(kept)
+    joints = {name: {axis: places[i] for axis, i in axes.items()} for name, axes in found.items()}
+    if not joints:
         raise DataError(
-            f"{path}: columns {', '.join(name[:40] for name in (strange or head)[:3])}{more}; they are called frame, "
-            "person, time and like left_wrist_x, left_wrist_y, left_wrist_z, left_wrist_v"
+            f"{path}: columns {quoted(list(kept.values()) or head)}; they are called frame, person, time and like left_wrist_x, "
+            "left_wrist_y, left_wrist_z, left_wrist_v"
         )
-    joints = list(dict.fromkeys(match[1] for match in matches.values() if match))
-    check_joints(joints, str(path))
-    axes = {joint: "".join(axis for axis in "xyzv" if f"{joint}_{axis}" in head) for joint in joints}
-    odd = [joint for joint in joints if axes[joint] != axes[joints[0]] or not axes[joint].startswith("xy")]
+    axes = {name: "".join(axis for axis in "xyzv" if axis in places) for name, places in joints.items()}
+    odd = [name for name in joints if axes[name] != axes[next(iter(joints))] or not axes[name].startswith("xy")]
     if odd:
-        raise DataError(f"{path}: every joint needs _x and _y, and all or none _z and _v; look at {odd[0]}")
-    return axes[joints[0]], joints, [[head.index(f"{joint}_{axis}") for axis in axes[joint]] for joint in joints]
+        raise DataError(f"{path}: every joint needs _x and _y, and all or none _z and _v; look at {odd[0][:40]}")
+    names = sorted(joints, key=int) if all(name.isdecimal() for name in joints) else list(joints)
+    return axes[names[0]], names, [[joints[name][axis] for axis in axes[name]] for name in names]
+
+
+def _key(name: str) -> str:
+    """A column's name in small letters, _ for spaces and hyphens."""
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
 def _csv_place(table: Table, head: list[str], columns: list[list[int]], path: Path) -> dict[str, Any]:
@@ -338,28 +364,41 @@ _FIELDS: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 
 def _skeleton(
-    fields: dict[str, Any], given: Skeleton | None, joints: int, path: Path
-) -> tuple[Skeleton, Sequence[int]]:
-    """The skeleton, and for each of its joints the place of that joint in the file."""
+    fields: dict[str, Any], given: Skeleton | None, joints: int, path: Path, joint_map: JointMap | None
+) -> tuple[Skeleton, Sequence[int], tuple[Notice, ...]]:
+    """The skeleton, for each of its joints the place of that joint in the file, and what to tell."""
     names = fields.get("joint_names")
+    names = None if names is None else [str(name) for name in names]
+    if names is not None and (len(names) != joints or len(set(names)) != joints):
+        raise DataError(f"{path}: {len(set(names))} different joint_names for {joints} joints")
+    if joint_map is not None:
+        mapped = joint_map.places(names, joints, str(path))
+        found = skeleton_for(mapped, str(path))
+        return found, [mapped[joint] for joint in found.joints], ()
     if names is None:
         if given is None and "skeleton" not in fields:
             raise DataError(
                 f"{path}: {joints} joints, but not which; name the skeleton, one of {', '.join(SKELETONS)}, "
                 "or list joint_names"
             )
-        return _named(fields, path) if given is None or "skeleton" in fields else given, range(joints)
-    names = [str(name) for name in names]
-    check_joints(names, str(path))
-    if len(names) != joints or len(set(names)) != joints:
-        raise DataError(f"{path}: {len(set(names))} different joint_names for {joints} joints")
+        found = _named(fields, path) if given is None or "skeleton" in fields else given
+        return found, range(joints), ()
     if given is None and "parents" in fields:
-        return _described(fields, names, path), range(joints)
-    found = given or (_named(fields, path) if "skeleton" in fields else skeleton_of(names, str(path)))
-    missing = [joint for joint in found.joints if joint not in names]
+        check_joints(names, str(path))
+        return _described(fields, names, path), range(joints), ()
+    naming = slots_of(names)
+    if naming.left_out and not is_body(naming.places):
+        raise DataError(
+            f"{path}: {naming.left_out[0][:40]!r} is no known joint{near(naming.left_out)}; call the joints as docs/own_data.md "
+            "does, or say which is which with --joint-map (`ups data joints` writes one to edit)"
+        )
+    order = dict(sorted(naming.places.items(), key=lambda place: place[1]))
+    found = given or (_named(fields, path) if "skeleton" in fields else skeleton_of(list(order), str(path)))
+    missing = [joint for joint in found.joints if joint not in order]
     if missing:
-        raise DataError(f"{path}: skeleton {found.name!r} has {', '.join(missing)}, which the file lacks")
-    return found, [names.index(joint) for joint in found.joints]
+        unknown = f"; its {quoted(naming.left_out)} is unknown{near(naming.left_out)}" if naming.left_out else ""
+        raise DataError(f"{path}: skeleton {found.name!r} has {', '.join(missing[:3])}, which the file lacks{unknown}")
+    return found, [order[joint] for joint in found.joints], left_out_notice(naming.left_out, joints)
 
 
 def _described(fields: dict[str, Any], names: list[str], path: Path) -> Skeleton:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,10 @@ class Table:
             )
         return values
 
+    def below(self, headings: int) -> Table:
+        """The same without its first rows, which are headings too."""
+        return replace(self, rows=self.rows[headings:])
+
     def _no_number(self, row: int, column: int) -> DataError:
         cell = self.rows[row][column]
         hint = ""
@@ -79,12 +83,13 @@ class Table:
         )
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, nameless: bool = False) -> Table:
     """A table from a text file.
 
     Text is UTF-8 or UTF-16; the separator is the one that the names of columns are kept apart by, or that a line `sep=;`
     on top names. Lines of # are notes. Blank lines, empty rows at the end, empty
     columns without a name and pandas' row numbers are left out; an empty row between others is a frame with nobody.
+    With `nameless`, columns may have no name on top.
 
     Raises:
         DataError: other text, no separator, no rows, a row of another length, or a column without a name.
@@ -123,13 +128,23 @@ def read_table(path: Path) -> Table:
             raise DataError(f"{path}: data row {r + 1} has {len(row)} cells, the column names {width}{hint}")
         del row[width:]
     keep = [c for c in range(width) if not _left_out(head[c], c, rows)]
-    nameless = [c for c in keep if not head[c]]
-    if nameless:
-        raise DataError(f"{path}: column {nameless[0] + 1} has no name above {rows[0][nameless[0]][:20]!r}; name it")
+    unnamed = [c for c in keep if not head[c]]
+    if unnamed and not nameless:
+        raise DataError(f"{path}: column {unnamed[0] + 1} has no name above {rows[0][unnamed[0]][:20]!r}; name it")
     if len(keep) < width:
         head, rows = [head[c] for c in keep], [[row[c] for c in keep] for row in rows]
     signs = '" \t#' + ",;"
     return Table(path, tuple(note.strip(signs) for note in notes), tuple(head), rows, separator)
+
+
+def first_rows(path: Path) -> list[list[str]]:
+    """The first five rows of a text file, names included, to tell what kind of table it is."""
+    with path.open("rb") as file:
+        start = file.read(1 << 20)
+    text = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip('" \t').startswith("#")][:5]
+    separator = max(_SEPARATORS, key=lines[0].count) if lines else ","
+    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
 
 
 def _text(path: Path) -> str:
