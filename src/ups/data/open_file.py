@@ -34,6 +34,7 @@ from ups.data.formats.named import Wish, named_clip
 from ups.data.formats.native import read_own
 from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
 from ups.data.formats.table import first_rows
+from ups.data.formats.timing import frame_rate
 from ups.data.formats.trc import read_trc
 from ups.data.formats.videopose3d import read_videopose3d_custom
 from ups.errors import DataError
@@ -83,6 +84,7 @@ def read_file(
     wish = Wish(
         find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size, joint_map, space=space
     )
+    frame_rate(fps, None, str(path))  # refuses one that can't be
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     reader = _read_folder if path.is_dir() else _READERS.get(path.suffix.lower())

@@ -196,6 +196,15 @@ def test_persons_of_a_table_are_who_it_says(tmp_path):
     assert clip.joints[:, :, 0, 0].tolist() == [[100, 150, 200, 250], [250, 200, 150, 100]]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_an_empty_row_is_a_frame_with_nobody(separator, tmp_path):
+    lines = table(separator, frame=False)
+    lines[3] = separator * 8
+    (tmp_path / "a.csv").write_text("\n".join([*NOTES, *lines, "", separator * 8]))
+    clip = read_file(tmp_path / "a.csv")
+    assert (clip.visibility[0] > 0).any(1).tolist() == [True, True, False, True, True, True]
+
+
 def test_many_persons_keep_those_seen_best(tmp_path):
     joints = np.random.default_rng(0).uniform(1, 90, (11, 5, 17, 2))
     for m in range(11):

@@ -22,6 +22,7 @@ from ups.data.formats.archive import members
 from ups.data.formats.tracking import Track, into_slots, link
 from ups.errors import DataError
 from ups.pose import PoseSequence
+from ups.seen import not_seen
 from ups.skeletons import OPENPOSE_18
 
 FOLDER = "kinetics-skeleton"
@@ -136,14 +137,13 @@ def _parse(
     poses, scores = poses.reshape(-1, 18, 2), scores.reshape(-1, 18)
     if not np.isfinite(poses).all() or not np.isfinite(scores).all():
         raise DataError(f"{name}: a coordinate or score is not finite; give missing joints score 0")
-    scores[(poses == 0).all(-1)] = 0
-    poses[scores <= 0] = 0
+    poses, marks, _ = not_seen(poses, scores, name)
     if (np.abs(poses - 0.5) > 1.5).any():
         raise DataError(
             f"{name}: coordinates in {poses.min():g}..{poses.max():g}; shares of the image, 0..1, are needed"
         )
     pixels = (poses * image_size).astype(np.float32)
-    return label, *_by_frame(found, pixels, np.clip(scores, 0, 1).astype(np.float32))
+    return label, *_by_frame(found, pixels, marks)
 
 
 def _by_frame(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ups.batch import PERSONS
-from ups.data.formats.timing import frame_rate, placed
+from ups.data.formats.timing import check_step, frame_rate, placed
 from ups.data.formats.tracking import Track, into_slots, link
 from ups.errors import DataError
 from ups.notices import Notice
@@ -76,6 +76,7 @@ def recording(
     if not numbers:
         raise DataError(f"{where}: nobody is seen, for there is no frame in it; look at what wrote it")
     time = placed(numbers, rate, where)
+    check_step(numbers, rate, where)
     try:
         points = np.array([np.reshape(d.points, (-1, 3)) for d in detections], np.float64)
         points = points.reshape(len(detections), -1 if detections else len(skeleton), 3)

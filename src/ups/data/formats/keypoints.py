@@ -185,7 +185,8 @@ def _coco_joints(
 
 def _image_numbers(images: list[dict[str, Any]], ids: list[Any], where: str, told: list[Notice]) -> list[int]:
     """The frame number of every image; appends what is to be told."""
-    videos = list(dict.fromkeys(image["video_id"] for image in images if image.get("video_id") is not None))
+    told_videos = (image.get("video_id", image.get("vid_id")) for image in images)
+    videos = list(dict.fromkeys(video for video in told_videos if video is not None))
     if len(videos) > 1:
         raise DataError(
             f"{where}: images of {len(videos)} videos (video_id {videos[0]}, {videos[1]}); write one file each"
@@ -256,10 +257,10 @@ def _id(person: dict[str, Any], key: str, where: str) -> int | str | None:
     value = person.get(key)
     while isinstance(value, list) and value:
         value = value[0]
-    if value is None or value == [] or value == "":
+    if value is None or value == [] or value == "" or value != value:
         return None
     if isinstance(value, str):
         return int(value) if value.removeprefix("-").isdecimal() and len(value) < 19 else value
-    if not isinstance(value, int | float) or value != value or abs(value) > 1e15 or value != int(value):
+    if not isinstance(value, int | float) or abs(value) > 1e15 or value != int(value):
         raise DataError(f"{where}: {key} {value!r:.40} of a person; a whole number is needed, -1 where unknown")
     return int(value)

@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, get_args
@@ -18,7 +19,7 @@ from ups.data.formats.joint_names import is_body, near, quoted, slots_of
 from ups.data.formats.named import left_out_notice, skeleton_for
 from ups.data.formats.safe_pickle import load_npz
 from ups.data.formats.table import Table, read_table
-from ups.data.formats.timing import even, frame_rate, placed, seconds
+from ups.data.formats.timing import check_step, even, frame_rate, placed, seconds
 from ups.errors import DataError
 from ups.files import write_whole
 from ups.notices import Notice
@@ -142,11 +143,13 @@ def _in_time(
         rate, more = frame_rate(stated, fps, where)
         if "frame" not in fields:
             return joints, visibility, pose_3d, rate, more
-        place = placed(_per_frame(fields, "frame", frames, path).astype(np.int64), rate, where)
+        numbers = _per_frame(fields, "frame", frames, path).astype(np.int64)
+        place = placed(numbers, rate, where)
         if place.frames * joints[:, 0].size > max(CELLS, 4 * joints.size):
             raise DataError(
                 f"{path}: {frames} rows for {len(joints)} persons and {place.frames} frames; cut it at its gaps"
             )
+        check_step(numbers, rate, where)
         spread = [_spread(array, place.places, place.frames) for array in (joints, visibility, pose_3d)]
         return *spread, place.fps, (*more, *place.notices)  # type: ignore[return-value]
     times, read = seconds(_per_frame(fields, key, frames, path), unit, where)
@@ -171,6 +174,7 @@ def _spread(array: np.ndarray | None, places: np.ndarray, frames: int) -> np.nda
 def _per_frame(fields: dict[str, Any], key: str, frames: int, path: Path) -> np.ndarray:
     """One finite number for every frame."""
     values = _numbers(fields, key, path)
+    values = values.reshape(-1) if values.size == frames else values  # a column is as good as a row
     if values.shape != (frames,) or not np.isfinite(values).all() or np.abs(values).max() >= 2**62:
         found = f"shape {values.shape}" if values.shape != (frames,) else "values that are no numbers"
         raise DataError(f"{path}: {key} has {found}; one number for each of {frames} frames is needed")
@@ -256,8 +260,10 @@ def _csv_fields(path: Path) -> dict[str, Any]:
     for note in table.notes:
         key, equals, value = (part.strip() for part in note.partition("="))
         key = key.lower()
+        if not equals and note.partition(":")[0].strip().lower() in KEYS:
+            key, equals, value = (part.strip() for part in note.lower().partition(":"))
         if equals and key == "image_size":
-            fields[key] = re.split(r"[x×,;\s]+", value)
+            fields[key] = re.split(r"[xX×,;\s]+", value)
         elif equals:
             fields[key] = re.sub(r"^(\d+),(\d+)$", r"\1.\2", value)
     return fields
@@ -293,11 +299,13 @@ def _key(name: str) -> str:
 
 def _csv_place(table: Table, head: list[str], columns: list[list[int]], path: Path) -> dict[str, Any]:
     """Cells as "block" (M, N, J, columns of a joint), NaN where a person lacks a frame; and the frames' numbers or times."""
-    values = table.numbers([column for joint in columns for column in joint])
-    rows = len(values)
     key = next((name for name in head if name in TIMES), None) or next((name for name in head if name in FRAME), None)
     who = next((name for name in head if name in PERSON), None)
-    if who and not key:
+    if key:
+        table = replace(table, rows=[row for row in table.rows if any(row)])
+    values = table.numbers([column for joint in columns for column in joint])
+    rows = len(values)
+    if who and not key and len({row[head.index(who)] for row in table.rows}) > 1:
         raise DataError(f"{path}: a column {who} needs a column frame or time beside it")
     person = np.zeros(rows, np.int64)
     if who:

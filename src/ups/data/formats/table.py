@@ -14,6 +14,8 @@ from ups.errors import DataError
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _NOTHING = {"", "nan", "null", "none", "na", "n/a", "#n/a", "nil", "-", "."}
 _WORDS = {"true": 1.0, "false": 0.0}
+_BLANK = ' \t,;"'
+"""Of these an empty row may consist."""
 _INDEX = re.compile(r"(unnamed: ?0(_level_0)?)?")
 """Name of the column that pandas writes for its row numbers."""
 
@@ -85,19 +87,23 @@ def read_table(path: Path, nameless: bool = False) -> Table:
     """A table from a text file.
 
     Text is UTF-8 or UTF-16; the separator is the one that the names of columns are kept apart by, or that a line `sep=;`
-    on top names. Lines of # are notes. Empty rows, empty columns without a name and pandas' row numbers are left out.
+    on top names. Lines of # are notes. Blank lines, empty rows at the end, empty
+    columns without a name and pandas' row numbers are left out; an empty row between others is a frame with nobody.
     With `nameless`, columns may have no name on top.
 
     Raises:
         DataError: other text, no separator, no rows, a row of another length, or a column without a name.
         OSError: the file can't be read.
     """
-    lines = [line for line in _text(path).splitlines() if line.strip(' \t,;"')]
+    lines = [line for line in _text(path).splitlines() if line.strip(" ")]
+    while lines and not lines[0].strip(_BLANK):
+        del lines[0]
     separator = None
     if lines and (given := re.fullmatch(r'"?sep=(.)"?[,;\t]*', lines[0].strip(" "), re.IGNORECASE)):
         separator, lines = given[1], lines[1:]
-    notes = [line for line in lines if line.lstrip('" \t').startswith("#")]
-    lines = [line for line in lines if not line.lstrip('" \t').startswith("#")]
+    notes = [line for line in lines if line.lstrip(_BLANK).startswith("#")]
+    lines = [line for line in lines if not line.lstrip(_BLANK).startswith("#")]
+    lines = lines[next((i for i, line in enumerate(lines) if line.strip(_BLANK)), 0) :]
     if not lines:
         raise DataError(f"{path}: a line of column names and a row a frame are needed")
     separator = separator or max(_SEPARATORS, key=lambda sign: lines[0].count(sign))
@@ -110,7 +116,9 @@ def read_table(path: Path, nameless: bool = False) -> Table:
         table = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
     except csv.Error as error:
         raise DataError(f"{path}: not a table ({error}); save it as CSV") from error
-    head, rows = table[0], [row for row in table[1:] if any(row)]
+    head, rows = table[0], table[1:]
+    while rows and not any(rows[-1]):
+        del rows[-1]
     if not rows:
         raise DataError(f"{path}: a line of column names and a row a frame are needed")
     width = len(head)

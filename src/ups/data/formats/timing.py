@@ -66,9 +66,9 @@ def placed(numbers: Sequence[int] | np.ndarray, fps: float, where: str) -> Place
         DataError: a number twice, or more than SPARSE times as many frames as are there.
     """
     given = np.asarray(numbers, np.int64)
-    ordered = np.unique(given)
+    ordered, counts = np.unique(given, return_counts=True)
     if len(ordered) < len(given):
-        twice = next(n for n in ordered if (given == n).sum() > 1)
+        twice = ordered[counts > 1][0]
         raise DataError(f"{where}: frame {twice} occurs twice; give every frame a number of its own")
     steps = np.diff(ordered)
     step = int(np.gcd.reduce(steps)) if len(steps) else 1
@@ -91,6 +91,16 @@ def placed(numbers: Sequence[int] | np.ndarray, fps: float, where: str) -> Place
         detail = f"{missing} of {frames}, the first is number {first}"
         told.append(Notice("note", "frames left out count as not seen", "nothing, if nobody was there", detail))
     return Placed(places, frames, fps / step, tuple(told))
+
+
+def check_step(numbers: Sequence[int] | np.ndarray, fps: float, where: str) -> None:
+    """Raises DataError where frame numbers rise by one step that leaves less than a frame a second."""
+    steps = np.diff(np.unique(np.asarray(numbers, np.int64)))
+    if len(steps) > 1 and steps.min() == steps.max() and fps / steps[0] < 1:
+        raise DataError(
+            f"{where}: frames are numbered in steps of {steps[0]}, which at {fps:g} frames per second is less than one a "
+            "second; if they are milliseconds, call them time_ms, else number them in steps of 1 or give the right fps"
+        )
 
 
 def numbers_of(names: Sequence[str], where: str) -> list[int]:
