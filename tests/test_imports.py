@@ -29,7 +29,7 @@ LAYERS = (
     {"data.datasets"},
     {"data.open_file"},
     {"data.custom", "data.store"},
-    {"data.checks", "data.loader"},
+    {"data.checks", "data.loader", "data.recordings"},
     # the method
     {"tasks", "model"},
     {"runtime"},

@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ups.checkpoint.lineage import Lineage, joined, parse_lineage
 from ups.config import Config, from_dict, to_dict
 from ups.errors import CheckpointError, SettingError
 from ups.files import new_folder
@@ -45,6 +46,7 @@ class Trained:
         data_sets: class names and skeleton of every data set it was trained on.
         class_mean, class_scale: standardisation of class text features, to add classes by text.
         steps: optimiser steps behind it.
+        lineage: all that it and the models it started from have learned from.
     """
 
     model: UPS
@@ -54,6 +56,7 @@ class Trained:
     class_mean: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     class_scale: float = 1.0
     steps: int = 0
+    lineage: Lineage = ()
 
     def classes_of(self, data_set: str) -> tuple[str, ...]:
         """Class names of a data set it was trained on; SettingError names the known ones."""
@@ -79,6 +82,7 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
         "data_sets": {name: info.to_dict() for name, info in trained.data_sets.items()},
         "class_scale": trained.class_scale,
         "steps": trained.steps,
+        "lineage": [part.to_dict() for part in trained.lineage],
         "route_temperature": trained.model.router.temperature,  # of routing "dense", whose answers depend on it
     }
     try:
@@ -134,6 +138,7 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
             raise SettingError(
                 f"{path} and {models[-1]} have other {', '.join(differ)}; the mean of their weights means nothing"
             )
+        trained.lineage = joined(other.lineage, trained.lineage)
         for name, value in other.model.state_dict().items():
             total[name] += value
     save(trained, folder, {name: (value / len(models)).to(torch.bfloat16) for name, value in total.items()})
@@ -182,7 +187,9 @@ def _build(facts: dict, names: list[str], read: Callable[[str], torch.Tensor]) -
             raise SettingError(f"{name} is {tuple(value.shape)} in the file, {tuple(weight.shape)} in the model")
         weight.copy_(value)
     data_sets = {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()}
-    return Trained(model.eval(), config, vocabulary, data_sets, class_mean, facts["class_scale"], facts["steps"])
+    lineage = parse_lineage(facts.get("lineage"), config.train)
+    scale, steps = facts["class_scale"], facts["steps"]
+    return Trained(model.eval(), config, vocabulary, data_sets, class_mean, scale, steps, lineage)
 
 
 def load_training(folder: Path) -> dict | None:

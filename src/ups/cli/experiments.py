@@ -51,6 +51,8 @@ class RunExperiments(_Chosen):
 
     stores: Path = Path("data")
     """Folder of the prepared stores."""
+    allow_leak: bool = False
+    """Go on where recordings of the test part are learned through another data set or protocol; figures are marked."""
 
     def run(self) -> None:
         """Run, then compare."""
@@ -59,7 +61,7 @@ class RunExperiments(_Chosen):
 
         chosen = self.experiments()
         keep_freed_memory()
-        run(chosen, self.stores, self.output)
+        run(chosen, self.stores, self.output, self.allow_leak)
         show(comparison(chosen, self.output))
 
 

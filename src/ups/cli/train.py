@@ -40,6 +40,8 @@ class Train:
     with --train.explore 0 its routes stay as they are."""
     stop_after: int | None = None
     """End after this many steps in all, with a checkpoint that the same command continues."""
+    allow_leak: bool = False
+    """Go on where recordings of the test part are learned through another data set or protocol; figures are marked."""
 
     def run(self) -> None:
         """Train or continue."""
@@ -53,7 +55,7 @@ class Train:
         keep_freed_memory()
         stores = open_stores(self.config.train, self.stores)
         first = started_from(load(self.start), self.config, stores) if self.start else new_model(self.config, stores)
-        _finish(train(first, stores, self.output, stop_after=self.stop_after), self.output)
+        _finish(train(first, stores, self.output, self.stop_after, self.allow_leak), self.output)
 
 
 @dataclass
@@ -77,6 +79,8 @@ class FineTune:
     """Peak learning rate."""
     precision: Precision = "auto"
     """As in training: bfloat16 where the device has it, or in float32."""
+    allow_leak: bool = False
+    """Go on where recordings of the test part are learned through another data set or protocol; figures are marked."""
 
     def run(self) -> None:
         """Fine-tune or continue to."""
@@ -96,8 +100,8 @@ class FineTune:
         if self.data:
             mixes = tuple(replace(mix, data=self.data) for mix in mixes)
         stores = open_stores(replace(trained.config.train, tasks=mixes), self.stores)
-        tuned = fine_tune(trained, self.task, stores, self.output, self.cycles, self.learning_rate, self.data)
-        _finish(tuned, self.output)
+        how = self.cycles, self.learning_rate, self.data, self.allow_leak
+        _finish(fine_tune(trained, self.task, stores, self.output, *how), self.output)
 
 
 @dataclass
@@ -123,6 +127,8 @@ class Evaluate:
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
+    allow_leak: bool = False
+    """Measure recordings that the model has learned through another data set or protocol; such figures are marked."""
     precision: ComputePrecision = "32-true"
     """Of the answers: float32, so that figures do not depend on whether a machine has bfloat16. Exports answer in their own."""
 
@@ -148,7 +154,8 @@ class Evaluate:
             raise SettingError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
         if self.split == "validation" and not train.hold_out:
             raise SettingError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
-        results = evaluate(predictor, self.stores, self.split, self.tasks or None, self.flip, self.greedy, self.data)
+        chosen = self.split, self.tasks or None, self.flip, self.greedy, self.data, self.allow_leak
+        results = evaluate(predictor, self.stores, *chosen)
         if not is_first():
             return
         folder = Path(os.path.abspath(self.checkpoint))

@@ -6,10 +6,12 @@ process: the batches are the same ones.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from ups.checkpoint.lineage import find_leak
 from ups.config import TaskMix
 from ups.data.loader import split_of
 from ups.data.store.store import Store
@@ -29,6 +31,7 @@ def evaluate(
     flip: bool = True,
     greedy: bool = False,
     data: tuple[str, ...] = (),
+    allow_leak: bool = False,
 ) -> dict[str, dict]:
     """Metrics of every task and data set of the model's mixture: {"task/data set:protocol": {metric: value}}.
 
@@ -37,9 +40,11 @@ def evaluate(
     trained, but must be in the vocabulary. `tasks` leaves out those of other tasks.
     `split` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
     `flip` averages lifted poses with those of the mirrored clip, `greedy` writes and reads the most probable bins
-    instead of expectations.
+    instead of expectations. `allow_leak` measures clips that the model, or one that it started from, has learned, and
+    adds "leak": {"clips", "of", "learned_in"} to their metrics.
 
     Raises:
+        SettingError: clips that the model has learned are among those to be measured.
         SettingError: a split without clips.
         DataError: no store, or an unknown protocol.
     """
@@ -48,7 +53,8 @@ def evaluate(
     for task in tasks or ():
         predictor.frames_of(task)  # an unknown task is an error
     chosen = [Benchmark.parse(text) for text in data] or _own_benchmarks(train.tasks, Path(stores), split)
-    for benchmark in chosen:
+    wanted, leaks = {}, {}
+    for benchmark in chosen:  # all are checked before the first is measured
         task, ref = benchmark.task, benchmark.data
         predictor.frames_of(task)
         if tasks is not None and task not in tasks:
@@ -57,7 +63,14 @@ def evaluate(
         indices = split_of(store, ref.protocol, split, train.hold_out, train.seed)
         if len(indices) == 0:
             raise SettingError(f"{ref}: no clip in split {split!r}; a run validates on what its `hold_out` kept apart")
-        results[str(benchmark)] = evaluate_task(predictor, task, store, indices, flip, greedy)
+        wanted[benchmark] = store, indices
+        leak = leaks[benchmark] = find_leak(predictor.lineage, store, indices, Path(stores))
+        if leak is not None and not allow_leak:
+            raise SettingError(f"{ref}: {leak}; --allow-leak measures it anyway, and marks the figures")
+    for benchmark, (store, indices) in wanted.items():
+        metrics = evaluate_task(predictor, benchmark.task, store, indices, flip, greedy)
+        leak = leaks[benchmark]
+        results[str(benchmark)] = metrics if leak is None else metrics | {"leak": asdict(leak)}
     return results
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ups.evaluation.results import Record, Variant, variants
+from ups.evaluation.results import LEAK, Record, Variant, variants
 from ups.experiments.paper_tables import PublishedTable, published
 from ups.refs import Benchmark
 from ups.reporting.charts import bar_chart, confusion_chart, line_chart, route_figure
@@ -105,6 +105,10 @@ def _introduction() -> list[Block]:
             "Accuracies are in percent, pose errors in millimetres; where several seeds were run, a figure is their mean "
             "and standard deviation. UPS_separate is the same model trained on one task alone, with as many samples of "
             "it; fine-tuned models were trained further on the one task that they are measured on."
+        ),
+        Text(
+            f"{LEAK} marks figures of models that have learned recordings of the test part, through another data set or "
+            "protocol of the same collection: they are no results."
         ),
     ]
 

@@ -146,16 +146,18 @@ def state(experiment: Experiment, output: Path) -> State:
     return State(step, tuple(r for r in found if r), all(found))
 
 
-def run(chosen: Sequence[Experiment], stores: Path, output: Path) -> None:
+def run(chosen: Sequence[Experiment], stores: Path, output: Path, allow_leak: bool = False) -> None:
     """Train, fine-tune and evaluate each experiment; what is done is skipped, what was interrupted goes on.
 
     Args:
         chosen: see `experiments`.
         stores: folder of the prepared stores.
         output: folder of all runs.
+        allow_leak: learn and measure recordings of the test part, too; such figures are marked.
 
     Raises:
-        SettingError, OSError: a folder that holds a run of another configuration; a store that is missing.
+        SettingError, OSError: a folder that holds a run of another configuration; a store that is missing; a mixture
+            that learns test clips.
         IncompleteError: some experiments failed, or their text encoder is unavailable; all others are done.
         KeyboardInterrupt: after the checkpoint was saved; the same call goes on from it.
     """
@@ -176,7 +178,7 @@ def run(chosen: Sequence[Experiment], stores: Path, output: Path) -> None:
             failed.append(f"{experiment.title}: {error}")
             continue
         try:
-            _run(experiment, open_stores(experiment.config.train, stores), stores, output)
+            _run(experiment, open_stores(experiment.config.train, stores), stores, output, allow_leak)
         except TrainingError as error:
             failed.append(f"{experiment.title}: {error}")
     if failed:
@@ -260,7 +262,7 @@ def _with_difference(found: Iterable[Variant], variant: Variant, result: str, me
     return text
 
 
-def _run(experiment: Experiment, opened: dict[str, Store], stores: Path, output: Path) -> None:
+def _run(experiment: Experiment, opened: dict[str, Store], stores: Path, output: Path, allow_leak: bool) -> None:
     """Do what is left of one experiment."""
     from ups.checkpoint.create import new_model
     from ups.checkpoint.io import load
@@ -268,25 +270,27 @@ def _run(experiment: Experiment, opened: dict[str, Store], stores: Path, output:
 
     folder = experiment.folder(output)
     if _steps(experiment, output) < experiment.total:
-        train(new_model(experiment.config, opened), opened, folder)
+        train(new_model(experiment.config, opened), opened, folder, allow_leak=allow_leak)
     if _record(experiment, output) is None:
-        _evaluate(experiment, load(folder / "checkpoint"), stores, output)
+        _evaluate(experiment, load(folder / "checkpoint"), stores, output, allow_leak)
     for task in experiment.tasks if experiment.fine_tune else ():
         tuned = experiment.folder(output, task)
         if _steps(experiment, output, task) < experiment.fine_tune:
             start = load(folder / "checkpoint")
-            fine_tune(start, task, opened, tuned, experiment.fine_tune, experiment.rate)
+            fine_tune(start, task, opened, tuned, experiment.fine_tune, experiment.rate, allow_leak=allow_leak)
         if _record(experiment, output, task) is None:
-            _evaluate(experiment, load(tuned / "checkpoint"), stores, output, task)
+            _evaluate(experiment, load(tuned / "checkpoint"), stores, output, allow_leak, task)
 
 
-def _evaluate(experiment: Experiment, trained: Trained, stores: Path, output: Path, tuned_on: str = "") -> None:
+def _evaluate(
+    experiment: Experiment, trained: Trained, stores: Path, output: Path, allow_leak: bool, tuned_on: str = ""
+) -> None:
     from ups.evaluation.evaluate import evaluate
     from ups.inference.predictor import Predictor
 
     folder = experiment.folder(output, tuned_on)
     predictor = Predictor(trained, "32-true")  # as `ups evaluate` does
-    results = evaluate(predictor, stores, experiment.split)
+    results = evaluate(predictor, stores, experiment.split, allow_leak=allow_leak)
     facts = {"name": experiment.name, "fine_tuned": bool(tuned_on), "cycles": experiment.config.train.cycles}
     record = new_record(predictor, folder / "checkpoint", results, experiment.split) | {"experiment": facts}
     write_record(folder / METRICS, record)

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from ups.checkpoint.known_actions import taught_actions
+from ups.checkpoint.lineage import Lineage, named_parts
 from ups.config import Config
 from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
@@ -30,6 +31,9 @@ class BasePredictor(ABC):
         config: what it was built and trained with.
         vocabulary: meaning of its tokens.
         data_sets: class names and skeleton of every data set it was trained on.
+
+    Attributes:
+        lineage: all that it and the models it started from have learned from.
     """
 
     clips_at_once = 16
@@ -37,6 +41,7 @@ class BasePredictor(ABC):
 
     def __init__(self, config: Config, vocabulary: Vocabulary, data_sets: dict[str, DataSetInfo]) -> None:
         self.config, self.vocabulary, self.data_sets = config, vocabulary, data_sets
+        self.lineage: Lineage = named_parts(config.train)
 
     @abstractmethod
     def action_scores(

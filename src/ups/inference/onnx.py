@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ups.batch import PERSONS
+from ups.checkpoint.lineage import parse_lineage
 from ups.config import Config, from_dict
 from ups.errors import DataError, SettingError
 from ups.inference.base import BasePredictor
@@ -88,6 +89,7 @@ class OnnxPredictor(BasePredictor):
             Vocabulary.from_dict(facts["vocabulary"]),
             {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()},
         )
+        self.lineage = parse_lineage(facts.get("lineage"), self.config.train)
         self.facts, self.task = facts, str(facts["task"])
         self.skeleton = Skeleton.from_dict(facts["skeleton"])
         self.stride: int = facts["frames_multiple"]

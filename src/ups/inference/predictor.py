@@ -45,7 +45,7 @@ class Predictor(BasePredictor):
 
     def __init__(self, trained: Trained, precision: ComputePrecision | None = None) -> None:
         super().__init__(trained.config, trained.vocabulary, trained.data_sets)
-        self.trained, self.model = trained, trained.model.eval()
+        self.trained, self.model, self.lineage = trained, trained.model.eval(), trained.lineage
         self.values = torch.from_numpy(trained.vocabulary.token_values).to(self.device)
         self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
         trained_in = trained.config.train.precision
