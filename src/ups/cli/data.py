@@ -63,13 +63,15 @@ class Prepare:
         """The user's recordings: a PYSKL pickle, or a folder with clips.csv."""
         from ups.data.custom import custom_data_set
         from ups.data.datasets.pyskl import pyskl_data_set
-        from ups.data.datasets.registry import DATA_SETS
+        from ups.data.datasets.registry import DATA_SETS, prepared_otherwise
         from ups.skeletons import find_skeleton
 
         skeleton = find_skeleton(self.skeleton) if self.skeleton else None
         if source.suffix in (".pkl", ".pickle"):
             classes = tuple(self.classes.read_text(encoding="utf-8").split("\n")) if self.classes else None
-            return pyskl_data_set(source, self.name, tuple(filter(None, classes)) if classes else None, skeleton)
+            known = prepared_otherwise(self.name)
+            names = tuple(filter(None, classes)) if classes else known.classes if known else None
+            return pyskl_data_set(source, self.name, names, skeleton)
         if (source / "clips.csv").exists():
             return custom_data_set(source, self.name, skeleton)
         raise SettingError(

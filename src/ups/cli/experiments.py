@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 from ups.cli.show import show
-from ups.recipes import get_recipe, held_out, shorter
+from ups.recipes import get_recipe, held_out, shorter, with_assigned_data
 
 if TYPE_CHECKING:
     from ups.experiments.runner import Experiment
@@ -26,6 +26,8 @@ class _Chosen:
     """Folder of the runs: OUTPUT/NAME/seed_S, with those fine-tuned on each task below it."""
     recipe: str = "small"
     """What all experiments are derived from."""
+    data: tuple[str, ...] = ()
+    """Other data sets than the recipe's, each as TASK=STORE:PROTOCOL."""
     share: float = 1.0
     """Share of the recipe's training cycles."""
     seeds: tuple[int, ...] = (0,)
@@ -39,7 +41,8 @@ class _Chosen:
         """The experiments that the arguments name."""
         from ups.experiments.runner import experiments
 
-        base = held_out(shorter(get_recipe(self.recipe), self.share), self.hold_out)
+        recipe = with_assigned_data(get_recipe(self.recipe), self.data)
+        base = held_out(shorter(recipe, self.share), self.hold_out)
         return experiments(self.set, base, self.seeds, self.fine_tune)
 
 
