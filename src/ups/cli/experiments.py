@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -28,6 +28,8 @@ class _Chosen:
     """What all experiments are derived from."""
     data: tuple[str, ...] = ()
     """Other data sets than the recipe's, each as TASK=STORE:PROTOCOL."""
+    accumulate: int | None = None
+    """Micro-batches an optimiser step, a multiple of the number of processes; default: the recipe's."""
     share: float = 1.0
     """Share of the recipe's training cycles."""
     seeds: tuple[int, ...] = (0,)
@@ -42,6 +44,8 @@ class _Chosen:
         from ups.experiments.runner import experiments
 
         recipe = with_assigned_data(get_recipe(self.recipe), self.data)
+        if self.accumulate is not None:
+            recipe = replace(recipe, train=replace(recipe.train, accumulate=self.accumulate))
         base = held_out(shorter(recipe, self.share), self.hold_out)
         return experiments(self.set, base, self.seeds, self.fine_tune)
 
@@ -49,11 +53,13 @@ class _Chosen:
 @dataclass
 class RunExperiments(_Chosen):
     """Train, fine-tune and evaluate a set of experiments. What is done is skipped; Ctrl-C saves, and the same command
-    goes on.
+    goes on. Under torchrun or srun the processes share each run: see --accumulate.
     """
 
     stores: Path = Path("data")
     """Folder of the prepared stores."""
+    device: str | None = None
+    """Where models are measured: cpu, cuda, cuda:1; default: a GPU if there is one, where they are trained too."""
     allow_leak: bool = False
     """Go on where recordings of the test part are learned through another data set or protocol; figures are marked."""
 
@@ -61,11 +67,16 @@ class RunExperiments(_Chosen):
         """Run, then compare."""
         from ups.experiments.runner import comparison, run
         from ups.runtime.allocator import keep_freed_memory
+        from ups.runtime.device import choose_device
+        from ups.runtime.distributed import is_first, start
 
         chosen = self.experiments()
         keep_freed_memory()
-        run(chosen, self.stores, self.output, self.allow_leak)
-        show(comparison(chosen, self.output))
+        fabric = start()
+        device = fabric.device if fabric.world_size > 1 else choose_device(self.device)
+        run(chosen, self.stores, self.output, self.allow_leak, device)
+        if is_first():
+            show(comparison(chosen, self.output))
 
 
 @dataclass

@@ -129,25 +129,27 @@ class Evaluate:
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
     allow_leak: bool = False
     """Measure recordings that the model has learned through another data set or protocol; such figures are marked."""
+    device: str | None = None
+    """Where the model answers: cpu, cuda, cuda:1; default: a GPU if there is one. Exports answer on the processor."""
     precision: ComputePrecision = "32-true"
     """Of the answers: float32, so that figures do not depend on whether a machine has bfloat16. Exports answer in their own."""
 
     def run(self) -> None:
         """Evaluate, write, print."""
-        from dataclasses import replace
-
         from ups.checkpoint.io import load
         from ups.evaluation.evaluate import evaluate
         from ups.evaluation.results import exported_record, new_record, result_tables, write_record
         from ups.inference.onnx import OnnxPredictor, is_export
         from ups.inference.predictor import Predictor
+        from ups.runtime.device import choose_device
         from ups.runtime.distributed import is_first, start
 
         exported, fabric = is_export(self.checkpoint), start()
-        predictor = OnnxPredictor(self.checkpoint) if exported else Predictor(load(self.checkpoint), self.precision)
-        if fabric.world_size > 1 and isinstance(predictor, Predictor):
-            moved = replace(predictor.trained, model=predictor.model.to(fabric.device))
-            predictor = Predictor(moved, self.precision)
+        if exported:
+            predictor = OnnxPredictor(self.checkpoint)
+        else:
+            device = fabric.device if fabric.world_size > 1 else choose_device(self.device)
+            predictor = Predictor(load(self.checkpoint), self.precision, device)
         train = predictor.config.train
         known = [mix.task for mix in train.tasks]
         if wrong := [task for task in self.tasks if task not in known]:

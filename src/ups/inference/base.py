@@ -38,6 +38,8 @@ class BasePredictor(ABC):
 
     clips_at_once = 16
     """Clips that are best answered together: a CPU is no faster with more, which take more memory."""
+    windows_at_once = 64
+    """Windows that are lifted together."""
 
     def __init__(self, config: Config, vocabulary: Vocabulary, data_sets: dict[str, DataSetInfo]) -> None:
         self.config, self.vocabulary, self.data_sets = config, vocabulary, data_sets
@@ -136,7 +138,7 @@ class BasePredictor(ABC):
         wanted = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
         clip = self.drop_untrained_joints(estimate_pose.name, self._as_read(clip))
         asked = clip if wanted is None else self._asked_for(clip, wanted)
-        persons = [self._lift_person(asked.person(m), flip, stride, greedy, delay) for m in range(asked.persons)]
+        persons = [self._lift_persons([asked.person(m)], flip, stride, greedy, delay)[0] for m in range(asked.persons)]
         joints, spread = (np.stack(each) for each in zip(*persons, strict=True))
         if smooth:
             joints = steady(joints, spread, asked.skeleton, clip.fps)
@@ -148,6 +150,19 @@ class BasePredictor(ABC):
             joints, root = joints - middle[:, :, None], root + middle
         focal, _ = intrinsics(clip)
         return Lifted(joints, spread, wanted or clip.skeleton, root, error, focal, clip.focal is not None)
+
+    def lift_many(
+        self, clips: list[PoseSequence], flip: bool = True, stride: int | None = None, greedy: bool = False
+    ) -> list[Lifted]:
+        """`lift` of clips of one skeleton, whose windows are decoded together; the poses are not placed."""
+        clips = [self.drop_untrained_joints(estimate_pose.name, self._as_read(clip)) for clip in clips]
+        persons = [clip.person(m) for clip in clips for m in range(clip.persons)]
+        found = iter(self._lift_persons(persons, flip, stride, greedy, None))
+        lifted = []
+        for clip in clips:
+            joints, spread = zip(*(next(found) for _ in range(clip.persons)), strict=True)
+            lifted.append(Lifted(np.stack(joints), np.stack(spread), clip.skeleton))
+        return lifted
 
     def _as_read(self, clip: PoseSequence) -> PoseSequence:
         """The clip without confidences, where the model was not trained to read them."""
@@ -211,36 +226,41 @@ class BasePredictor(ABC):
             )
         return frames, first, stride
 
-    def _lift_person(
-        self, clip: PoseSequence, flip: bool, stride: int | None, greedy: bool, delay: int | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(N, J, 3) and (N, J) of a clip of one person."""
+    def _lift_persons(
+        self, clips: list[PoseSequence], flip: bool, stride: int | None, greedy: bool, delay: int | None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(N, J, 3) and (N, J) of each of these clips of one person; they share one skeleton."""
         task = estimate_pose
         frames, first, stride = self.windows(stride, delay)
         wanted = np.arange(first, first + stride)
-        starts = range(-first, clip.frames - first, stride)
-        examples = [task.example(clip, start, frames, wanted) for start in starts]
-        skeleton = clip.skeleton.sorted_by_slot()
-        joints, spread = self._decode_poses(task, examples, clip, greedy)
-        if flip:
-            mirror = list(skeleton.mirror)
-            other, other_spread = self._decode_poses(task, [task.mirrored(e, skeleton) for e in examples], clip, greedy)
-            joints = (joints + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
-            spread = (spread + other_spread[:, mirror]) / 2
-        back = np.argsort(clip.skeleton.slot_order)
-        return joints[: clip.frames, back], spread[: clip.frames, back]
+        windows = [(i, start) for i, clip in enumerate(clips) for start in range(-first, clip.frames - first, stride)]
+        skeleton = clips[0].skeleton.sorted_by_slot()
+        joints, spread = [], []
+        for at in range(0, len(windows), self.windows_at_once):
+            part = windows[at : at + self.windows_at_once]
+            examples = [task.example(clips[i], start, frames, wanted) for i, start in part]
+            poses, deviation = self._decode_poses(task, examples, skeleton, greedy)
+            if flip:
+                mirror = list(skeleton.mirror)
+                mirrored = [task.mirrored(e, skeleton) for e in examples]
+                other, other_deviation = self._decode_poses(task, mirrored, skeleton, greedy)
+                poses = (poses + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
+                deviation = (deviation + other_deviation[:, mirror]) / 2
+            joints.append(poses)
+            spread.append(deviation)
+        ends = np.cumsum([stride * -(-clip.frames // stride) for clip in clips])[:-1]
+        of_clips = zip(
+            clips, np.split(np.concatenate(joints), ends), np.split(np.concatenate(spread), ends), strict=True
+        )
+        back = np.argsort(clips[0].skeleton.slot_order)
+        return [(joints[: clip.frames, back], spread[: clip.frames, back]) for clip, joints, spread in of_clips]
 
     def _decode_poses(
-        self, task: PoseTask, examples: list[Example], clip: PoseSequence, greedy: bool
+        self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Joints (windows * T, J, 3) and spread (windows * T, J) in slot order."""
-        skeleton = clip.skeleton.sorted_by_slot()
-        joints, spread = [], []
-        for start in range(0, len(examples), 64):
-            coordinates, deviation = self.coordinates(task, examples[start : start + 64], skeleton, greedy)
-            joints.append(task.poses(coordinates, skeleton))
-            spread.append(np.linalg.norm(task.poses(deviation, skeleton), axis=-1))
-        return np.concatenate(joints), np.concatenate(spread)
+        coordinates, deviation = self.coordinates(task, examples, skeleton, greedy)
+        return task.poses(coordinates, skeleton), np.linalg.norm(task.poses(deviation, skeleton), axis=-1)
 
 
 def default_stride(frames: int) -> int:

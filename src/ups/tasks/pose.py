@@ -158,17 +158,24 @@ class PoseTask:
 
         The root joint is part of the mean, as in VideoPose3D; its error is 0 by definition where the skeleton has one.
         """
+        batch = model.clips_at_once
 
-        def measure(i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]:
-            clip = clips[i]
-            clip = clip if clip.space == "image" else fixed_view(clip, i)
-            lifted = model.lift(clip, reading.flip, greedy=reading.greedy)
+        def measure_batch(start: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]]:
+            some = [(int(i), clips[int(i)]) for i in indices[start : start + batch]]
+            seen = [clip if clip.space == "image" else fixed_view(clip, i) for i, clip in some]
+            together = model.lift_many(seen, reading.flip, greedy=reading.greedy)
+            return [measure(clip, lifted) for clip, lifted in zip(seen, together, strict=True)]
+
+        def measure(
+            clip: PoseSequence, lifted: Lifted
+        ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]:
             truth = clip.pick_joints(lifted.skeleton).root_relative_3d()[0]  # joints that training lacked don't count
             joints, action = lifted.joints[0], clips.classes[clip.label] if clip.label >= 0 else "all"
             errors = mpjpe(joints, truth) * 1000, p_mpjpe(joints, truth) * 1000
             return *errors, np.linalg.norm(joints - truth, axis=-1), lifted.spread[0].ravel(), action, lifted.skeleton
 
-        errors, aligned, joint_errors, spreads, labels, skeletons = zip(*share(indices.tolist(), measure), strict=True)
+        measured = [each for some in share(range(0, len(indices), batch), measure_batch) for each in some]
+        errors, aligned, joint_errors, spreads, labels, skeletons = zip(*measured, strict=True)
         actions = [action for action, of_clip in zip(labels, errors, strict=True) for _ in of_clip]
         error, p_error = np.concatenate(errors), np.concatenate(aligned)
         per_action, mean = mean_per_action(error, actions)

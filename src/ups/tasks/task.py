@@ -92,6 +92,10 @@ class Model(Protocol):
         """Decoded coordinates and their spread in metres, (Q, 3J) each."""
         ...
 
+    def lift_many(self, clips: list[PoseSequence], flip: bool = True, *, greedy: bool = False) -> list[Lifted]:
+        """The same of clips of one skeleton."""
+        ...
+
     def lift(self, clip: PoseSequence, flip: bool = True, *, greedy: bool = False) -> Lifted:
         """The 3D poses behind 2D joints."""
         ...
