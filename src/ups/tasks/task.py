@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from ups.batch import PERSONS, Batch, Poses
 from ups.config import Augment
+from ups.data.loader import StoredClips
 from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
@@ -212,6 +213,23 @@ class Task(Protocol):
         self, examples: list[Example], vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]
     ) -> np.ndarray:
         """Target tokens (Q, K) of the examples, in the layout's order."""
+        ...
+
+
+@runtime_checkable
+class CutsWindows(Protocol):
+    """A task that can make training examples of windows of a store's clips without reading them whole."""
+
+    def training_windows(
+        self,
+        clips: StoredClips,
+        frames: int,
+        targets: int,
+        augment: Augment,
+        confidence: bool,
+        rng: np.random.Generator,
+    ) -> list[Example] | None:
+        """What `Task.training_example` makes of each clip; None where the clips must be read whole."""
         ...
 
 
