@@ -43,7 +43,7 @@ def write_clips(folder: Path, clips: int) -> Store:
     return Store.open(folder)
 
 
-def rate(make: Callable[[int], object], batch: int, seconds: float, threads: int) -> tuple[float, float]:
+def rate(make: Callable[[int], object], batch: float, seconds: float, threads: int) -> tuple[float, float]:
     """Windows a second of processor time and of wall time; batches 0, 1, 2, ... by several threads."""
     number, wall, cpu = 0, time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(threads) as pool:

@@ -111,7 +111,7 @@ def _chunk(
         draws.append(draw)
     if not confidence:
         visibility = (visibility > 0).astype(np.float32)
-    whole = (visibility > 0).reshape(number, -1).all(1)
+    whole = np.array([(window > 0).all() for window in visibility])
     found = _all_seen(task, clips, np.flatnonzero(whole), joints, visibility, poses, draws, augment)
     return [
         found[k] if whole[k] else _some_seen(task, clips, k, joints[k], visibility[k], poses[k], draw, augment)
