@@ -40,6 +40,7 @@ class Fabricated(Predictor):
         greedy: bool = False,
         delay: int | None = None,
         skeleton: Skeleton | str | None = None,
+        smooth: bool = False,
     ) -> Lifted:
         assert clip.pose_3d is not None
         root = clip.pose_3d[:, :, list(clip.skeleton.root_indices)].mean(2, keepdims=True)

@@ -123,6 +123,8 @@ class Evaluate:
     """Other data sets and protocols than those of training, each as TASK/STORE:PROTOCOL."""
     output: Path | None = None
     """The file; default: metrics.json beside the checkpoint's folder, or in that of an export."""
+    scores: Path | None = None
+    """Write the scores of every clip of recognition to this .npz file, for `ups fuse`."""
     flip: bool = True
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
@@ -138,6 +140,7 @@ class Evaluate:
         """Evaluate, write, print."""
         from ups.checkpoint.io import load
         from ups.evaluation.evaluate import evaluate
+        from ups.evaluation.fusion import ClipScores, write_scores
         from ups.evaluation.results import exported_record, new_record, result_tables, write_record
         from ups.inference.onnx import OnnxPredictor, is_export
         from ups.inference.predictor import Predictor
@@ -156,10 +159,13 @@ class Evaluate:
             raise SettingError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
         if self.split == "validation" and not train.hold_out:
             raise SettingError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
-        chosen = self.split, self.tasks or None, self.flip, self.greedy, self.data, self.allow_leak
+        kept: dict[str, ClipScores] = {}
+        chosen = self.split, self.tasks or None, self.flip, self.greedy, self.data, self.allow_leak, kept
         results = evaluate(predictor, self.stores, *chosen)
         if not is_first():
             return
+        if self.scores is not None:
+            write_scores(self.scores, kept)
         folder = Path(os.path.abspath(self.checkpoint))
         path = self.output or (folder if exported else folder.parent) / "metrics.json"
         how = self.checkpoint, results, self.split, self.flip, self.greedy
@@ -169,6 +175,27 @@ class Evaluate:
             write_record(path, new_record(predictor, *how))
         show(result_tables(results))
         print(f"all figures: {path}")
+
+
+@dataclass
+class Fuse:
+    """Fuse the scores of several models of recognition, as multi-stream figures are; print and write the figures."""
+
+    files: Positional[tuple[Path, ...]]
+    """Files that `ups evaluate --scores` wrote, on the same test clips."""
+    output: Path
+    """File of figures, for `ups report`."""
+    weights: tuple[float, ...] = ()
+    """One for each file; default: all alike."""
+
+    def run(self) -> None:
+        """Fuse, write, print."""
+        from ups.evaluation.fusion import fuse
+        from ups.evaluation.results import result_tables, write_record
+
+        record = fuse(self.files, self.weights)
+        write_record(self.output, record)
+        show(result_tables(record["results"]))
 
 
 @dataclass

@@ -16,6 +16,7 @@ from ups.config import TaskMix
 from ups.data.loader import split_of
 from ups.data.store.store import Store
 from ups.errors import SettingError
+from ups.evaluation.fusion import ClipScores
 from ups.inference.base import BasePredictor
 from ups.refs import Benchmark, DataRef
 from ups.runtime.distributed import map_distributed
@@ -32,6 +33,7 @@ def evaluate(
     greedy: bool = False,
     data: tuple[str, ...] = (),
     allow_leak: bool = False,
+    scores: dict[str, ClipScores] | None = None,
 ) -> dict[str, dict]:
     """Metrics of every task and data set of the model's mixture: {"task/data set:protocol": {metric: value}}.
 
@@ -41,7 +43,8 @@ def evaluate(
     `split` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
     `flip` averages lifted poses with those of the mirrored clip, `greedy` writes and reads the most probable bins
     instead of expectations. `allow_leak` measures clips that the model, or one that it started from, has learned, and
-    adds "leak": {"clips", "of", "learned_in"} to their metrics.
+    adds "leak": {"clips", "of", "learned_in"} to their metrics. `scores` is filled with the scores of every clip of
+    recognition, by the same names as the metrics.
 
     Raises:
         SettingError: clips that the model has learned are among those to be measured.
@@ -68,8 +71,15 @@ def evaluate(
         if leak is not None and not allow_leak:
             raise SettingError(f"{ref}: {leak}; --allow-leak measures it anyway, and marks the figures")
     for benchmark, (store, indices) in wanted.items():
-        metrics = evaluate_task(predictor, benchmark.task, store, indices, flip, greedy)
+        kept: list[np.ndarray] = []
+        reading = Reading(flip, greedy, kept.append)
         leak = leaks[benchmark]
+        metrics = get_task(benchmark.task).evaluate(predictor, store, indices, map_distributed, reading)
+        if scores is not None and kept:
+            ids = tuple(store.ids[int(i)] for i in indices)
+            scores[str(benchmark)] = ClipScores(
+                ids, store.labels[indices], store.classes, kept[0], leak.clips if leak else 0
+            )
         results[str(benchmark)] = metrics if leak is None else metrics | {"leak": asdict(leak)}
     return results
 

@@ -164,6 +164,8 @@ class Variant:
     @property
     def title(self) -> str:
         """The name as tables show it."""
+        if fused := self.records[0].get("fused"):
+            return f"fused: {' + '.join(Path(name).stem for name in fused)}"
         separate = self.experiment and self.name.startswith("separate_")
         plain = f"UPS, {self.name.replace('_', ' ')}" if self.experiment else self.name
         name = "UPS_separate" if separate else TITLES.get(self.name, plain) if self.experiment else plain
@@ -173,6 +175,8 @@ class Variant:
     def origin(self) -> str:
         """Recipe, length of training, number of seeds, and how it was measured where that is unusual."""
         record = self.records[0]
+        if record.get("fused"):
+            return f"{record['recipe']} models' scores"
         parts = [record["recipe"], f"{record['steps']:,} steps"]
         if self.experiment:
             parts[1] = f"{record['experiment']['cycles']:,} cycles"

@@ -113,10 +113,12 @@ class Reading:
     Attributes:
         flip: average with the answer for the mirrored clip.
         greedy: write and read the most probable bins instead of the expectation over bins.
+        keep: is given the (clips, classes) log-probabilities of recognition.
     """
 
     flip: bool = True
     greedy: bool = False
+    keep: Callable[[np.ndarray], None] | None = None
 
 
 class Task(Protocol):
