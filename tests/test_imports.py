@@ -16,8 +16,8 @@ MODULES = {
 
 LAYERS = (
     # nouns
-    {"errors"},
-    {"files", "skeleton", "cameras"},
+    {"errors", "notices"},
+    {"files", "skeleton", "cameras", "seen"},
     {"refs"},
     {"config"},
     {"recipes", "skeletons"},
@@ -28,7 +28,7 @@ LAYERS = (
     {"data.formats", "data.duplicates"},
     {"data.datasets"},
     {"data.open_file"},
-    {"data.custom", "data.store"},
+    {"data.custom", "data.propose_joints", "data.store"},
     {"data.checks", "data.loader", "data.recordings"},
     # the method
     {"tasks", "model"},
@@ -42,7 +42,7 @@ LAYERS = (
 )
 """A room imports from rooms above its own line in this list, never from its own line or below."""
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer}
-DATA_KNOWS = {"errors", "files", "skeleton", "cameras", "pose", "skeletons", "batch"}
+DATA_KNOWS = {"errors", "notices", "files", "skeleton", "cameras", "seen", "pose", "skeletons", "batch"}
 """What rooms of data/ may import from outside data/: recordings know nothing of tokens, tasks and models."""
 PUBLIC = ""
 """The package itself: it hands out the public names, and holds the version, which everyone may ask for."""

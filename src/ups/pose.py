@@ -11,6 +11,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from ups.errors import DataError
+from ups.notices import Notice
+from ups.seen import not_seen, numbers
 from ups.skeleton import Skeleton
 from ups.skeletons import get_skeleton
 
@@ -50,6 +52,7 @@ class PoseSequence:
             2D `joints`, where known.
         focal: the camera's focal length in pixels, where known; makes estimated 3D poses better.
         centre: (x, y) of the camera's principal point in pixels; the image's middle where None.
+        notices: what its reader assumed, changed or left out, for its user to know.
 
     Raises:
         DataError: wrong shape or dtype, no person, no frame, values that are not finite, unknown space.
@@ -68,6 +71,7 @@ class PoseSequence:
     pose_3d: np.ndarray | None = None
     focal: float | None = None
     centre: tuple[float, float] | None = None
+    notices: tuple[Notice, ...] = ()
 
     def __post_init__(self) -> None:
         name = self.id[:NAME].encode(errors="backslashreplace").decode() or "pose sequence"
@@ -156,6 +160,25 @@ class PoseSequence:
         """The clip with visibility 1 wherever a joint was seen, however sure that was."""
         return replace(self, visibility=(self.visibility > 0).astype(np.float32))
 
+    def tell(self, *notices: Notice) -> PoseSequence:
+        """The clip with more to know about it."""
+        return replace(self, notices=(*self.notices, *notices)) if notices else self
+
+    def keep_best(self, persons: int) -> PoseSequence:
+        """The clip with at most so many persons, those seen best, in their order; it tells that others were left out.
+
+        Seen best is who has the greatest sum of visibility; of equals, the first.
+        """
+        if self.persons <= persons:
+            return self
+        weight = self.visibility.sum((1, 2), dtype=np.float64)
+        best = np.sort(np.argsort(-weight, kind="stable")[:persons])
+        target = None if self.pose_3d is None else self.pose_3d[best]
+        kept = replace(self, joints=self.joints[best], visibility=self.visibility[best], pose_3d=target)
+        remedy = "nothing, if they matter most; else write fewer persons, or a file for each"
+        what = f"only the {persons} persons seen best are kept"
+        return kept.tell(Notice("warning", what, remedy, f"{self.persons} persons"))
+
     def pick_joints(self, skeleton: Skeleton, where: str = "") -> PoseSequence:
         """The clip with the joints of `skeleton`, picked by name.
 
@@ -201,11 +224,13 @@ def pose_sequence(
     """A pose sequence from your own arrays.
 
     Args:
-        joints: (N, J, V) of one person or (M, N, J, V), in the unit and frame of `space`; NaN = not seen.
+        joints: (N, J, V) of one person or (M, N, J, V), in the unit and frame of `space`; what counts as not seen, NaN
+            above all, is said in `ups.seen.not_seen`.
         skeleton: a name of `ups.skeletons.SKELETONS`, or a `Skeleton`; says which joint is which.
         space: "image" (pixels), "camera", "kinect" or "world" (metres), see `Space`.
         fps: frames per second.
-        visibility: (N, J) or (M, N, J) in 0..1; every joint that is not NaN counts as seen where None.
+        visibility: (N, J) or (M, N, J) in 0..1, or another scale that `not_seen` knows; where None, every joint with
+            coordinates counts as seen.
         image_size: (width, height) in pixels, for 2D joints.
         id: a name for messages.
 
@@ -213,18 +238,13 @@ def pose_sequence(
         DataError: as `PoseSequence` does.
         SettingError: an unknown skeleton.
     """
-    joints = np.asarray(joints, dtype=np.float32)
-    if joints.ndim == 3:
-        joints = joints[None]
-        visibility = None if visibility is None else np.asarray(visibility)[None]
-    if joints.ndim != 4:
-        raise DataError(
-            f"{id or 'pose sequence'}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed"
-        )
-    missing = np.asarray(np.isnan(joints).any(axis=-1))
-    seen = np.ones(joints.shape[:3], np.float32) if visibility is None else np.asarray(visibility, np.float32)
-    if seen.shape != missing.shape:
-        raise DataError(f"{id or 'pose sequence'}: visibility has shape {seen.shape}; {missing.shape} is needed")
-    joints = np.where(missing[..., None], np.float32(0), joints)
+    where = id or "pose sequence"
     named = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
-    return PoseSequence(joints, np.where(missing, np.float32(0), seen), named, space, fps, id, image_size=image_size)
+    points = numbers(joints, where, "joints")
+    scores = None if visibility is None else numbers(visibility, where, "visibility")
+    if points.ndim == 3:
+        points, scores = points[None], None if scores is None else scores[None]
+    if points.ndim != 4:
+        raise DataError(f"{where}: joints have shape {points.shape}; (frames, joints, coordinates) is needed")
+    points, seen, told = not_seen(points, scores, where, named.root_indices)
+    return PoseSequence(points, seen, named, space, fps, id, image_size=image_size, notices=told)

@@ -56,7 +56,7 @@ def find_skeleton(name: str) -> Skeleton:
         DataError: unknown name (close ones are suggested), or the file is not as `read_skeleton` needs it.
         OSError: the file can't be read.
     """
-    if name.endswith(".toml"):
+    if name.lower().endswith(".toml"):
         return read_skeleton(Path(name))
     if name not in SKELETONS:
         near = _similar(name, SKELETONS)
@@ -76,7 +76,7 @@ def read_skeleton(path: Path) -> Skeleton:
             cycle; or Python 3.10, which has no TOML reader.
         OSError: the file can't be read.
     """
-    values = _load_toml(path)
+    values = load_toml(path)
     unknown = sorted(set(values) - {"joints", "bones", "root"})
     if unknown or "joints" not in values:
         wrong = f"unknown {', '.join(unknown)}" if unknown else "joints are missing"
@@ -161,9 +161,10 @@ def _names(value: object, where: str) -> list[str]:
     return [str(v) for v in value]
 
 
-def _load_toml(path: Path) -> dict:
+def load_toml(path: Path) -> dict:
+    """What a small TOML file says; DataError where it is large or no TOML, OSError where it can't be read."""
     if (size := path.stat().st_size) > _TOML:
-        raise DataError(f"{path}: {size:,} bytes; the description of a skeleton has at most {_TOML:,}")
+        raise DataError(f"{path}: {size:,} bytes; a TOML file of joints has at most {_TOML:,}")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

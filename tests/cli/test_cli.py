@@ -25,6 +25,7 @@ from ups.cli.train import Describe
 from ups.data.datasets import synthetic
 from ups.data.datasets.synthetic import generate_2d
 from ups.data.formats.native import write_file
+from ups.data.open_file import read_file
 from ups.data.store.store import Store
 from ups.recipes import RECIPES
 from ups.skeletons import H36M_17
@@ -420,6 +421,74 @@ def test_own_recordings_from_check_to_export(tmp_path, capsys):
     assert "unknown data set 'other'" in capsys.readouterr().err
 
 
+def test_a_map_of_joints_from_proposal_to_answer(run, tmp_path, capsys):
+    """A recording whose joints nobody names: proposed, drawn, checked, prepared and answered with the map."""
+    folder, stores = tmp_path / "mine", tmp_path / "stores"
+    folder.mkdir()
+    rows = ["file,label,split"]
+    for i, (clip, _) in enumerate(generate_2d(4)):
+        np.savez(
+            folder / f"{i}.npz",
+            joints=clip.joints,
+            image_size=clip.image_size,
+            fps=30,
+            joint_names=[*"abcdefghijklmnopq"],
+        )
+        rows.append(f"{i}.npz,{('wave', 'sit down')[i % 2]},{('train', 'test')[i // 2]}")
+    (folder / "clips.csv").write_text("\n".join(rows))
+    first, model = str(folder / "0.npz"), ["--task", "recognize_2d", "--model", str(run / "checkpoint")]
+    fails(capsys, ["predict", first, *model], "'a' is no known joint")
+    joint_map = folder / "joint_map.toml"
+    proposed = ["data", "joints", first, "--output", str(joint_map)]
+    assert main([*proposed]) == 0
+    captured = capsys.readouterr()
+    assert "17 of 17 joints" in captured.out and "in the order of h36m-17" in captured.err
+    assert 'a = "pelvis"' in joint_map.read_text()
+    fails(capsys, proposed, "exists; remove it")
+    assert main(["predict", first, *model, "--joint-map", str(joint_map)]) == 0
+    assert json.loads(capsys.readouterr().out)["skeleton"] == "h36m-17"
+    assert main(["data", "check", first, "--joint-map", str(joint_map)]) == 0
+    assert main(["data", "check", str(folder)]) == 0
+    assert main(["data", "prepare", "mine", "--source", str(folder), "--output", str(stores)]) == 0
+    assert Store.open(stores / "mine").skeleton.joints == H36M_17.joints
+    joint_map.rename(tmp_path / "other.toml")
+    elsewhere = ["--joint-map", str(tmp_path / "other.toml"), "--force"]
+    assert main(["data", "prepare", "mine", "--source", str(folder), "--output", str(stores), *elsewhere]) == 0
+    capsys.readouterr()
+    save = [
+        "data",
+        "joints",
+        str(folder / "named.npz"),
+        "--output",
+        str(tmp_path / "n.toml"),
+        "--plot",
+        str(tmp_path / "n.png"),
+    ]
+    clip = next(generate_2d(1))[0]
+    names = [joint.replace("left_", "L").replace("right_", "R") for joint in H36M_17.joints]
+    np.savez(folder / "named.npz", joints=clip.joints, image_size=clip.image_size, fps=30, joint_names=names)
+    assert main(save) == 0
+    assert "17 of 17 joints" in capsys.readouterr().out and (tmp_path / "n.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_convert(run, recordings, tmp_path, capsys):
+    three, two = str(recordings["3d"]), str(recordings["2d"])
+    for name in ("a.csv", "a.JSON", "a.trc", "a.bvh"):
+        assert main(["convert", three, str(tmp_path / name)]) == 0
+        back = read_file(tmp_path / name)
+        assert set(back.skeleton.joints) == set(H36M_17.joints) and back.space == "world"
+    assert main(["convert", two, str(tmp_path / "coco.json"), "--to", "coco"]) == 0
+    assert read_file(tmp_path / "coco.json").skeleton == H36M_17
+    assert main(["convert", two, str(tmp_path / "lifted.trc"), "--lift", str(run / "checkpoint"), "--person", "1"]) == 0
+    assert read_file(tmp_path / "lifted.trc").joints.shape[2:] == (17, 3)
+    fails(capsys, ["convert", two, str(tmp_path / "b.trc")], "lift the 2D recording with --lift MODEL")
+    fails(capsys, ["convert", two, str(tmp_path / "b.fbx")], "no format is called 'fbx'; give --to")
+    fails(capsys, ["convert", two, two], "is the recording itself")
+    fails(capsys, ["convert", two, str(tmp_path / "b.csv"), "--person", "2"], "has persons 1 to 1")
+    fails(capsys, ["convert", three, str(tmp_path / "b.csv"), "--lift", str(run / "checkpoint")], "2D", "world")
+    assert not list(tmp_path.glob("b.*"))
+
+
 def test_stream_answers_line_by_line(run, capsys, monkeypatch):
     clip = helpers.random_clip(H36M_17, 1, 8, "image")
     lines = [json.dumps(frame.tolist()) for frame in clip.joints[0]]
@@ -460,3 +529,19 @@ def test_a_bug_keeps_its_traceback_and_says_where_to_report_it(monkeypatch, caps
     err = capsys.readouterr().err
     assert "Traceback" in err and "KeyError: 'no such thing'" in err
     assert "this is a bug in ups" in err and "please open an issue" in err and "CONTRIBUTING.md" in err
+
+
+def test_stream_says_nothing_while_nobody_is_there(run, capsys, monkeypatch):
+    clip = helpers.random_clip(H36M_17, 1, 8, "image")
+    people = [
+        json.dumps({"people": [{"joints": frame.tolist(), "visibility": [0.9] * 17}]}) for frame in clip.joints[0]
+    ]
+    nobody = ['{"people": []}', '{"joints": null}', "[]", json.dumps([[None, None]] * 17), json.dumps([[0, 0]] * 17)]
+    arguments = ["stream", str(run / "checkpoint"), "--skeleton", "h36m-17", "--image-size", "1000", "500"]
+    arguments += ["--tasks", "anticipate", "estimate_pose", "--stride", "1", "--horizon", "3"]
+    monkeypatch.setattr(sys, "stdin", [*nobody, *people, *nobody, *nobody])
+    assert main(arguments) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [answer["action"] is None for answer in told] == [True] * 5 + [False] * 10 + [True] * 8
+    poses = [answer["pose"] for answer in told if "pose" in answer]
+    assert poses[0] is None and poses[-1] is None and sum(pose is not None for pose in poses) >= 8

@@ -13,8 +13,10 @@ from helpers import FRAMES, TRAIN, trained_model
 from ups.batch import Batch
 from ups.config import TaskMix
 from ups.data.loader import BatchStream, balance, prefetch, split_of
-from ups.data.store.store import Store
+from ups.data.store.store import Store, StoreWriter
 from ups.errors import DataError
+from ups.pose import PoseSequence
+from ups.skeletons import KINECT_20
 from ups.tasks.views import film, fixed_view
 from ups.training.batches import streams_of
 
@@ -184,3 +186,43 @@ def test_filmed_bodies_are_as_large_as_people_are(stores):
     size = [np.ptp(film(clip, np.random.default_rng(i)).pose_3d[0][0], axis=0) for i in range(300)]
     size = np.linalg.norm(size, axis=1) / np.linalg.norm(np.ptp(clip.joints[0, 0], axis=0))
     assert 0.8 < size.min() and size.max() < 1.25 and abs(np.median(size) - 1) < 0.05
+
+
+def test_an_error_in_a_batch_names_the_clip(stores, monkeypatch):
+    store = stores["synthetic_3d"]
+    broken = store[int(store.indices("xsub", "train")[2])].id
+    read = Store.__getitem__
+
+    def read_broken(self: Store, index: int) -> PoseSequence:
+        clip = read(self, index)
+        return replace(clip, label=-1) if clip.id == broken else clip
+
+    monkeypatch.setattr(Store, "__getitem__", read_broken)
+    mix = TaskMix("recognize_3d", ("synthetic_3d:xsub",), batch=4, frames=FRAMES)
+    trained = trained_model(replace(TRAIN, tasks=(mix,), cycles=12, hold_out=0.0))
+    (batches,) = streams_of(trained, {"synthetic_3d": store})
+    with pytest.raises(DataError, match=f"{broken}: has no action to learn"):
+        for number in range(len(batches)):
+            batches[number]
+
+    def fails(clips, classes, rng):
+        raise ZeroDivisionError("division by zero")
+
+    with pytest.raises(
+        DataError, match="synthetic_3d: batch 0, of clips .* and 1 more: ZeroDivisionError: division by zero"
+    ):
+        BatchStream([(store, np.arange(9))], fails, batch=4, batches=1, seed=0, temperature=1)[0]
+
+
+def test_a_crowd_does_not_stop_training(tmp_path):
+    rng = np.random.default_rng(0)
+    with StoreWriter(tmp_path / "crowd", "crowd", KINECT_20, "kinect", ("walk", "run"), ("all",), "ours") as writer:
+        for n in range(4):
+            joints = rng.uniform(-0.5, 0.5, (12, 9, 20, 3))
+            clip = PoseSequence(joints, np.ones((12, 9, 20)), KINECT_20, "kinect", 30, f"clip {n}", n % 2)
+            writer.add(clip, {"all": "train"})
+    mix = TaskMix("recognize_3d", ("crowd:all",), batch=4, frames=FRAMES)
+    trained = trained_model(replace(TRAIN, tasks=(mix,), cycles=2, hold_out=0.0), classes=("walk", "run"))
+    (batches,) = streams_of(trained, {"crowd": Store.open(tmp_path / "crowd")})
+    poses = batches[0].poses
+    assert poses.clips == 4 and len(poses.joints) == 4 * 8

@@ -245,3 +245,49 @@ def test_clips_lifted_together_are_lifted_as_alone(predictor, monkeypatch):
             np.testing.assert_allclose(lifted.joints, alone.joints, atol=1e-5)
             np.testing.assert_allclose(lifted.spread, alone.spread, atol=1e-5)
             assert lifted.joints.shape == (clip.persons, clip.frames, 17, 3)
+
+
+@pytest.mark.parametrize("seen", [0, 1, 4])
+def test_nobody_gets_no_answer(predictor, seen):
+    flat = picture(persons=2)
+    flat = hidden(hidden(flat, 0, slice(0, 10), list(range(seen, 17))), 1, slice(0, 10), list(range(17)))
+    solid = hidden(random_clip(), 0, slice(0, 10), list(range(seen, 20)))
+    told = rf"nobody is seen: at most {seen} of \d+ joints in any of its 10 frames, and 5 are needed"
+    for question in (
+        lambda: predictor.recognize(solid), lambda: predictor.anticipate(solid), lambda: predictor.recognize(flat),
+        lambda: predictor.lift(flat), lambda: predictor.ask("estimate_pose", flat), lambda: predictor.ask("anticipate", flat),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=told):
+            question()
+
+
+def test_a_body_in_one_frame_is_answered(predictor):
+    clip = hidden(picture(), 0, slice(1, 10), list(range(17)))
+    clip = hidden(clip, 0, slice(0, 1), list(range(5, 17)))
+    assert predictor.recognize(clip).classes and np.isfinite(predictor.lift(clip).joints[0, 0]).all()
+
+
+def test_nobody_is_lifted_where_nobody_was(predictor):
+    clip = picture(frames=60, persons=2, seed=4)
+    clip = hidden(clip, 0, slice(20, 45), list(range(17)))
+    clip = hidden(clip, 1, slice(0, 60), list(range(17)))
+    lifted = predictor.lift(clip)
+    there = np.isfinite(lifted.joints).all((2, 3))
+    assert there[0, :20].all() and there[0, 45:].all() and not there[1].any()
+    assert not there[0, 20 + FRAMES : 45 - FRAMES].any()  # windows that end before he went, or begin after he came back
+    np.testing.assert_array_equal(np.isfinite(lifted.spread).all(2), there)
+    alone = predictor.lift(clip.person(0))
+    np.testing.assert_allclose(lifted.joints[0], alone.joints[0], atol=1e-5)
+
+
+def test_of_many_persons_those_seen_best_are_looked_at(predictor, caplog):
+    clip = random_clip(persons=11, seed=5)
+    for m in (2, 5, 9):
+        clip = hidden(clip, m, slice(0, 10), [3])
+    best = replace(
+        clip, joints=np.delete(clip.joints, [2, 5, 9], 0), visibility=np.delete(clip.visibility, [2, 5, 9], 0)
+    )
+    assert predictor.recognize(clip) == predictor.recognize(best)
+    assert "11 persons; the 8 seen best are looked at" in caplog.text
+    flat = picture(persons=11)
+    assert predictor.lift(flat).joints.shape[0] == 11

@@ -14,6 +14,7 @@ from tyro.conf import subcommand
 
 from ups import __version__
 from ups.cli.bench import Bench
+from ups.cli.convert import Convert
 from ups.cli.data import Data
 from ups.cli.experiments import Experiments
 from ups.cli.export import Export
@@ -39,6 +40,7 @@ Command = (
     | Annotated[Pack, subcommand("pack")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Stream, subcommand("stream")]
+    | Annotated[Convert, subcommand("convert")]
     | Annotated[Describe, subcommand("describe")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Bench, subcommand("bench")]

@@ -15,6 +15,7 @@ from ups.errors import IncompleteError, SettingError
 
 if TYPE_CHECKING:
     from ups.data.datasets.base import DataSet
+    from ups.data.formats.joint_map import JointMap
     from ups.data.store.prepare import PrepareReport
 
 
@@ -38,6 +39,9 @@ class Prepare:
     """Prepare anew, whatever is there."""
     skeleton: str | None = None
     """Your own recordings: name of their skeleton or a TOML file that describes it, where they don't say."""
+    joint_map: Path | None = None
+    """Your own recordings: TOML file that says which of their joints is which, see `ups data joints`; by default
+    joint_map.toml beside clips.csv."""
     classes: Path | None = None
     """A PYSKL pickle: text file with its class names, one a line."""
 
@@ -67,13 +71,13 @@ class Prepare:
         from ups.skeletons import find_skeleton
 
         skeleton = find_skeleton(self.skeleton) if self.skeleton else None
-        if source.suffix in (".pkl", ".pickle"):
+        if source.suffix.lower() in (".pkl", ".pickle"):
             classes = tuple(self.classes.read_text(encoding="utf-8").split("\n")) if self.classes else None
             known = prepared_otherwise(self.name)
             names = tuple(filter(None, classes)) if classes else known.classes if known else None
             return pyskl_data_set(source, self.name, names, skeleton)
         if (source / "clips.csv").exists():
-            return custom_data_set(source, self.name, skeleton)
+            return custom_data_set(source, self.name, skeleton, _joint_map(self.joint_map))
         raise SettingError(
             f"unknown data set {self.name!r}; known: {', '.join(DATA_SETS)}. Your own recordings need a table "
             f"{source / 'clips.csv'}, see docs/own_data.md"
@@ -106,6 +110,9 @@ class Check:
     """Name of the skeleton, or a TOML file that describes it, where the recordings don't say."""
     image_size: tuple[int, int] | None = None
     """Width and height in pixels of a single 2D recording that doesn't say: OpenPose's above all."""
+    joint_map: Path | None = None
+    """TOML file that says which joint of the recordings is which, see `ups data joints`; by default joint_map.toml beside
+    clips.csv."""
     plot: Path | None = None
     """Draw the first recording that can be read, so that a wrong joint order is seen at once: a PNG file."""
 
@@ -119,7 +126,8 @@ class Check:
         from ups.reporting.poses import save_picture
         from ups.skeletons import find_skeleton
 
-        findings = check(self.path, self.skeleton, self.image_size)
+        joint_map = _joint_map(self.joint_map)
+        findings = check(self.path, self.skeleton, self.image_size, joint_map)
         table = Table("", "where", "what", "remedy", show_lines=True)
         for finding in findings:
             table.add_row(finding.severity, finding.where, finding.what, finding.remedy)
@@ -127,14 +135,48 @@ class Check:
         if self.plot:
             if (self.path / "clips.csv").exists():
                 skeleton = find_skeleton(self.skeleton) if self.skeleton else None
-                first = first_clip(self.path, read_table(self.path), skeleton)
+                first = first_clip(self.path, read_table(self.path), skeleton, joint_map)
             else:
-                first = read_file(self.path, self.skeleton, image_size=self.image_size)
+                first = read_file(self.path, self.skeleton, image_size=self.image_size, joint_map=joint_map)
             save_picture(first, self.plot, first.id)
             print(f"picture: {self.plot}", file=sys.stderr)
         errors = sum(finding.severity == "error" for finding in findings)
         if errors:
             raise SettingError(f"{self.path}: {errors} errors")
+
+
+@dataclass
+class Joints:
+    """Propose which joint of a recording is which of the model's, as a TOML file to correct and to give as --joint-map."""
+
+    file: Positional[Path]
+    """The recording."""
+    output: Path = Path("joint_map.toml")
+    """The TOML file; beside a clips.csv, joint_map.toml is used without being asked for."""
+    image_size: tuple[int, int] | None = None
+    """Width and height in pixels, where a 2D recording doesn't say."""
+    plot: Path | None = None
+    """Draw a frame with every joint's name and what it is taken for: a PNG file."""
+
+    def run(self) -> None:
+        """Propose, write, draw, print."""
+        from ups.data.open_file import read_file
+        from ups.data.propose_joints import propose_joints
+        from ups.files import write_whole
+        from ups.reporting.poses import save_joints_picture
+
+        if self.output.exists():
+            raise SettingError(f"{self.output} exists; remove it, or give another --output")
+        proposal = propose_joints(self.file, self.image_size)
+        write_whole(self.output, proposal.toml.encode())
+        print(f"{self.output}: {len(proposal.places)} of {len(proposal.names)} joints")
+        for note in proposal.notes:
+            print(note, file=sys.stderr)
+        if self.plot:
+            clip = read_file(self.file, None, None, self.image_size, proposal.joint_map)
+            labels = [f"{proposal.names[proposal.places[joint]]}: {joint}" for joint in clip.skeleton.joints]
+            save_joints_picture(clip, labels, self.plot, self.file.name)
+            print(f"picture: {self.plot}", file=sys.stderr)
 
 
 @dataclass
@@ -203,6 +245,7 @@ class Data:
         | Annotated[Info, subcommand("info")]
         | Annotated[List, subcommand("list")]
         | Annotated[Check, subcommand("check")]
+        | Annotated[Joints, subcommand("joints")]
         | Annotated[ExportStore, subcommand("export")],
         arg(name=""),
     ]
@@ -210,6 +253,13 @@ class Data:
     def run(self) -> None:
         """Run the chosen command."""
         self.command.run()
+
+
+def _joint_map(path: Path | None) -> JointMap | None:
+    """The map of an option."""
+    from ups.data.formats.joint_map import read_joint_map
+
+    return read_joint_map(path) if path else None
 
 
 def _tell(report: PrepareReport) -> None:

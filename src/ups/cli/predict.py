@@ -23,7 +23,7 @@ class Predict:
     """Ask a model about one recording. The answer goes to standard output as JSON."""
 
     file: Positional[Path]
-    """The recording: the project's .npz, .json or .csv, BVH, keypoints in COCO's format, a folder of OpenPose's."""
+    """The recording: the project's .npz, .json or .csv, what pose estimators and motion capture write (docs/formats.md)."""
     model: Path
     """Folder of the trained model, or the name of one that comes with the package: ups-small."""
     task: str | None = None
@@ -35,6 +35,8 @@ class Predict:
     """Frames per second, where the recording doesn't say."""
     image_size: tuple[int, int] | None = None
     """Width and height in pixels, where a 2D recording doesn't say."""
+    joint_map: Path | None = None
+    """TOML file that says which joint of the recording is which, see `ups data joints`."""
     classes: str | None = None
     """Candidate actions, separated by commas; default: all classes the model knows."""
     data_set: str | None = None
@@ -52,6 +54,7 @@ class Predict:
         from ups.data.open_file import read_file
         from ups.inference.predictor import Predictor
         from ups.runtime.device import choose_device
+        from ups.seen import check_somebody
         from ups.tasks import get_task
         from ups.tasks.action import recognize_2d, recognize_3d
         from ups.tasks.pose import estimate_pose
@@ -61,10 +64,11 @@ class Predict:
             raise SettingError("give either --classes or --data-set")
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
-        clip = read_file(self.file, self.skeleton, self.fps, self.image_size)
+        clip = read_file(self.file, self.skeleton, self.fps, self.image_size, self.joint_map)
         predictor = Predictor(load(self.model), device=choose_device(self.device))
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))
+        check_somebody(clip.visibility, str(self.file))
         facts: dict[str, Any] = {
             "file": str(self.file),
             "task": task.name,
@@ -93,19 +97,22 @@ class Predict:
 
     def lift(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
         """3D poses of all persons."""
+        from ups.cli.stream import or_null
         from ups.reporting.poses import save_lift_picture
         from ups.tasks.pose import estimate_pose
 
         clip = predictor.drop_untrained_joints(estimate_pose.name, clip)
         lifted = predictor.lift(clip)
         if self.plot:
-            save_lift_picture(clip, lifted.joints[0], self.plot, f"{self.file.name}: person 1")
+            best = int(clip.visibility.sum((1, 2)).argmax())
+            title = f"{self.file.name}: person {best + 1}"
+            save_lift_picture(clip, lifted.joints[best], self.plot, title, best)
         return {
             "unit": "metre",
             "frame": "camera: x right, y down, z forward; relative to the root joint",
             "joint_names": list(lifted.skeleton.joints),
-            "joints": lifted.joints.astype(float).round(4).tolist(),
-            "spread": lifted.spread.astype(float).round(4).tolist(),
+            "joints": or_null(lifted.joints),
+            "spread": or_null(lifted.spread),
         }
 
 

@@ -13,6 +13,8 @@ from tyro.conf import Positional
 from ups.errors import DataError, SettingError, UpsError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ups.inference.onnx import OnnxPredictor
     from ups.inference.predictor import Predictor
     from ups.inference.streaming import OnlinePredictor
@@ -23,7 +25,9 @@ class Stream:
     """Read frames from standard input, one line of JSON each, and answer each with a line of JSON.
 
     A frame is its joints, [[x, y], ...] or [[x, y, z], ...], a list of those for several persons, or an object
-    {"joints": ..., "visibility": ...}; null as a coordinate = not seen. A line that can't be used is answered with
+    {"joints": ..., "visibility": ...}, or {"people": [one of these for each]}, as OpenPose has it too. A coordinate that
+    is null was not seen; where joints are null, or there are no people, nobody was there, and action and pose are null
+    while nobody is in sight. A line that can't be used is answered with
     {"line": its number, "error": why}, the next one goes on, and the exit code is 2 in the end.
     """
 
@@ -38,7 +42,7 @@ class Stream:
     image_size: tuple[int, int] | None = None
     """Width and height in pixels, for image."""
     persons: int = 1
-    """Persons in every frame; the coordinates of one who is not there are null."""
+    """Persons in a frame, at most; the coordinates of one who is not there while a later one is are null."""
     tasks: tuple[str, ...] = ("anticipate",)
     """What to answer: anticipate, the action that is going on, or recognize_3d or recognize_2d, the one that a whole clip
     shows; estimate_pose, the 3D pose behind 2D joints; or one of the first three and the last."""
@@ -115,34 +119,75 @@ class Stream:
         answers: dict[str, Any] = {}
         if wanted["action"] and (online.frames - 1) % self.every == 0:
             answer = online.action()
-            pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
-            answers["action"] = [{"class": text, "probability": round(p, 6)} for text, p in pairs]
-        if wanted["pose"] and (pose := online.pose()) is not None:
-            answers["pose"] = {
+            pairs = [] if answer is None else list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
+            found = [{"class": text, "probability": round(p, 6)} for text, p in pairs]
+            answers["action"] = found or None
+        if wanted["pose"] and online.frames > online.delay:
+            pose = online.pose()
+            answers["pose"] = None if pose is None else {
                 "frame": pose.frame,
                 "joint_names": list(pose.skeleton.joints),
-                "joints": pose.joints.astype(float).round(4).tolist(),
-                "spread": pose.spread.astype(float).round(4).tolist(),
-            }
+                "joints": or_null(pose.joints),
+                "spread": or_null(pose.spread),
+            }  # fmt: skip
         return answers
+
+
+def or_null(values: np.ndarray) -> Any:
+    """Numbers as lists, rounded to a tenth of a millimetre; None for NaN."""
+    import numpy as np
+
+    rounded = values.astype(float).round(4).astype(object)
+    rounded[np.isnan(values)] = None
+    return rounded.tolist()
 
 
 def _frame(line: str) -> tuple[Any, Any]:
     """Joints and visibility (or None) of a line."""
-    import numpy as np
-
     try:
         values = json.loads(line)
-        given = values if isinstance(values, dict) else {"joints": values}
-        unknown = sorted(set(given) - {"joints", "visibility"})
-        if unknown or "joints" not in given:
-            raise DataError(f"unknown {', '.join(unknown)}" if unknown else "no joints")
-        arrays = [None if given.get(k) is None else np.array(given[k], np.float32) for k in ("joints", "visibility")]
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        if values is None:
+            raise DataError('null is no frame; where nobody is there give {"joints": null}')
+        if isinstance(values, dict) and "people" in values:
+            return _people(values["people"])
+        return _person(values)
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError) as error:
+        what = repr(error) if isinstance(error, KeyError) else str(error)
         raise DataError(
-            f"{error}; a list of joints is needed, each a list of its coordinates, or an object "
-            'with "joints" and "visibility"'
+            f"{what}; a list of joints is needed, each a list of its coordinates, or an object "
+            'with "joints" and "visibility", or with "people"'
         ) from error
-    if arrays[0] is None:
-        raise DataError("joints are null; give null for each coordinate instead")
-    return arrays[0], arrays[1]
+
+
+def _people(people: list[Any]) -> tuple[Any, Any]:
+    """Persons (P, J, V) and what is known of their visibility (P, J)."""
+    import numpy as np
+
+    from ups.data.formats.keypoints import openpose_person
+
+    frames = []
+    for person in people:
+        if isinstance(person, dict) and "pose_keypoints_2d" in person:
+            points = np.asarray(openpose_person(person, 0, "people").points)
+            frames.append((points[:, :2], points[:, 2]))
+        else:
+            frames.append(_person(person))
+    if not frames:
+        return None, None
+    joints = np.stack([joints for joints, _ in frames])
+    marks = [np.ones(joints.shape[1]) if seen is None else seen for _, seen in frames]
+    return joints, None if all(seen is None for _, seen in frames) else np.stack(marks)
+
+
+def _person(values: Any) -> tuple[Any, Any]:
+    """Joints and visibility (or None) of a person, or of all: a list, or an object of both."""
+    import numpy as np
+
+    given = values if isinstance(values, dict) else {"joints": values}
+    unknown = sorted(set(given) - {"joints", "visibility"})
+    if unknown or "joints" not in given:
+        raise DataError(f"unknown {', '.join(unknown[:3])}" if unknown else "no joints")
+    if given["joints"] is None:
+        return None, None
+    joints, seen = (None if given.get(k) is None else np.array(given[k], np.float32) for k in ("joints", "visibility"))
+    return joints, seen

@@ -2,7 +2,8 @@
 
 `clips.csv` has a row a recording. Columns: `file` (below the folder); `label` (the action in words, may be empty);
 `subject`, `view` (numbers or names); `fps`, `width`, `height` for files that don't say; every other column is a
-protocol, with train, test or nothing in its cells. Only `file` is needed.
+protocol, with train, test or nothing in its cells. Only `file` is needed. A `joint_map.toml` beside it says which joint
+of the files is which.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ups.data.datasets.base import SPLITS, Clip, DataSet
+from ups.data.formats.joint_map import FOLDER_MAP, JointMap, read_joint_map
 from ups.data.open_file import read_file
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -63,7 +65,9 @@ class ClipTable:
     protocols: tuple[str, ...]
 
 
-def custom_data_set(folder: Path | str, name: str, skeleton: Skeleton | None = None) -> DataSet:
+def custom_data_set(
+    folder: Path | str, name: str, skeleton: Skeleton | None = None, joint_map: JointMap | None = None
+) -> DataSet:
     """The recordings of `folder` as a data set called `name`, from which `ups.data.store.prepare.write_store` makes a store.
 
     Args:
@@ -71,6 +75,7 @@ def custom_data_set(folder: Path | str, name: str, skeleton: Skeleton | None = N
         name: of the data set.
         skeleton: of files that don't name their joints; from the others its joints are picked. None: the files say,
             and the first one that can be read decides.
+        joint_map: which joint of the files is which; by default joint_map.toml of the folder, if there is one.
 
     Raises:
         DataError: clips.csv is not as described above, or not one recording can be read.
@@ -78,7 +83,7 @@ def custom_data_set(folder: Path | str, name: str, skeleton: Skeleton | None = N
     """
     folder = Path(folder)
     table = read_table(folder)
-    first = first_clip(folder, table, skeleton)
+    first = first_clip(folder, table, skeleton, joint_map)
     return DataSet(
         name=name,
         skeleton=first.skeleton,
@@ -86,15 +91,26 @@ def custom_data_set(folder: Path | str, name: str, skeleton: Skeleton | None = N
         classes=table.classes,
         protocols=table.protocols,
         terms="The user's own recordings.",
-        read=partial(_read, table, first.skeleton),
+        read=partial(_read, table, first.skeleton, joint_map),
         summary=f"{len(table.rows)} recordings of {folder}",
         paired=first.pose_3d is not None,
     )
 
 
-def read_clip(folder: Path, row: Row, skeleton: Skeleton | None = None) -> PoseSequence:
-    """The recording of one row, with the row's id; label, subject and view are not set. Raises DataError or OSError."""
-    clip = read_file(folder / row.file, skeleton, row.fps, row.image_size)
+def folder_map(folder: Path) -> JointMap | None:
+    """What joint_map.toml of a folder says, None where there is none; DataError where it is wrong."""
+    path = folder / FOLDER_MAP
+    return read_joint_map(path) if path.is_file() else None
+
+
+def read_clip(
+    folder: Path, row: Row, skeleton: Skeleton | None = None, joint_map: JointMap | None = None
+) -> PoseSequence:
+    """The recording of one row, with the row's id; label, subject and view are not set. Raises DataError or OSError.
+
+    Without `joint_map` that of the folder counts, if there is one.
+    """
+    clip = read_file(folder / row.file, skeleton, row.fps, row.image_size, joint_map or folder_map(folder))
     return replace(clip, id=row.id, label=-1, subject=-1, view=-1)
 
 
@@ -159,24 +175,26 @@ def _row(cells: dict[str, str], protocols: tuple[str, ...], where: str) -> Row:
     return Row(file.as_posix(), *texts, fps=fps, image_size=size, splits=splits)
 
 
-def first_clip(folder: Path, table: ClipTable, skeleton: Skeleton | None) -> PoseSequence:
+def first_clip(
+    folder: Path, table: ClipTable, skeleton: Skeleton | None, joint_map: JointMap | None = None
+) -> PoseSequence:
     """The first recording of a table that can be read, as `read_clip` reads it; DataError if none can."""
     problems: list[str] = []
     for row in table.rows:
         try:
-            return read_clip(folder, row, skeleton)
+            return read_clip(folder, row, skeleton, joint_map)
         except (DataError, OSError) as problem:
             problems.append(str(problem))
     raise DataError(f"{folder}: none of {len(problems)} recordings can be read; the first: {problems[0]}")
 
 
-def _read(table: ClipTable, skeleton: Skeleton, folder: Path) -> Iterator[Clip | DataError]:
+def _read(table: ClipTable, skeleton: Skeleton, joint_map: JointMap | None, folder: Path) -> Iterator[Clip | DataError]:
     label = {name: i for i, name in enumerate(table.classes)}
     subjects = _numbers([row.subject for row in table.rows])
     views = _numbers([row.view for row in table.rows])
     for row in table.rows:
         try:
-            clip = read_clip(folder, row, skeleton)
+            clip = read_clip(folder, row, skeleton, joint_map)
         except DataError as problem:
             yield problem
             continue

@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
-from ups.batch import Batch
+from ups.batch import PERSONS, Batch
 from ups.data.store.store import Store
-from ups.errors import DataError
+from ups.errors import DataError, UpsError
 from ups.pose import PoseSequence
 
 
@@ -30,7 +30,7 @@ class StoredClips(Sequence[PoseSequence]):
         return len(self.indices)
 
     def __getitem__(self, i: int) -> PoseSequence:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return self.store[int(self.indices[i])]
+        return self.store[int(self.indices[i])].keep_best(PERSONS)
 
 
 MakeBatch = Callable[[Sequence[PoseSequence], tuple[str, ...], np.random.Generator], Batch]
@@ -78,7 +78,7 @@ class BatchStream:
         temperature: of the mixture.
 
     Raises:
-        DataError: a data set without clips to draw from.
+        DataError: a data set without clips to draw from; of a batch, whatever is wrong with it, and the names of its clips.
     """
 
     def __init__(
@@ -127,7 +127,17 @@ class BatchStream:
         which, indices = self.indices(number)
         store = self.stores[which][0]
         rng = np.random.default_rng([self.seed, 3, number])
-        return self.make(StoredClips(store, indices), store.classes, rng)
+        try:
+            return self.make(StoredClips(store, indices), store.classes, rng)
+        except Exception as error:
+            names = [store.ids[int(i)] for i in indices]
+            if isinstance(error, DataError) and any(name in str(error) for name in names):
+                raise
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            what = str(error) if isinstance(error, UpsError) else f"{type(error).__name__}: {str(error)[:200]}"
+            raise DataError(
+                f"{store.name}: batch {number}, of clips {', '.join(names[:3])}{more}: {what}; look at them with `ups data check`"
+            ) from error
 
 
 def prefetch(

@@ -5,41 +5,53 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.data.datasets import bandai_namco, kard, kinetics, ntu, nw_ucla, penn_action, sbu, utd_mhad
+from ups.data.formats.arrays import read_array
 from ups.data.formats.bvh import read_bvh
-from ups.data.formats.keypoints import read_coco, read_openpose
+from ups.data.formats.c3d import read_c3d
+from ups.data.formats.coco_like import as_coco, folder_as_coco, is_yolo_folder
+from ups.data.formats.deeplabcut import is_deeplabcut, read_deeplabcut, read_deeplabcut_h5
+from ups.data.formats.hdf5 import open_h5
+from ups.data.formats.joint_map import JointMap, read_joint_map
+from ups.data.formats.joint_names import body_of, quoted
+from ups.data.formats.keypoints import openpose_files, read_coco, read_openpose
 from ups.data.formats.matlab import load_mat
-from ups.data.formats.native import FPS, read_own
+from ups.data.formats.mediapipe import (
+    is_mediapipe_json,
+    is_mediapipe_table,
+    is_named_table,
+    read_mediapipe_csv,
+    read_mediapipe_json,
+    read_named_table,
+)
+from ups.data.formats.named import Wish, named_clip
+from ups.data.formats.native import read_own
+from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
+from ups.data.formats.table import first_rows
+from ups.data.formats.trc import read_trc
+from ups.data.formats.videopose3d import read_videopose3d_custom
 from ups.errors import DataError
 from ups.pose import PoseSequence
-from ups.skeleton import Skeleton
-from ups.skeletons import BANDAI_21, find_skeleton, skeleton_of
+from ups.skeleton import SLOT_INDEX, Skeleton
+from ups.skeletons import BANDAI_21, find_skeleton
 
 KINDS = (
     ".npz, .json, .csv: the project's own files, see docs/own_data.md",
-    "a folder of *_keypoints.json: OpenPose",
-    ".json: keypoints in COCO's format; NW-UCLA; Kinetics-skeleton",
-    ".skeleton: NTU RGB+D",
-    ".mat: UTD-MHAD; Penn Action",
+    ".json: COCO, MMPose, AlphaPose, YOLO-pose, MediaPipe; NW-UCLA; Kinetics-skeleton",
+    ".csv: DeepLabCut, SLEAP, MediaPipe, freemocap",
+    "a folder of *_keypoints.json: OpenPose; of .txt or .json a frame: YOLO-pose, MMPose",
+    ".trc, .c3d, .bvh: motion capture",
+    ".h5: DeepLabCut, SLEAP; .npy: an array, with a skeleton; data_2d_custom_*.npz: VideoPose3D",
+    ".skeleton: NTU RGB+D; .mat: UTD-MHAD, Penn Action",
     ".txt: KARD (aAA_sSS_eEE_realworld.txt, _screen.txt); SBU (sXXsYY/CC/NNN/skeleton_pos.txt)",
-    ".bvh: motion capture, y up",
 )
-"""What `read_file` understands, a line each."""
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """What the user says where a file does not."""
-
-    skeleton: Skeleton | None
-    fps: float | None
-    image_size: tuple[int, int] | None
+"""What `read_file` understands, a line each; docs/formats.md says more."""
 
 
 def read_file(
@@ -47,27 +59,33 @@ def read_file(
     skeleton: Skeleton | str | None = None,
     fps: float | None = None,
     image_size: tuple[int, int] | None = None,
+    joint_map: JointMap | Path | str | None = None,
 ) -> PoseSequence:
     """One recording; `KINDS` lists what is understood.
 
     Args:
-        path: a file, or a folder of OpenPose.
+        path: a file, or a folder of OpenPose, YOLO or MMPose with a file a frame.
         skeleton: one, the name of one, or a .toml file that describes one: what the joints are, in a file that doesn't
             say; in one that does, the joints to pick, by name.
         fps: for a file that doesn't say; 30 if nobody does.
         image_size: (width, height) in pixels, for 2D files that don't say: OpenPose's above all.
+        joint_map: which joint of the file is which, by its name or number; or the .toml file that says so.
 
     Raises:
         DataError: nothing known, several recordings in one file, or a file that is not as its kind needs it.
         OSError: the file can't be read.
     """
     path = Path(path)
-    wish = _Wish(find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size)
+    if joint_map is not None and not isinstance(joint_map, JointMap):
+        joint_map = read_joint_map(joint_map)
+    wish = Wish(find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size, joint_map)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     reader = _read_folder if path.is_dir() else _READERS.get(path.suffix.lower())
     if reader is None:
         raise _unknown(path, f"{path.suffix or 'no ending'} is no kind of recording")
+    if joint_map is not None and reader in _FIXED:
+        raise DataError(f"{path}: the joints of this kind of file are known; read it without {joint_map.where}")
     try:
         clip = reader(path, wish)
     except DataError as error:
@@ -77,20 +95,40 @@ def read_file(
     except Exception as error:  # whatever goes wrong in reading a file is that file's problem
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise DataError(f"{path}: can't be read ({what}); it is damaged, or not what its ending says") from error
+    clip = clip.keep_best(PERSONS)
     return clip if wish.skeleton is None else clip.pick_joints(wish.skeleton, str(path))
 
 
-def _read_folder(path: Path, wish: _Wish) -> PoseSequence:
+def _read_folder(path: Path, wish: Wish) -> PoseSequence:
     if (path / "store.json").is_file():
         raise DataError(f"{path}: a store of many recordings; give one file, or evaluate on the store")
-    if not any(path.glob("*.json")):
-        raise _unknown(path, "a folder without OpenPose's *_keypoints.json")
+    if is_yolo_folder(path):
+        record = folder_as_coco(path, wish.image_size)
+        return read_coco(record, path.name, str(path), wish.fps, wish.image_size, wish.joint_map)
+    files = openpose_files(path)
+    if not files:
+        raise _unknown(
+            path, "a folder without OpenPose's *_keypoints.json, or a .txt or .json of YOLO or MMPose a frame"
+        )
+    if not _is_openpose(files[0]):
+        record = folder_as_coco(path, wish.image_size)
+        return read_coco(record, path.name, str(path), wish.fps, wish.image_size, wish.joint_map)
     if wish.image_size is None:
         raise DataError(f"{path}: OpenPose's files don't say how large the image is; give image_size, width and height")
-    return read_openpose(path, wish.fps or FPS, wish.image_size)
+    if wish.joint_map is not None:
+        raise DataError(f"{path}: the joints of OpenPose are known; read it without {wish.joint_map.where}")
+    return read_openpose(path, wish.fps, wish.image_size)
 
 
-def _read_json(path: Path, wish: _Wish) -> PoseSequence:
+def _is_openpose(file: Path) -> bool:
+    try:
+        record = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return True  # its reader says what is wrong
+    return isinstance(record, dict) and not {"instance_info", "instances"} & set(record)
+
+
+def _read_json(path: Path, wish: Wish) -> PoseSequence:
     content = path.read_bytes()
     try:
         record: Any = json.loads(content)
@@ -98,26 +136,33 @@ def _read_json(path: Path, wish: _Wish) -> PoseSequence:
         raise DataError(f"{path}: not a readable JSON file ({error})") from error
     if not isinstance(record, dict | list):
         raise _unknown(path, f"JSON with nothing but {record!r:.40}")
-    if isinstance(record, list) or "annotations" in record:
-        return read_coco(record, path.stem, str(path), wish.fps or FPS, wish.image_size)
+    if isinstance(record, dict) and "joints" in record:
+        return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map)
+    coco = (
+        record if isinstance(record, dict) and "annotations" in record else as_coco(record, str(path), wish.image_size)
+    )
+    if coco is None and is_mediapipe_json(record):
+        return read_mediapipe_json(record, path, wish)
+    if coco is not None or isinstance(record, list):
+        return read_coco(coco or record, path.stem, str(path), wish.fps, wish.image_size, wish.joint_map)
     if "skeletons" in record:
         return nw_ucla.read_clip(path.name, content)
-    if "joints" in record:
-        return read_own(path, wish.skeleton, wish.fps, wish.image_size)
     if {"data", "label_index"} <= set(record):
         return kinetics.read_clip(f"{path.resolve().parent.name}/{path.name}", content)
     if "people" in record:
         raise DataError(f"{path}: one frame of OpenPose; give the folder that holds them all")
-    raise _unknown(path, f"JSON with {', '.join(map(str, list(record)[:8])) or 'nothing'} in it")
+    raise _unknown(path, f"JSON with {quoted(list(record)) or 'nothing'} in it")
 
 
-def _read_npz(path: Path, wish: _Wish) -> PoseSequence:
+def _read_npz(path: Path, wish: Wish) -> PoseSequence:
+    if path.name.lower().startswith("data_2d_custom"):
+        return read_videopose3d_custom(path, wish)
     if path.name == bandai_namco.ARCHIVE or re.match(r"data_[23]d_", path.name):
         raise DataError(f"{path}: many recordings in one file; make a store of them with `ups data prepare`")
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size)
+    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map)
 
 
-def _read_mat(path: Path, _: _Wish) -> PoseSequence:
+def _read_mat(path: Path, _: Wish) -> PoseSequence:
     content = path.read_bytes()
     found = set(load_mat(str(path), content))
     if "d_skel" in found:
@@ -127,7 +172,7 @@ def _read_mat(path: Path, _: _Wish) -> PoseSequence:
     raise _unknown(path, f"a MATLAB file of {', '.join(sorted(found)) or 'nothing'}")
 
 
-def _read_txt(path: Path, _: _Wish) -> PoseSequence:
+def _read_txt(path: Path, _: Wish) -> PoseSequence:
     if path.name == "skeleton_pos.txt":
         return sbu.read_clip("/".join(path.resolve().parts[-4:]), path.read_bytes())
     if path.name.endswith("_realworld.txt"):
@@ -144,78 +189,75 @@ def _read_txt(path: Path, _: _Wish) -> PoseSequence:
     raise _unknown(path, "a .txt file with another name")
 
 
-def _read_ntu(path: Path, _: _Wish) -> PoseSequence:
+def _read_ntu(path: Path, _: Wish) -> PoseSequence:
     return ntu.read_clip(path.stem, path.read_bytes())
 
 
-def _read_csv(path: Path, wish: _Wish) -> PoseSequence:
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size)
+def _read_csv(path: Path, wish: Wish) -> PoseSequence:
+    rows = first_rows(path)
+    head = rows[0] if rows else []
+    if is_deeplabcut(rows):
+        return read_deeplabcut(path, wish)
+    if is_sleap(head):
+        return read_sleap(path, wish)
+    if wish.joint_map is None and is_named_table(head):
+        return read_named_table(path, wish)
+    if wish.joint_map is None and is_mediapipe_table(head):
+        return read_mediapipe_csv(path, wish)
+    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map)
 
 
-def _read_pickle(path: Path, _: _Wish) -> PoseSequence:
+def _read_h5(path: Path, wish: Wish) -> PoseSequence:
+    with open_h5(path) as file:
+        keys = set(file)
+        if {"node_names", "tracks"} <= keys:
+            return read_sleap_h5(path, file, wish)
+        if any("pandas_type" in group.attrs for group in file.values()):
+            return read_deeplabcut_h5(path, file, wish)
+        raise _unknown(path, f"HDF5 with {quoted(list(file)) or 'nothing'} in it")
+
+
+def _read_slp(path: Path, _: Wish) -> PoseSequence:
+    raise DataError(f"{path}: a project of SLEAP; export it as analysis HDF5 or csv (sleap-convert --format analysis)")
+
+
+def _read_npy(path: Path, wish: Wish) -> PoseSequence:
+    return read_array(path, wish)
+
+
+def _read_trc(path: Path, wish: Wish) -> PoseSequence:
+    return read_trc(path, wish)
+
+
+def _read_c3d(path: Path, wish: Wish) -> PoseSequence:
+    return read_c3d(path, wish)
+
+
+def _read_pickle(path: Path, _: Wish) -> PoseSequence:
     raise DataError(f"{path}: a pickle of PYSKL holds many recordings; make a store of them with `ups data prepare`")
 
 
-def _read_bvh(path: Path, _: _Wish) -> PoseSequence:
+def _read_bvh(path: Path, wish: Wish) -> PoseSequence:
     """Bandai-Namco's own file, or any whose joints have usual names; in metres, y up, as the file says."""
     bvh = read_bvh(path.read_text(encoding="utf-8", errors="replace"), str(path))
     if re.fullmatch(r"dataset-\d_[^_]+_[^_]+_[^_]+", path.stem):
         return bandai_namco.bandai_sequence(bvh, path.stem)
-    places = _bvh_slots(bvh.joint_names)
+    if wish.joint_map is not None:
+        places = wish.joint_map.places(bvh.joint_names, len(bvh.joint_names), str(path))
+    else:
+        found = body_of(bvh.joint_names, str(path)).places
+        ours = all(name in SLOT_INDEX or name.endswith("_end") for name in bvh.joint_names)
+        places = {slot: place for slot, place in found.items() if ours or slot in BANDAI_21.joints}
     if not {"left_hip", "right_hip", "left_knee", "right_knee"} <= set(places):
         raise DataError(
-            f"{path}: hips and knees are not among its {len(bvh.joint_names)} joints by any known name; the first are "
-            f"{', '.join(name[:40] for name in bvh.joint_names[:3])}"
+            f"{path}: both hips and knees are needed, for the unit is inferred from the thighs; see --joint-map"
         )
-    slots = [slot for slot in BANDAI_21.joints if slot in places]
-    skeleton = BANDAI_21 if len(slots) == len(BANDAI_21) else skeleton_of(slots, str(path))
-    joints = bvh.positions[:, [places[slot] for slot in slots]] * _bvh_scale(bvh.positions, places, path)
-    return PoseSequence(joints[None], np.ones((1, *joints.shape[:2])), skeleton, "world", round(bvh.fps, 3), path.stem)
-
-
-_BVH_NAMES = (
-    {  # joints are called by the bone that begins there: CMU, Mixamo, LaFAN1
-        "pelvis": "hips", "spine": "spine", "chest": "spine2 spine1 chest", "neck": "neck", "head": "head",
-        "*_clavicle": "*shoulder", "*_shoulder": "*arm", "*_elbow": "*forearm", "*_wrist": "*hand",
-        "*_hip": "*upleg", "*_knee": "*leg", "*_ankle": "*foot", "*_foot": "*toebase *toe",
-    },
-    {  # Bandai-Namco, VRM and others with upper and lower limbs
-        "pelvis": "hips pelvis", "spine": "spine", "chest": "chest", "neck": "neck", "head": "head",
-        "*_clavicle": "*shoulder *collar", "*_shoulder": "*upperarm *uparm", "*_elbow": "*lowerarm *lowarm",
-        "*_wrist": "*hand", "*_hip": "*upperleg *upleg", "*_knee": "*lowerleg *lowleg", "*_ankle": "*foot",
-        "*_foot": "*toes *toe",
-    },
-    {  # joints are called by their own names
-        "pelvis": "hips pelvis root", "spine": "spine", "chest": "chest", "neck": "neck", "head": "head",
-        "*_clavicle": "*collar *clavicle", "*_shoulder": "*shoulder", "*_elbow": "*elbow", "*_wrist": "*wrist",
-        "*_hip": "*hip", "*_knee": "*knee", "*_ankle": "*ankle", "*_foot": "*toe *toes",
-    },
-)  # fmt: skip
-"""Naming habits: slot -> joint names in small letters, best first; * is the side."""
-
-
-def _bvh_slots(names: tuple[str, ...]) -> dict[str, int]:
-    """Slot -> joint index, by the naming habit that finds most."""
-    place = {_plain(name): i for i, name in reversed(list(enumerate(names)))}  # the first of a name counts
-    found: list[dict[str, int]] = []
-    for habit in _BVH_NAMES:
-        slots: dict[str, int] = {}
-        for side in ("left", "right"):
-            for slot, words in habit.items():
-                known = [word for word in words.replace("*", side).split() if word in place]
-                if known:
-                    slots[slot.replace("*", side)] = place[known[0]]
-        found.append(slots)
-    return max(found, key=len)
-
-
-def _plain(name: str) -> str:
-    """A joint's name in small letters, its side in front: mixamorig:LeftArm -> leftarm, UpperArm_L -> leftupperarm."""
-    word = name.split(":")[-1].lower()
-    end = re.fullmatch(r"(?P<a>[lr])[_. ](?P<b>.+)|(?P<c>.+)[_. ](?P<d>[lr])", word)
-    if end:
-        word = {"l": "left", "r": "right"}[end["a"] or end["d"]] + (end["b"] or end["c"])
-    return re.sub(r"[^a-z0-9]", "", word)
+    positions = bvh.positions * _bvh_scale(bvh.positions, places, path)
+    if "pelvis" in places and wish.joint_map is None:  # a root on the floor is no pelvis
+        hips = positions[:, [places["left_hip"], places["right_hip"]]].mean(1)
+        if np.median(np.linalg.norm(positions[:, places["pelvis"]] - hips, axis=-1)) > _THIGH:
+            del places["pelvis"]
+    return named_clip(positions[None], None, places, space="world", wish=wish, path=path, stated_fps=round(bvh.fps, 3))
 
 
 _BVH_UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254, "CMU": 0.0254 / 0.45}
@@ -233,17 +275,27 @@ def _bvh_scale(positions: np.ndarray, places: dict[str, int], path: Path) -> flo
     return factor
 
 
-_READERS: dict[str, Callable[[Path, _Wish], PoseSequence]] = {
+_READERS: dict[str, Callable[[Path, Wish], PoseSequence]] = {
     ".json": _read_json,
     ".npz": _read_npz,
     ".csv": _read_csv,
     ".mat": _read_mat,
     ".txt": _read_txt,
     ".bvh": _read_bvh,
+    ".trc": _read_trc,
+    ".c3d": _read_c3d,
+    ".npy": _read_npy,
+    ".h5": _read_h5,
+    ".hdf5": _read_h5,
+    ".slp": _read_slp,
     ".skeleton": _read_ntu,
     ".pkl": _read_pickle,
     ".pickle": _read_pickle,
 }
+
+
+_FIXED = (_read_mat, _read_txt, _read_ntu)
+"""Readers of files whose joints need no map."""
 
 
 def _unknown(path: Path, found: str) -> DataError:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.checkpoint.known_actions import taught_actions
 from ups.checkpoint.lineage import Lineage, named_parts
 from ups.config import Config
 from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
+from ups.seen import bodies, check_somebody
 from ups.skeleton import Skeleton
 from ups.skeletons import get_skeleton, skeleton_of
 from ups.tasks import get_task
@@ -22,6 +25,8 @@ from ups.tasks.predictions import Answer, Lifted, rank
 from ups.tasks.skeleton_views import LISTED, asking_for
 from ups.tasks.task import Example
 from ups.tokens.vocabulary import Vocabulary, canonical_text
+
+log = logging.getLogger("ups")
 
 
 class BasePredictor(ABC):
@@ -87,6 +92,9 @@ class BasePredictor(ABC):
         """Which action is this? 2D or 3D follows from the clip's space.
 
         `classes` are the candidates, by text; all actions that clips taught the model (`actions`) where None.
+
+        Raises:
+            DataError: nobody is seen: no frame shows enough of a body (`ups.seen.BODY`).
         """
         task = recognize_2d if clip.space == "image" else recognize_3d
         return self.rank_actions(task.name, clip, classes)
@@ -128,15 +136,17 @@ class BasePredictor(ABC):
                 window's middle where None. Fewer = less of the future is needed (see `ups.inference.streaming`).
             skeleton: the joints to tell, whichever are given: "h36m-17" for a clip of COCO's, say; those of the clip
                 that the model knows where None.
-
             smooth: hold the bones' lengths constant, and smooth over time by the uncertainty (see `steady`).
+
+        Joints of a person are NaN in frames that are decoded from a window in which nothing is seen of that person.
 
         Raises:
             SettingError: the model was trained to estimate no joints but those that are given.
-            DataError: as `windows` does.
+            DataError: as `windows` does; nobody is seen: no frame shows enough of a body (`ups.seen.BODY`).
         """
         wanted = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
-        clip = self.drop_untrained_joints(estimate_pose.name, self._as_read(clip))
+        clip = self.drop_untrained_joints(estimate_pose.name, self.as_read(clip))
+        check_somebody(clip.visibility, clip.id or "clip")
         asked = clip if wanted is None else self._asked_for(clip, wanted)
         persons = [self._lift_persons([asked.person(m)], flip, stride, greedy, delay)[0] for m in range(asked.persons)]
         joints, spread = (np.stack(each) for each in zip(*persons, strict=True))
@@ -155,7 +165,9 @@ class BasePredictor(ABC):
         self, clips: list[PoseSequence], flip: bool = True, stride: int | None = None, greedy: bool = False
     ) -> list[Lifted]:
         """`lift` of clips of one skeleton, whose windows are decoded together; the poses are not placed."""
-        clips = [self.drop_untrained_joints(estimate_pose.name, self._as_read(clip)) for clip in clips]
+        clips = [self.drop_untrained_joints(estimate_pose.name, self.as_read(clip)) for clip in clips]
+        for clip in clips:
+            check_somebody(clip.visibility, clip.id or "clip")
         persons = [clip.person(m) for clip in clips for m in range(clip.persons)]
         found = iter(self._lift_persons(persons, flip, stride, greedy, None))
         lifted = []
@@ -164,7 +176,7 @@ class BasePredictor(ABC):
             lifted.append(Lifted(np.stack(joints), np.stack(spread), clip.skeleton))
         return lifted
 
-    def _as_read(self, clip: PoseSequence) -> PoseSequence:
+    def as_read(self, clip: PoseSequence) -> PoseSequence:
         """The clip without confidences, where the model was not trained to read them."""
         return clip if self.config.model.confidence or clip.space != "image" else clip.without_confidence()
 
@@ -188,7 +200,7 @@ class BasePredictor(ABC):
         frames, skeleton = self.frames_of(task), clips[0].skeleton.sorted_by_slot()
         scores = []
         for start in range(0, len(clips), batch):
-            part = [self._as_read(clip) for clip in clips[start : start + batch]]
+            part = [self.as_read(clip.keep_best(PERSONS)) for clip in clips[start : start + batch]]
             examples = [question.example(clip, frames) for clip in part]
             scores.append(self.action_scores(question, examples, skeleton, classes))
         return np.concatenate(scores)
@@ -196,7 +208,11 @@ class BasePredictor(ABC):
     def rank_actions(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
         """The candidates in answer to a task of actions, most probable first; see `recognize`."""
         names = self.candidates(classes)
-        return rank(names, self.class_scores(task, [self.drop_untrained_joints(task, clip)], names)[0])
+        clip = self.drop_untrained_joints(task, clip)
+        check_somebody(clip.visibility, clip.id or "clip")
+        if clip.persons > PERSONS:
+            log.warning("%s: %d persons; the %d seen best are looked at", clip.id or "clip", clip.persons, PERSONS)
+        return rank(names, self.class_scores(task, [clip], names)[0])
 
     def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:
         """One name for each of the classes asked about; all actions that clips taught the model where None."""
@@ -229,31 +245,35 @@ class BasePredictor(ABC):
     def _lift_persons(
         self, clips: list[PoseSequence], flip: bool, stride: int | None, greedy: bool, delay: int | None
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """(N, J, 3) and (N, J) of each of these clips of one person; they share one skeleton."""
+        """(N, J, 3) and (N, J) of each of these clips of one person, of one skeleton; NaN in the frames of windows in
+        which he is not seen.
+        """
         task = estimate_pose
         frames, first, stride = self.windows(stride, delay)
         wanted = np.arange(first, first + stride)
         windows = [(i, start) for i, clip in enumerate(clips) for start in range(-first, clip.frames - first, stride)]
         skeleton = clips[0].skeleton.sorted_by_slot()
-        joints, spread = [], []
+        result = np.full((len(windows), stride, len(skeleton), 4), np.nan, np.float32)  # x, y, z, spread
         for at in range(0, len(windows), self.windows_at_once):
             part = windows[at : at + self.windows_at_once]
             examples = [task.example(clips[i], start, frames, wanted) for i, start in part]
-            poses, deviation = self._decode_poses(task, examples, skeleton, greedy)
+            there = [k for k, example in enumerate(examples) if bodies(example.visible).any()]
+            if not there:
+                continue
+            seen = [examples[k] for k in there]
+            joints, spread = self._decode_poses(task, seen, skeleton, greedy)
             if flip:
                 mirror = list(skeleton.mirror)
-                mirrored = [task.mirrored(e, skeleton) for e in examples]
-                other, other_deviation = self._decode_poses(task, mirrored, skeleton, greedy)
-                poses = (poses + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
-                deviation = (deviation + other_deviation[:, mirror]) / 2
-            joints.append(poses)
-            spread.append(deviation)
-        ends = np.cumsum([stride * -(-clip.frames // stride) for clip in clips])[:-1]
-        of_clips = zip(
-            clips, np.split(np.concatenate(joints), ends), np.split(np.concatenate(spread), ends), strict=True
-        )
+                mirrored = [task.mirrored(e, skeleton) for e in seen]
+                other, other_spread = self._decode_poses(task, mirrored, skeleton, greedy)
+                joints = (joints + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
+                spread = (spread + other_spread[:, mirror]) / 2
+            told = np.concatenate([joints, spread[..., None]], -1)
+            result[at + np.array(there)] = told.reshape(len(seen), *result.shape[1:])
         back = np.argsort(clips[0].skeleton.slot_order)
-        return [(joints[: clip.frames, back], spread[: clip.frames, back]) for clip, joints, spread in of_clips]
+        ends = np.cumsum([stride * -(-clip.frames // stride) for clip in clips])[:-1]
+        of_clips = np.split(result.reshape(-1, len(skeleton), 4)[:, back], ends)
+        return [(of[: clip.frames, :, :3], of[: clip.frames, :, 3]) for clip, of in zip(clips, of_clips, strict=True)]
 
     def _decode_poses(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool

@@ -4,8 +4,8 @@ online = OnlinePredictor(Predictor.from_pretrained("runs/small/checkpoint"), "co
                          image_size=(1920, 1080))
 for joints in camera:               # (J, 2) pixels
     online.push(joints)
-    online.action().best            # what is being done, by all that was seen so far
-    online.pose()                   # the 3D pose of `online.delay` frames ago
+    answer = online.action()        # what is being done, by all that was seen so far; None = nobody is in sight
+    pose = online.pose()            # the 3D pose of `online.delay` frames ago; None = none, or nobody was in sight
 
 Which answers these are is said in terms of `Predictor`, whose questions about a whole clip give the same (docs/streaming.md).
 What does not change from frame to frame is computed once (`graph_capture`), or left to ONNX Runtime, which is faster. The
@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.errors import DataError, SettingError
 from ups.inference.base import BasePredictor
 from ups.inference.onnx import OnnxPredictor
 from ups.pose import PoseSequence, Space, pose_sequence
+from ups.seen import bodies, numbers
 from ups.skeleton import Skeleton
 from ups.skeletons import get_skeleton
 from ups.tasks import get_task
@@ -42,7 +44,8 @@ class OnlinePose:
 
     Attributes:
         frame: number of the frame, from 0.
-        joints: (M, J, 3) float32 metres, relative to the root, camera frame, in the input skeleton's joint order.
+        joints: (M, J, 3) float32 metres, relative to the root, camera frame, in the input skeleton's joint order; NaN of
+            a person who was not seen.
         spread: (M, J) float32 metres, see `Lifted`.
         skeleton: names the J joints: those of the input, without any that the model never met in training.
     """
@@ -67,7 +70,7 @@ class OnlinePredictor:
         space: frame of reference and unit of all frames, see `ups.pose.Space`; "image" = 2D.
         fps: frames per second, > 0.
         image_size: (width, height) in pixels, for 2D.
-        persons: M of all frames; one who is not there is NaN.
+        persons: M, at most, in any frame.
         task: what `action` answers: anticipate, the action that is about to be completed (trained on beginnings of
             clips), or recognize_3d or recognize_2d, the one that a whole clip shows.
         classes: the candidates of `action`, by text; all that clips taught the model where None.
@@ -137,30 +140,41 @@ class OnlinePredictor:
         length, first, _ = self._window
         return length - 1 - first
 
-    def push(self, joints: np.ndarray, visibility: np.ndarray | None = None) -> None:
+    def push(self, joints: np.ndarray | None, visibility: np.ndarray | None = None) -> None:
         """Take the next frame.
 
         Args:
-            joints: (J, V) of one person or (M, J, V), in the unit and frame of the stream's space; NaN = not seen.
-            visibility: (J) or (M, J) in 0..1; every joint that is not NaN counts as seen where None.
+            joints: (J, V) of one person or (P, J, V) of the P persons who are there, 0 to M, in the unit and frame of the
+                stream's space; None = nobody. What counts as not seen, NaN above all, is said in `ups.seen.not_seen`.
+                Person m is the same from frame to frame, so one who is not there while a later one is has to be NaN.
+            visibility: (J) or (P, J) in 0..1, or another scale that `not_seen` knows; where None, every joint with
+                coordinates counts as seen.
 
         Raises:
             DataError: another shape, a value that is infinite; the stream is as before.
         """
         m, _, j, v = self._joints.shape
-        joints = np.asarray(joints, np.float32)
-        if joints.shape not in ([(m, j, v), (j, v)] if m == 1 else [(m, j, v)]):
+        name = f"frame {self.frames}"
+        given = np.zeros((0, j, v), np.float32) if joints is None else numbers(joints, name, "joints")
+        given = np.zeros((0, j, v), np.float32) if given.size == 0 and given.shape[0] == 0 else given
+        seen = None if visibility is None or not given.size else numbers(visibility, name, "visibility")
+        if given.ndim not in (2, 3) or given.shape[-2:] != (j, v) or len(given.reshape(-1, j, v)) > m:
             raise DataError(
-                f"frame {self.frames}: joints have shape {joints.shape}; ({m}, {j}, {v}) is needed: persons, joints of "
+                f"{name}: joints have shape {given.shape}; ({m}, {j}, {v}) is needed: persons, joints of "
                 f"{self.skeleton.name!r}, coordinates of space {self.space!r}"
             )
-        seen = None if visibility is None else np.asarray(visibility, np.float32)
-        if seen is not None and seen.shape != joints.shape[:-1]:
-            raise DataError(f"frame {self.frames}: visibility has shape {seen.shape}; {joints.shape[:-1]} is needed")
+        if seen is not None and seen.shape != given.shape[:-1]:
+            raise DataError(f"{name}: visibility has shape {seen.shape}; {given.shape[:-1]} is needed")
+        there = given.size // (j * v)
+        whole = np.full((m, 1, j, v), np.nan, given.dtype)
+        whole[:there, 0] = given.reshape(there, j, v)
+        scores = None
+        if seen is not None:
+            scores = np.zeros((m, 1, j), seen.dtype)
+            scores[:there, 0] = seen.reshape(there, j)
         frame = pose_sequence(
-            joints.reshape(m, 1, j, v), self.skeleton, space=self.space, fps=self.fps, image_size=self.image_size,
-            visibility=None if seen is None else seen.reshape(m, 1, j), id=f"frame {self.frames}",
-        )  # fmt: skip
+            whole, self.skeleton, space=self.space, fps=self.fps, image_size=self.image_size, visibility=scores, id=name
+        )
         if self._end == 2 * self._capacity:  # the newer half becomes the older one
             for kept in (self._joints, self._visibility):
                 kept[:, : self._capacity] = kept[:, self._capacity :]
@@ -169,24 +183,30 @@ class OnlinePredictor:
         self._end += 1
         self.frames += 1
 
-    def action(self) -> Answer:
+    def action(self) -> Answer | None:
         """The action so far: that of `predictor.anticipate` (or `recognize`) for the last `horizon` frames.
+
+        None while nobody is in sight: no frame of the last second, or of the horizon if that is shorter, shows enough of
+        a body (`ups.seen.BODY`).
 
         Raises:
             DataError: no frame yet.
             SettingError: the model was not trained on the question.
         """
         task = self._task
-        clip = self.predictor.drop_untrained_joints(task.name, self.seen(self.horizon))
-        example = task.example(clip, self.predictor.frames_of(task.name))
+        clip = self.predictor.as_read(self.predictor.drop_untrained_joints(task.name, self.seen(self.horizon)))
+        if not bodies(clip.visibility[:, -max(1, round(self.fps)) :]).any():
+            return None
+        example = task.example(clip.keep_best(PERSONS), self.predictor.frames_of(task.name))
         scores = self._namer.action_scores(task, [example], clip.skeleton.sorted_by_slot(), self.classes)
         return rank(self.classes, scores[0])
 
     def pose(self) -> OnlinePose | None:
         """The 3D poses in the frame `delay` frames before the last one; None while there is no such frame.
 
-        They are those of `lifter.lift(clip, flip=False, stride=stride, delay=delay)` for any clip that begins with the
-        frames so far. Every `stride`-th frame they are computed for `stride` frames at once.
+        None also where nobody is seen in the window that the frame is decoded from; of several persons, one of whom
+        nothing is seen there is NaN. The poses are those of `lifter.lift(clip, flip=False, stride=stride, delay=delay)` for
+        any clip that begins with the frames so far. Every `stride`-th frame they are computed for `stride` frames at once.
 
         Raises:
             DataError: the frames are not 2D.
@@ -200,6 +220,8 @@ class OnlinePredictor:
         if self._block is None or self._block[0] != number:
             self._block = (number, *self._lift(number))
         _, joints, spread, skeleton = self._block
+        if np.isnan(joints[:, place]).all():
+            return None
         return OnlinePose(frame, joints[:, place], spread[:, place], skeleton)
 
     def seen(self, frames: int) -> PoseSequence:
@@ -216,16 +238,20 @@ class OnlinePredictor:
         """Joints (M, stride, J, 3), spread (M, stride, J) and their skeleton, of the number-th window."""
         task = estimate_pose
         length, first, stride = self._window
-        clip = self.lifter.drop_untrained_joints(estimate_pose.name, self.seen(length + stride - 1))
+        clip = self.lifter.as_read(self.lifter.drop_untrained_joints(task.name, self.seen(length + stride - 1)))
         start = number * stride - first - (self.frames - clip.frames)
         wanted = np.arange(first, first + stride)
-        persons = [clip.person(m) for m in range(clip.persons)]
         skeleton = clip.skeleton.sorted_by_slot()
-        examples = [task.example(person, start, length, wanted) for person in persons]
-        found = [task.poses(x, skeleton) for x in self._lifter.coordinates(task, examples, skeleton, greedy=False)]
+        examples = [task.example(clip.person(m), start, length, wanted) for m in range(clip.persons)]
+        there = [m for m, example in enumerate(examples) if bodies(example.visible).any()]
+        joints = np.full((clip.persons, stride, len(skeleton), 3), np.nan, np.float32)
+        deviation = joints.copy()
+        if there:
+            found = self._lifter.coordinates(task, [examples[m] for m in there], skeleton, greedy=False)
+            for array, values in zip((joints, deviation), found, strict=True):
+                array[there] = task.poses(values, skeleton).reshape(len(there), stride, len(skeleton), 3)
         back = np.argsort(clip.skeleton.slot_order)
-        joints, deviation = (x.reshape(len(persons), stride, *x.shape[1:])[:, :, back] for x in found)
-        return joints, np.linalg.norm(deviation, axis=-1), clip.skeleton
+        return joints[:, :, back], np.linalg.norm(deviation[:, :, back], axis=-1), clip.skeleton
 
     def _lifts(self) -> bool:
         return self.space == "image" and any(m.task == estimate_pose.name for m in self.lifter.config.train.tasks)

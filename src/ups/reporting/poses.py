@@ -51,7 +51,7 @@ def save_picture(
     """
     from matplotlib.figure import Figure
 
-    frames = _spread(sequence.frames, 6)
+    frames = _spread(_shown(np.asarray(sequence.visibility.any((0, 2)))), 6)
     points = _upright(sequence.joints, sequence.space, sequence.skeleton)[:, frames]
     if sequence.space != "image":
         points = _turned(points, 20)
@@ -71,6 +71,38 @@ def save_picture(
     _save(figure, path, title)
 
 
+def save_joints_picture(sequence: PoseSequence, labels: Sequence[str], path: str | Path, title: str = "") -> None:
+    """Write a PNG of the frame in which most joints of a person are seen, with a label at every joint.
+
+    Args:
+        sequence: any space; 3D poses are drawn upright, turned a little from the front.
+        labels: J texts, in the order of the joints.
+        path: the PNG file; its folder is made, a file of that name is replaced.
+        title: a line above.
+
+    Raises:
+        DataError: no joint is visible in any frame.
+        OSError: the file can't be written.
+    """
+    from matplotlib.figure import Figure
+
+    visible = sequence.visibility > 0
+    person, frame = np.unravel_index(int(visible.sum(-1).argmax()), visible.shape[:2])
+    points = _upright(sequence.joints[[person]], sequence.space, sequence.skeleton)[:, [frame]]
+    if sequence.space != "image":
+        points = _turned(points, 20)
+    seen = visible[[person]][:, [frame]]
+    figure = Figure(figsize=(10, 10), dpi=100, layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    _draw(axes, points[0, 0, :, :2], seen[0, 0], sequence.skeleton)
+    _frame(axes, points[..., :2], seen)
+    for j in np.flatnonzero(seen[0, 0]).tolist():
+        x, y = points[0, 0, j, :2]
+        axes.annotate(str(labels[j]), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=8, parse_math=False)
+    axes.margins(0.2)
+    _save(figure, path, title)
+
+
 def save_lift_picture(
     sequence: PoseSequence, lifted: ArrayLike, path: str | Path, title: str = "", person: int = 0
 ) -> None:
@@ -80,7 +112,8 @@ def save_lift_picture(
 
     Args:
         sequence: the 2D input, space "image".
-        lifted: (N, J, 3) metres in the camera's frame (x right, y down, z forward), in the order of the input's joints.
+        lifted: (N, J, 3) metres in the camera's frame (x right, y down, z forward), in the order of the input's joints;
+            NaN in frames without a pose, which are not drawn.
         path: the PNG file; its folder is made, a file of that name is replaced.
         title: a line above.
         person: which of the sequence's persons was lifted.
@@ -97,10 +130,13 @@ def save_lift_picture(
         raise SettingError(
             f"lifting starts from 2D poses, but {sequence.id or 'the sequence'} is in space {sequence.space!r}"
         )
+    lifted = np.array(lifted, np.float64)
+    absent = np.isnan(lifted).all((1, 2)) if lifted.ndim == 3 else np.zeros(0, bool)
+    lifted[absent] = np.nan if absent.all() else 0
     poses = {"lifted": _checked(lifted, (sequence.frames, len(skeleton), 3), "lifted")}
     if sequence.pose_3d is not None:
         poses["truth"] = sequence.pose_3d[person].astype(np.float64)
-    frames = _spread(sequence.frames, 3)
+    frames = _spread(_shown(sequence.visibility[person].any(-1) & ~absent), 3)
     seen = sequence.visibility[person, frames] > 0
     flat = _upright(sequence.joints[person, frames], "image", skeleton)
     flat = flat - _middle(flat, seen)
@@ -173,9 +209,15 @@ def _colour(joint: str) -> str:
     return LEFT if joint.startswith("left_") else RIGHT if joint.startswith("right_") else CENTRE
 
 
-def _spread(frames: int, count: int) -> list[int]:
-    """Up to `count` evenly spaced frame numbers, the first and the last among them."""
-    return np.unique(np.linspace(0, frames - 1, min(count, frames)).round().astype(int)).tolist()
+def _shown(there: np.ndarray) -> np.ndarray:
+    """Numbers of the frames (N,) with something to draw; all where there is none."""
+    return np.flatnonzero(there) if there.any() else np.arange(len(there))
+
+
+def _spread(frames: np.ndarray, count: int) -> list[int]:
+    """Up to `count` of the frame numbers, evenly spaced, the first and the last among them."""
+    places = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+    return frames[np.unique(places)].tolist()
 
 
 def _checked(pose: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:

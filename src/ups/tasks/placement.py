@@ -42,7 +42,8 @@ def locate(joints: np.ndarray, clip: PoseSequence) -> tuple[np.ndarray, np.ndarr
     focal, centre = intrinsics(clip)
     weight = clip.visibility.astype(np.float64)
     x = clip.joints.astype(np.float64) - centre
-    points = joints.astype(np.float64)
+    weight = weight * np.isfinite(joints).all(-1)
+    points = np.nan_to_num(joints.astype(np.float64))
     zero, one = np.zeros_like(x[..., 0]), np.full_like(x[..., 0], focal)
     rows = np.stack([np.stack([one, zero, -x[..., 0]], -1), np.stack([zero, one, -x[..., 1]], -1)], -2)  # M N J 2 3
     known = x * points[..., 2:] - focal * points[..., :2]  # M N J 2
@@ -95,10 +96,15 @@ def steady(joints: np.ndarray, spread: np.ndarray, skeleton: Skeleton, fps: floa
     result = np.empty_like(joints)
     for person in range(m):
         for joint in range(j):
-            w = (_ORDINARY / np.maximum(spread[person, :, joint], _ORDINARY / 10)) ** 2
+            known = np.isfinite(joints[person, :, joint]).all(-1)
+            w = (_ORDINARY / np.maximum(np.where(known, spread[person, :, joint], 1), _ORDINARY / 10)) ** 2 * known
+            if known.sum() < 3:
+                result[person, :, joint] = joints[person, :, joint]
+                continue
             system = strength * band
             system[2] += w
-            result[person, :, joint] = solveh_banded(system, w[:, None] * joints[person, :, joint])
+            smooth = solveh_banded(system, w[:, None] * np.nan_to_num(joints[person, :, joint]))
+            result[person, :, joint] = np.where(known[:, None], smooth, np.nan)
     return _with_equal_bones(result, skeleton).astype(np.float32)
 
 
@@ -110,7 +116,7 @@ def _with_equal_bones(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
             continue
         bone = joints[:, :, child] - joints[:, :, parent]
         length = np.linalg.norm(bone, axis=-1, keepdims=True)
-        result[:, :, child] = result[:, :, parent] + bone * np.median(length, 1, keepdims=True) / np.maximum(
+        result[:, :, child] = result[:, :, parent] + bone * np.nanmedian(length, 1, keepdims=True) / np.maximum(
             length, 1e-6
         )
     return result

@@ -185,7 +185,8 @@ class PoseTask:
             clip: PoseSequence, lifted: Lifted
         ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]:
             truth = clip.pick_joints(lifted.skeleton).root_relative_3d()[0]  # joints that training lacked don't count
-            joints, action = lifted.joints[0], clips.classes[clip.label] if clip.label >= 0 else "all"
+            joints = np.nan_to_num(lifted.joints[0])  # a frame without a pose counts as one with all joints at the root
+            action = clips.classes[clip.label] if clip.label >= 0 else "all"
             errors = mpjpe(joints, truth) * 1000, p_mpjpe(joints, truth) * 1000
             return *errors, np.linalg.norm(joints - truth, axis=-1), lifted.spread[0].ravel(), action, lifted.skeleton
 

@@ -33,7 +33,7 @@ class Lifted:
 
     Attributes:
         joints: (M, N, J, 3) float32 metres, relative to the root, camera frame (x right, y down, z forward), in the
-            input skeleton's joint order.
+            input skeleton's joint order; NaN where nothing is seen of the person around a frame.
         spread: (M, N, J) float32 metres: standard deviation of the decoded distribution, the joint's uncertainty.
         skeleton: names the J joints: those of the input, without any that the model never met in training.
         root: (M, N, 3) float32 metres, camera frame: where the root is, by least squares of the poses against their 2D

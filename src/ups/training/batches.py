@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,12 +15,14 @@ from ups.checkpoint.io import Trained
 from ups.config import Config, ShiftAugment, TaskMix, TrainConfig
 from ups.data.loader import BatchStream, StoredClips, balance, split_of
 from ups.data.store.store import Store
-from ups.errors import SettingError
+from ups.errors import DataError, SettingError, UpsError
 from ups.pose import PoseSequence
 from ups.tasks import get_task
 from ups.tasks.skeleton_views import draw_view, shown
 from ups.tasks.task import CutsWindows, Task, collate
 from ups.tokens.vocabulary import Vocabulary
+
+T = TypeVar("T")
 
 
 def open_stores(config: TrainConfig, folder: Path) -> dict[str, Store]:
@@ -44,11 +47,22 @@ def make_batch(
     if augment.shift.skeleton and rng.random() < augment.shift.skeleton:
         view = draw_view(clips[0].skeleton, rng, estimates=task.unit == "frame")
         clips = [shown(clip, view, rng) for clip in clips]
-    clips = [task.training_view(clip, augment, rng) for clip in clips]
+    clips = [_named(clip, task.training_view, clip, augment, rng) for clip in clips]
     if not config.model.confidence:
         clips = [clip.without_confidence() for clip in clips]
-    examples = [task.training_example(clip, classes, mix.frames, targets, augment, rng) for clip in clips]
+    examples = [_named(clip, task.training_example, clip, classes, mix.frames, targets, augment, rng) for clip in clips]
     return collate(task, examples, vocabulary, clips[0].skeleton.sorted_by_slot(), classes)
+
+
+def _named(clip: PoseSequence, make: Callable[..., T], *values: Any) -> T:
+    """What `make` makes of the values; an error of its own names the clip."""
+    try:
+        return make(*values)
+    except Exception as error:
+        if isinstance(error, UpsError) and clip.id in str(error):
+            raise
+        what = str(error) if isinstance(error, UpsError) else f"{type(error).__name__}: {str(error)[:200]}"
+        raise DataError(f"{clip.id}: {what}; look at it with `ups data check`, or leave it out") from error
 
 
 def streams_of(trained: Trained, stores: dict[str, Store]) -> list[BatchStream]:

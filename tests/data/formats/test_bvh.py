@@ -82,7 +82,7 @@ def test_positions_may_follow_rotations_and_name_one_axis() -> None:
         ("CHANNELS 3", "CHANNELS 999999999999", r"line 9: CHANNELS 999999999999"),
         ("CHANNELS 3 Zrotation", "CHANNELS 3 Wrotation", r"line 9: CHANNELS Wrotation"),
         ("CHANNELS 3 Zrotation", "CHANNELS 3 Yrotation", r"line 9: CHANNELS Yrotation Xrotation Yrotation"),
-        ("  JOINT Elbow", "  JOINT Left Elbow", r"line 6: '{' is needed after JOINT Left"),
+        ("  JOINT Elbow\n", "  JOINT Elbow }\n", r"line 6: '{' is needed after JOINT Elbow"),
         ("ROOT", "JOINT", r"line 2: JOINT is out of place"),
         ("}\nMOTION", "MOTION", r"line 14: the hierarchy ends with 3 joints, 1 of them not closed"),
         ("MOTION", "", r"line 20: the file ends without a line MOTION"),

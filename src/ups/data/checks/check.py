@@ -16,7 +16,9 @@ import numpy as np
 
 from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
 from ups.data.duplicates import copies
-from ups.data.formats.native import FPS, read_fields
+from ups.data.formats.joint_map import JointMap
+from ups.data.formats.native import read_fields
+from ups.data.formats.timing import FPS
 from ups.data.open_file import read_file
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -59,13 +61,19 @@ _Problem = tuple[Severity, str, str, str]
 """severity, what, remedy, and a detail of the one recording."""
 
 
-def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, int] | None = None) -> list[Finding]:
+def check(
+    path: Path | str,
+    skeleton: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    joint_map: JointMap | None = None,
+) -> list[Finding]:
     """What is wrong with a recording, or with a folder of recordings and its clips.csv; nothing, if all seems well.
 
     Args:
         path: a file or folder as for `read_file`, or a folder with clips.csv.
         skeleton: as for `read_file`.
         image_size: (width, height) in pixels of a single 2D recording that doesn't say; in a folder clips.csv does.
+        joint_map: as for `read_file`; in a folder its joint_map.toml does without.
 
     Raises:
         DataError: unknown skeleton, or a clips.csv that can't be read.
@@ -73,12 +81,16 @@ def check(path: Path | str, skeleton: str | None = None, image_size: tuple[int, 
     """
     path = Path(path)
     found = find_skeleton(skeleton) if skeleton else None
-    if path.is_dir() and not (path / TABLE).is_file() and not any(path.glob("*_keypoints.json")):
+    if (
+        path.is_dir()
+        and not (path / TABLE).is_file()
+        and not any(file.suffix.lower() in (".json", ".txt") for file in path.iterdir())
+    ):
         raise DataError(f"{path}: no {TABLE} in it; a table with the columns file, label, split is needed")
     if path.is_dir() and (path / TABLE).is_file():
-        return _check_folder(path, found)
+        return _check_folder(path, found, joint_map)
     try:
-        clip = read_file(path, found, image_size=image_size)
+        clip = read_file(path, found, image_size=image_size, joint_map=joint_map)
     except DataError as error:
         return [Finding("error", path.name, str(error), "fix the file; docs/own_data.md describes what is needed")]
     problems = [*check_clip(clip), *_untold_fps(path, None)]
@@ -249,7 +261,7 @@ def _check_motion(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
         yield "warning", "a body jumps by more than half its size between frames", remedy, _frames(frames)
 
 
-def _check_folder(folder: Path, skeleton: Skeleton | None) -> list[Finding]:
+def _check_folder(folder: Path, skeleton: Skeleton | None, joint_map: JointMap | None) -> list[Finding]:
     table = read_table(folder)
     findings: list[Finding] = []
     groups: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
@@ -258,7 +270,7 @@ def _check_folder(folder: Path, skeleton: Skeleton | None) -> list[Finding]:
     seen: dict[str, bool] = {}
     for row in table.rows:
         try:
-            clip = read_clip(folder, row, skeleton)
+            clip = read_clip(folder, row, skeleton, joint_map)
         except FileNotFoundError:
             remedy = f"put it there or take it out of {TABLE}"
             groups["error", f"listed in {TABLE}, but there is no such file", remedy].append(row.file)

@@ -16,17 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.data.datasets.base import Clip, DataSet
 from ups.data.formats.safe_pickle import restricted_loads
+from ups.data.formats.timing import frame_rate
 from ups.errors import DataError
 from ups.pose import PoseSequence, Space
+from ups.seen import not_seen
 from ups.skeleton import Skeleton
 from ups.skeletons import COCO_17, KINECT_20, NTU_25, OPENPOSE_18
 
 LABELS = 100_000
 """Classes of a file that doesn't name them, at most."""
-FPS = 30.0
-"""Of both NTU RGB+D and Kinetics; assumed where an annotation does not say."""
 _SKELETONS = {(25, 3): NTU_25, (20, 3): KINECT_20, (17, 2): COCO_17, (18, 2): OPENPOSE_18}
 """(J, C) -> the skeleton that files of this shape have."""
 _SPLIT = re.compile(r"(?:(?P<name>.+?)_?)??(?P<part>train|val|test)(?P<number>\d*)")
@@ -85,24 +86,22 @@ def pyskl_data_set(
 def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> PoseSequence | DataError:
     """One annotation as a clip; if it has no poses or can't be used, the DataError that says why.
 
-    2D joints are pixels in space "image"; 3D joints metres in space "kinect" unless the annotation says otherwise. Without
-    scores a joint is visible unless it lies at 0. Values that are not finite become invisible.
+    2D joints are pixels in space "image"; 3D joints metres in space "kinect" unless the annotation says otherwise. What is
+    not seen is said in `ups.seen.not_seen`.
     """
     if not isinstance(annotation, dict) or annotation.get("keypoint") is None:
         name = annotation.get("frame_dir", "") if isinstance(annotation, dict) else annotation
         return DataError(f"{where} ({_shown(name)}): no keypoints in it")
     where = f"{where} ({_shown(annotation.get('frame_dir', 'no frame_dir'))})"
     try:
-        joints = np.asarray(annotation["keypoint"], dtype=np.float32)
+        joints = np.asanyarray(annotation["keypoint"], dtype=np.float32)
         if joints.ndim != 4:
             raise DataError(f"keypoint has shape {joints.shape}; (persons, frames, joints, coordinates) is needed")
         found = skeleton or _SKELETONS.get(joints.shape[2:])
         if found is None:
             raise DataError(f"{joints.shape[2]} joints of {joints.shape[3]} coordinates; name their skeleton")
-        finite = np.all(np.isfinite(joints), axis=-1, keepdims=True)
-        joints = np.where(finite, joints, 0)
-        score = annotation.get("keypoint_score")
-        visibility = (joints != 0).any(-1) if score is None else np.nan_to_num(np.asarray(score, dtype=np.float32))
+        joints, visibility, told = not_seen(joints, annotation.get("keypoint_score"), "keypoint", found.root_indices)
+        rate, untold = frame_rate(annotation.get("fps"), None, "fps")
         flat = joints.shape[3] == 2
         space: Space = "image" if flat else annotation.get("space", "kinect")
         height, width = annotation.get("img_shape", annotation.get("original_shape", (0, 0))) if flat else (0, 0)
@@ -110,17 +109,18 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
             raise DataError("2D keypoints, but no img_shape (height, width)")
         return PoseSequence(
             joints=joints,
-            visibility=np.clip(visibility, 0, 1) * finite[..., 0],
+            visibility=visibility,
             skeleton=found,
             space=space,
-            fps=float(annotation.get("fps", FPS)),
+            fps=rate,
             id=str(annotation["frame_dir"]),
             label=int(annotation.get("label", -1)),
             subject=int(annotation.get("subject", -1)),
             view=int(annotation.get("view", -1)),
             image_size=(int(width), int(height)) if flat else None,
             pose_3d=annotation.get("pose_3d"),
-        )
+            notices=(*told, *untold),
+        ).keep_best(PERSONS)
     except DataError as error:
         return DataError(f"{where}: {error}")
     except Exception as error:  # whatever is wrong with an annotation is that annotation's problem

@@ -35,7 +35,7 @@ def members(source: Path, folder: str, archive: str, suffix: str) -> Iterator[tu
     place = _find(source, folder, archive)
     if place.is_dir():
         files = _folder_members(place, suffix)
-    elif place.suffix == ".zip":
+    elif place.suffix.lower() == ".zip":
         files = _zip_members(place, folder, suffix)
     else:
         files = _tar_members(place, folder, suffix)
@@ -48,7 +48,7 @@ def members(source: Path, folder: str, archive: str, suffix: str) -> Iterator[tu
 
 
 def _find(source: Path, folder: str, archive: str) -> Path:
-    if source.is_file() and source.name.endswith(_SUFFIXES):
+    if source.is_file() and source.name.lower().endswith(_SUFFIXES):
         return source
     if source.is_dir() and source.name == folder:
         return source
@@ -93,7 +93,7 @@ def _tar_members(place: Path, folder: str, suffix: str) -> Iterator[tuple[str, C
     openers = {".xz": lzma.open, ".gz": gzip.open, ".tgz": gzip.open}
     try:
         with tempfile.TemporaryFile() as plain:
-            with openers.get(place.suffix, open)(place, "rb") as packed:
+            with openers.get(place.suffix.lower(), open)(place, "rb") as packed:
                 _decompress(packed, plain, place)
             plain.seek(0)
             with tarfile.open(fileobj=plain, mode="r:") as bundle:

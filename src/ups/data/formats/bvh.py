@@ -39,6 +39,8 @@ class _Joint:
     channels: tuple[str, ...] = ()
 
 
+_NAME = 5
+"""Words of a joint's name, at most."""
 JOINTS, POSITIONS = 1000, 3_000_000
 """Joints of a skeleton, and positions (joints x frames) of a file, at most; or as many positions as it has numbers."""
 
@@ -104,10 +106,12 @@ def _hierarchy(lines: list[str], name: str) -> list[_Joint]:
             parent = unclosed[-1] if unclosed else -1
             if (word == "ROOT") != (parent == -1):
                 raise DataError(f"{words.where}: {word} is out of place")
-            label = words.take()
-            joints.append(_Joint(label if word != "End" else f"{joints[parent].name}_end", parent))
-            if words.take() != "{":
-                raise DataError(f"{words.where}: '{{' is needed after {word} {label}")
+            label = [words.take()]
+            while (next_word := words.take()) != "{":  # names of 3ds Max's Biped hold spaces
+                if len(label) == _NAME or next_word == "}":
+                    raise DataError(f"{words.where}: '{{' is needed after {word} {label[0]}")
+                label.append(next_word)
+            joints.append(_Joint(" ".join(label) if word != "End" else f"{joints[parent].name}_end", parent))
             unclosed.append(len(joints) - 1)
         elif word == "}" and unclosed:
             if joints[unclosed.pop()].offset is None:

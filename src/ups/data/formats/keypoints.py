@@ -1,145 +1,265 @@
-"""What 2D pose estimators write: OpenPose's folder of one JSON file a frame, and keypoints in COCO's JSON format.
-
-Both list the persons of every frame without saying who is who; they are followed through time: from one frame to the
-next a person moves by less than half his size, and he may be hidden for a second.
-"""
+"""What 2D pose estimators write: OpenPose's folder of one JSON file a frame, and keypoints in COCO's JSON format."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ups.data.formats.tracking import into_slots, link
+from ups.data.formats.detections import Detection, recording
+from ups.data.formats.joint_map import JointMap
+from ups.data.formats.named import places_of, skeleton_for
+from ups.data.formats.timing import numbers_of
 from ups.errors import DataError
+from ups.notices import Notice
 from ups.pose import PoseSequence
-from ups.skeleton import Skeleton
-from ups.skeletons import COCO_17, OPENPOSE_18
+from ups.skeletons import OPENPOSE_18
 
-MOST_PERSONS = 2
-"""Persons kept of a recording: those seen best, over all frames."""
-DETECTED = 200
-"""Persons that one frame may show."""
-FARTHEST = 100_000
-"""Pixels; coordinates beyond, and those that are no numbers, are damage."""
 _BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 """OpenPose's BODY_25 -> `OPENPOSE_18`; the mid hip and the feet are left out."""
+_PERSON = ("person", "human", "people", "pedestrian", "body")
+"""Names of categories that are preferred where there are several."""
+_FRAME_KEYS = ("frame_id", "frame_index", "frame_number")
+"""Of an image: its number in the video."""
+_ID_KEYS = ("track_id", "tracking_id", "person_id", "instance_id", "idx", "id")
+"""Of a person in a frame: who it is."""
+_ENDING = "_keypoints.json"
 
 
-def read_openpose(folder: Path, fps: float, image_size: tuple[int, int]) -> PoseSequence:
+def openpose_files(folder: Path) -> list[Path]:
+    """The files of OpenPose in a folder: `*_keypoints.json`, or where there is none, all of JSON; by name."""
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() == ".json" and file.is_file())
+    return [file for file in files if file.name.lower().endswith(_ENDING)] or files
+
+
+def read_openpose(folder: Path, fps: float | None, image_size: tuple[int, int]) -> PoseSequence:
     """A folder of `*_keypoints.json`, one a frame, as OpenPose's --write_json leaves it; BODY_25 or COCO's 18.
 
+    Frames stand where the numbers in the files' names say. An id that the files give (person_id of 0 or more) is
+    believed.
+
     Raises:
-        DataError: no such file, a file of another kind, or nobody in any frame.
+        DataError: no such file, a file of another kind, files of several cameras, or nobody in any frame.
     """
-    files = sorted(folder.glob("*.json"), key=_frame_key)
+    files = openpose_files(folder)
     if not files:
         raise DataError(f"{folder}: no *_keypoints.json file; give the folder that OpenPose's --write_json wrote")
-    frames = []
-    for file in files:
+    numbers = numbers_of([file.name for file in files], str(folder))
+    detections = []
+    for file, number in zip(files, numbers, strict=True):
         try:
             people = json.loads(file.read_bytes())["people"]
-            frames.append([_openpose_person(person, file) for person in people])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            detections += [openpose_person(person, number, str(file)) for person in people]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, DataError):
                 raise
-            raise DataError(f"{file}: not a file of OpenPose ({error!r})") from error
-    return _sequence(frames, OPENPOSE_18, fps, image_size, folder.name, str(folder))
+            raise DataError(f"{file}: not a file of OpenPose ({error!r:.200})") from error
+    where = str(folder)
+    return recording(detections, numbers, OPENPOSE_18, fps=fps, image_size=image_size, name=folder.name, where=where)
 
 
-def read_coco(record: Any, name: str, where: str, fps: float, image_size: tuple[int, int] | None) -> PoseSequence:
-    """Person keypoints in COCO's format, as one recording whose images are its frames, in the order of their numbers.
+def openpose_person(person: dict[str, Any], frame: int, where: str) -> Detection:
+    """One of the "people" in a file of OpenPose, with the joints of `OPENPOSE_18`.
+
+    Raises:
+        DataError: not the keypoints of BODY_25 or COCO.
+        KeyError, TypeError, ValueError: other content.
+    """
+    points = np.array(person["pose_keypoints_2d"], np.float64).reshape(-1, 3)
+    if len(points) == 25:
+        points = points[list(_BODY_25)]
+    if len(points) != len(OPENPOSE_18):
+        raise DataError(f"{where}: {len(points)} keypoints; OpenPose's BODY_25 (25) or COCO (18) model is needed")
+    return Detection(frame, points, _id(person, "person_id", where))
+
+
+def read_coco(
+    record: Any,
+    name: str,
+    where: str,
+    fps: float | None,
+    image_size: tuple[int, int] | None,
+    joint_map: JointMap | None = None,
+) -> PoseSequence:
+    """Person keypoints in COCO's format, as one recording whose images are its frames.
+
+    Frames stand where the images' frame_id, else the number in their file names, else their id says. Ids of persons
+    (track_id, person_id, idx; id, where it comes back in several images) are believed.
 
     Args:
         record: parsed JSON: {"images", "annotations"}, or a list of results {"image_id", "keypoints", "score"}. Each
-            annotation's keypoints are 17 times x, y, v; v is 0, 1, 2 in annotations, the confidence in results.
+            annotation's keypoints are x, y, v of joint after joint; v is 0, 1, 2 in annotations, the confidence in results.
+            Which joint is which say the names in "categories", else their number (`layouts.LAYOUTS`).
         name: of the clip; where: the file, for errors.
+        fps: None where the user does not say.
         image_size: needed for a list of results, which does not have it.
+        joint_map: what the user says that the joints are.
 
     Raises:
-        DataError: other values, nobody in any frame, or no image size.
+        DataError: other values, too little of a body in the names, an unknown number of keypoints without names, nobody
+            in any frame, no image size, or images whose order can't be told.
     """
     try:
         annotations = record if isinstance(record, list) else record["annotations"]
         images = [] if isinstance(record, list) else record["images"]
-        if image_size is None and images:
+        if image_size is None and images and {"width", "height"} <= set(images[0]):
             image_size = int(images[0]["width"]), int(images[0]["height"])
-        order = [i["id"] for i in sorted(images, key=lambda i: _number(i.get("frame_id", i["id"])))]
-        order = order or sorted({a["image_id"] for a in annotations}, key=_number)
-        frames: list[list[np.ndarray]] = [[] for _ in order]
-        place = {image: n for n, image in enumerate(order)}
-        for annotation in annotations:
-            points = _points(annotation["keypoints"], where)
-            if len(points) != len(COCO_17):
-                raise DataError(f"{where}: {len(points)} keypoints; COCO's {len(COCO_17)} are needed")
-            frames[place[annotation["image_id"]]].append(points)
+        told: list[Notice] = []
+        if images:
+            keys = [image["id"] for image in images]
+            numbers = _image_numbers(images, keys, where, told)
+        else:
+            keys = list(dict.fromkeys(a["image_id"] for a in annotations))
+            numbers = _whole(keys) or numbers_of([str(key) for key in keys], where)
+        number = dict(zip(keys, numbers, strict=True))
+        lost = [a["image_id"] for a in annotations if a["image_id"] not in number]
+        if lost:
+            raise DataError(
+                f"{where}: image_id {lost[0]!r} of a person is the id of no image; list it among the images"
+            )
+        annotations, places, more = _coco_joints(record, annotations, where, joint_map)
+        skeleton = skeleton_for(places, where)
+        picked = [places[joint] for joint in skeleton.joints]
+        key = _id_key(annotations)
+        detections = []
+        for a in annotations:
+            points = np.array(a["keypoints"], np.float64).reshape(-1, 3)[picked]
+            detections.append(Detection(number[a["image_id"]], points, _id(a, key, where)))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{where}: not keypoints in COCO's format ({error!r})") from error
+        raise DataError(f"{where}: not keypoints in COCO's format ({error!r:.200})") from error
     if image_size is None:
         raise DataError(f"{where}: it does not say how large the images are; give the image size, width and height")
-    return _sequence(frames, COCO_17, fps, image_size, name, where)
+    stated = None if isinstance(record, list) else _stated_fps(record)
+    clip = recording(
+        detections, numbers, skeleton, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
+    )
+    return clip.tell(*told, *more)
 
 
-def _sequence(
-    frames: Sequence[Sequence[np.ndarray]],
-    skeleton: Skeleton,
-    fps: float,
-    image_size: tuple[int, int],
-    name: str,
-    where: str,
-) -> PoseSequence:
-    """Persons (J, 3) of every frame -> a clip of at most MOST_PERSONS, followed through time."""
-    people = [np.stack(persons) if persons else np.zeros((0, len(skeleton), 3)) for persons in frames]
-    people = [persons[(persons[..., 2] > 0).any(-1)] for persons in people]
-    most = max(map(len, people), default=0)
-    if most > DETECTED:
-        raise DataError(f"{where}: {most} persons in one frame; at most {DETECTED} are followed: keep the surest ones")
-    extents = [np.ptp(p[p[:, 2] > 0, :2], axis=0).max() for persons in people for p in persons]
-    if not extents:
-        raise DataError(f"{where}: nobody is seen in any of its {len(frames)} frames")
-    gate = max(float(np.median(extents)) / 2, 1.0)
-    tracks = link([p[..., :2] for p in people], [p[..., 2] for p in people], gate, round(fps))
-    weights = [sum(people[n][p][:, 2].sum() for n, p in track) for track in tracks]
-    slots = into_slots(tracks, weights, MOST_PERSONS)
-    poses = np.zeros((len(slots), len(frames), len(skeleton), 3))
-    for m, slot in enumerate(slots):
-        for n, p in (place for track in slot for place in track):
-            poses[m, n] = people[n][p]
-    visibility = np.clip(poses[..., 2], 0, 1)
-    joints = np.where(visibility[..., None] > 0, poses[..., :2], 0)
-    return PoseSequence(joints, visibility, skeleton, "image", fps, name, image_size=image_size)
+def _stated_fps(record: dict[str, Any]) -> float | None:
+    """Frames per second in "info", where this project writes them, or of the one video; None where nobody says."""
+    videos = record.get("videos") or [{}]
+    for place in (record.get("info"), videos[0] if isinstance(videos, list) else None):
+        fps = place.get("fps") if isinstance(place, dict) else None
+        if isinstance(fps, int | float) and fps > 0:
+            return float(fps)
+    return None
 
 
-def _openpose_person(person: dict[str, Any], file: Path) -> np.ndarray:
-    points = _points(person["pose_keypoints_2d"], str(file))
-    if len(points) == 25:
-        return points[list(_BODY_25)]
-    if len(points) != len(OPENPOSE_18):
-        raise DataError(f"{file}: {len(points)} keypoints; OpenPose's BODY_25 (25) or COCO (18) model is needed")
-    return points
-
-
-def _points(values: Any, where: str) -> np.ndarray:
-    """(J, 3) from x, y and confidence of one joint after another."""
-    points = np.array(values, np.float64).reshape(-1, 3)
-    if not (np.abs(points) <= FARTHEST).all():
+def _coco_joints(
+    record: Any, annotations: list[dict[str, Any]], where: str, joint_map: JointMap | None
+) -> tuple[list[dict[str, Any]], dict[str, int], tuple[Notice, ...]]:
+    """The annotations of persons, slot -> number of the keypoint in them, and what to tell."""
+    categories = [] if isinstance(record, list) else record.get("categories") or []
+    known = {c["id"]: c for c in categories if c.get("keypoints")}
+    used = [i for i in dict.fromkeys(a.get("category_id") for a in annotations) if i in known] or list(known)
+    used.sort(key=lambda i: str(known[i].get("name", "")).lower() not in _PERSON)
+    if len(used) > 1:
+        annotations = [a for a in annotations if a.get("category_id") == used[0]]
+    if annotations and not any("keypoints" in a for a in annotations):
+        raise KeyError("keypoints")
+    annotations = [a for a in annotations if a.get("keypoints")]
+    counts = {len(a["keypoints"]) // 3: len(a["keypoints"]) % 3 for a in annotations}
+    if len(counts) > 1 or any(counts.values()):
+        found = ", ".join(str(n) for n in sorted({len(a["keypoints"]) for a in annotations})[:3])
+        raise DataError(f"{where}: keypoints of {found} numbers; three for each of always the same joints are needed")
+    count = next(iter(counts), 0)
+    if not count:
+        raise DataError(f"{where}: nobody is seen in any of its frames: no annotation has keypoints")
+    names = [str(name) for name in known[used[0]]["keypoints"]] if used else None
+    if names and len(names) != count:
         raise DataError(
-            f"{where}: keypoint {points[~(np.abs(points) <= FARTHEST)][0]}; pixels up to {FARTHEST} are needed"
+            f"{where}: {count} keypoints, but its category {known[used[0]].get('name')!r} names {len(names)}"
         )
-    return points
+    if names and all(name.isdecimal() for name in names):
+        names = None
+    return annotations, *places_of(names, count, where, joint_map)
 
 
-def _frame_key(file: Path) -> tuple[float, str]:
-    return _number(file.name.removesuffix("_keypoints.json").removesuffix(".json")), file.name
+def _image_numbers(images: list[dict[str, Any]], ids: list[Any], where: str, told: list[Notice]) -> list[int]:
+    """The frame number of every image; appends what is to be told."""
+    videos = list(dict.fromkeys(image["video_id"] for image in images if image.get("video_id") is not None))
+    if len(videos) > 1:
+        raise DataError(
+            f"{where}: images of {len(videos)} videos (video_id {videos[0]}, {videos[1]}); write one file each"
+        )
+    twice = [id for id, count in Counter(map(str, ids)).items() if count > 1]
+    if twice:
+        named = " and ".join(str(image.get("file_name")) for image in images if str(image["id"]) == twice[0])
+        raise DataError(f"{where}: two images with id {twice[0]} ({named:.100}); give each its own")
+    for key in _FRAME_KEYS:
+        if numbers := _whole([image.get(key) for image in images]):
+            return numbers
+    names = [str(image["file_name"]) for image in images if image.get("file_name")]
+    whole = _whole(ids)
+    if whole and (len(names) < len(images) or _say_nothing(names)):
+        rank = {id: n for n, id in enumerate(sorted(whole))}
+        return [rank[id] for id in whole]  # ids say the order, and nothing of time
+    if len(names) < len(images):
+        return numbers_of([str(id) for id in ids], where)
+    numbers = numbers_of(names, where)
+    if whole is None:
+        return numbers
+    order = np.argsort(numbers)
+    rising = np.array(whole)[order]
+    if (np.diff(rising) > 0).all():
+        return numbers
+    if [whole[i] for i in sorted(range(len(names)), key=names.__getitem__)] == sorted(whole):
+        told.append(Notice("note", "images are ordered by the numbers in their names, not by id", "nothing"))
+        return numbers
+    at = int(np.argmax(np.diff(rising) <= 0))
+    first, second = (f"{names[order[i]]} has id {ids[order[i]]}" for i in (at, at + 1))
+    raise DataError(
+        f"{where}: ids and names of images disagree about their order ({first}, {second}); give every image its frame_id, "
+        "or ids that rise with the names"
+    )
 
 
-def _number(image: int | str) -> float:
-    """The last number in a frame's name or id; frames without one keep their order by name."""
-    digits = re.findall(r"\d+", str(image))
-    return float(digits[-1]) if digits else -1.0
+def _say_nothing(names: Sequence[str]) -> bool:
+    """Whether names of files can't give an order: none has a digit, or they are random hexadecimal digits."""
+    stems = [name.replace("\\", "/").rsplit("/", 1)[-1].split(".")[0].replace("-", "").lower() for name in names]
+    random = all(re.fullmatch(r"[0-9a-f]{16,}", stem) for stem in stems) and any(re.search("[a-f]", s) for s in stems)
+    return random or not any(re.search(r"\d", name) for name in names)
+
+
+def _whole(values: Sequence[Any]) -> list[int] | None:
+    """The values as whole numbers >= 0; None where one isn't."""
+    numbers = [_number(value) for value in values]
+    return None if None in numbers else [n for n in numbers if n is not None]
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value and abs(value) < 1e18
+    return int(value) if whole and value == int(value) and value >= 0 else None
+
+
+def _id_key(persons: Sequence[dict[str, Any]]) -> str:
+    """The key that says who a person is; that of COCO's annotations, different for each, does not."""
+    for key in _ID_KEYS:
+        given = [str(a[key]) for a in persons if a.get(key) not in (None, [])]
+        if given and (key != "id" or len(set(given)) < len(given)):
+            return key
+    return _ID_KEYS[0]
+
+
+def _id(person: dict[str, Any], key: str, where: str) -> int | str | None:
+    """Who it is; None where the file does not say."""
+    value = person.get(key)
+    while isinstance(value, list) and value:
+        value = value[0]
+    if value is None or value == [] or value == "":
+        return None
+    if isinstance(value, str):
+        return int(value) if value.removeprefix("-").isdecimal() and len(value) < 19 else value
+    if not isinstance(value, int | float) or value != value or abs(value) > 1e15 or value != int(value):
+        raise DataError(f"{where}: {key} {value!r:.40} of a person; a whole number is needed, -1 where unknown")
+    return int(value)

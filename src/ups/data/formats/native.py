@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import zipfile
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, get_args
 
 import numpy as np
 
+from ups.data.formats.columns import joint_columns
+from ups.data.formats.joint_map import JointMap
+from ups.data.formats.joint_names import is_body, near, quoted, slots_of
+from ups.data.formats.named import left_out_notice, skeleton_for
 from ups.data.formats.safe_pickle import load_npz
+from ups.data.formats.table import Table, read_table
+from ups.data.formats.timing import even, frame_rate, placed, seconds
 from ups.errors import DataError
 from ups.files import write_whole
+from ups.notices import Notice
 from ups.pose import PoseSequence, Space
+from ups.seen import not_seen, numbers
 from ups.skeleton import Skeleton
 from ups.skeletons import SKELETONS, check_joints, find_skeleton, skeleton_of
 
-FPS = 30.0
-"""Assumed where a file does not give its frames per second."""
 KEYS = (
     "joints", "visibility", "fps", "skeleton", "joint_names", "parents", "root", "space", "image_size", "label", "id",
-    "subject", "view", "pose_3d",
+    "subject", "view", "pose_3d", "frame",
 )  # fmt: skip
-"""What a file may hold; only `joints` is needed, and the skeleton: its name, or the names of its joints."""
+"""What a file may hold, besides `TIMES`; only `joints` is needed, and the skeleton: its name, or the names of its joints."""
+TIMES = {
+    "time": None, "times": None, "timestamp": None, "timestamps": None, "t": None,
+    "time_s": "seconds", "time_sec": "seconds", "timestamp_s": "seconds", "seconds": "seconds", "sec": "seconds",
+    "time_ms": "milliseconds", "timestamp_ms": "milliseconds", "milliseconds": "milliseconds", "ms": "milliseconds",
+    "time_us": "microseconds", "timestamp_us": "microseconds", "microseconds": "microseconds",
+    "time_ns": "nanoseconds", "timestamp_ns": "nanoseconds", "nanoseconds": "nanoseconds",
+}  # fmt: skip
+"""Keys and columns for the time of every frame, and their unit; None = it is told by the steps."""
+FRAME = ("frame", "frames", "frame_id", "frame_index", "frame_number", "frame_no")
+PERSON = ("person", "person_id", "track_id", "id", "idx")
+"""Columns of a .csv that say which frame and who it is."""
 CELLS = 10_000_000
 """Numbers of a .csv whose rows are put in their places, at most; or four times as many as it has cells."""
-_COLUMN = re.compile(r"(.+)_([xyzv])")
+_OTHERS = "other columns"
+"""Key under which `read_fields` lists columns of a .csv that are no joint's."""
+_MS = 5
+"""Frame numbers that are further apart than this, in uneven steps, are milliseconds."""
 
 
 def read_own(
-    path: Path, skeleton: Skeleton | None = None, fps: float | None = None, image_size: tuple[int, int] | None = None
+    path: Path,
+    skeleton: Skeleton | None = None,
+    fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    joint_map: JointMap | None = None,
 ) -> PoseSequence:
     """One recording from a .npz, .json or .csv file.
 
@@ -46,15 +70,18 @@ def read_own(
         skeleton: of the joints, where the file does not name it. If the file names its joints, those of the skeleton
             are picked out.
         fps, image_size: where the file does not say; FPS if nobody does.
+        joint_map: which joint of the file is which, by its name there or its number.
 
     Raises:
         DataError: anything that is not as described.
         OSError: the file can't be read.
     """
-    fields = read_fields(path)
-    unknown = sorted(set(fields) - set(KEYS))
+    fields = {key: value for key, value in read_fields(path).items() if value is not None}
+    fields = {("frame" if key in FRAME else key): value for key, value in fields.items()}
+    others = fields.pop(_OTHERS, [])
+    unknown = sorted(set(fields) - set(KEYS) - set(TIMES))
     if "joints" not in fields or unknown:
-        wrong = f"{', '.join(unknown)} unknown" if unknown else "no joints"
+        wrong = f"{', '.join(unknown[:3])} unknown" if unknown else "no joints"
         raise DataError(f"{path}: {wrong}; a recording may hold {', '.join(KEYS)}, and must hold joints")
     joints = _numbers(fields, "joints", path)
     joints = joints[None] if joints.ndim == 3 else joints
@@ -63,24 +90,89 @@ def read_own(
             f"{path}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed, or persons before it"
         )
     space = _space(fields, joints.shape[-1], path)
-    seen = np.isfinite(joints).all(-1) & ((joints != 0).any(-1) | (space != "image"))
-    visibility = _like(fields, "visibility", joints.shape[:3], path) if "visibility" in fields else seen
-    found, order = _skeleton(fields, skeleton, joints.shape[2], path)
+    shape = joints.shape[:3]
+    found, order, named = _skeleton(fields, skeleton, joints.shape[2], path, joint_map)
+    if others and isinstance(others, list):
+        what = "columns that are no joint's are left out"
+        named = (*named, Notice("note", what, "nothing, if they hold something else", quoted(others)))
+    root = [order[i] for i in found.root_indices]
+    scores = _like(fields, "visibility", shape, path) if "visibility" in fields else None
+    joints, visibility, told = not_seen(joints, scores, str(path), root)
+    pose_3d = _like(fields, "pose_3d", (*shape, 3), path) if "pose_3d" in fields else None
+    pose_3d = None if pose_3d is None else np.nan_to_num(pose_3d)
+    joints, visibility, pose_3d, rate, more = _in_time(fields, joints, visibility, pose_3d, fps, path)
     size = fields.get("image_size", image_size)
-    pose_3d = _like(fields, "pose_3d", (*joints.shape[:3], 3), path) if "pose_3d" in fields else None
     return PoseSequence(
-        joints=np.where(np.isfinite(joints), joints, 0)[:, :, order],
-        visibility=np.where(np.isfinite(joints).all(-1), visibility, 0)[:, :, order],
+        joints=joints[:, :, order],
+        visibility=visibility[:, :, order],
         skeleton=found,
         space=space,
-        fps=_scalar(fields, "fps", fps or FPS, float, path),
+        fps=rate,
         id=str(fields.get("id", path.stem)),
         label=_scalar(fields, "label", -1, int, path),
         subject=_scalar(fields, "subject", -1, int, path),
         view=_scalar(fields, "view", -1, int, path),
         image_size=None if size is None else _pair(size, path),
-        pose_3d=None if pose_3d is None else np.nan_to_num(pose_3d)[:, :, order],
+        pose_3d=None if pose_3d is None else pose_3d[:, :, order],
+        notices=(*named, *told, *more),
     )
+
+
+def _in_time(
+    fields: dict[str, Any], joints: np.ndarray, visibility: np.ndarray, pose_3d: np.ndarray | None, fps: float | None,
+    path: Path,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, float, tuple[Notice, ...]]:  # fmt: skip
+    """Joints, visibility and 3D poses where the frames' numbers or times say, frames per second, and what to tell."""
+    where, frames = str(path), joints.shape[1]
+    stated = _scalar(fields, "fps", 0, float, path) if "fps" in fields else None
+    key = next((key for key in TIMES if key in fields), None)
+    unit, told = (TIMES[key], ()) if key else (None, ())
+    if key is None and "frame" in fields:
+        numbers = _per_frame(fields, "frame", frames, path)
+        steps = np.diff(np.unique(numbers))
+        if not np.all(numbers == np.round(numbers)):
+            key, unit = "frame", None
+        elif len(steps) > 3 and np.ptp(steps) > 0 and steps.min() > _MS and np.gcd.reduce(steps.astype(np.int64)) == 1:
+            key, unit = "frame", "milliseconds"
+            told = (Notice("warning", "frame numbers are read as milliseconds, for their steps are uneven",
+                           "call the column time_ms, or number the frames in steps of 1"),)  # fmt: skip
+    if key is None:
+        rate, more = frame_rate(stated, fps, where)
+        if "frame" not in fields:
+            return joints, visibility, pose_3d, rate, more
+        place = placed(_per_frame(fields, "frame", frames, path).astype(np.int64), rate, where)
+        if place.frames * joints[:, 0].size > max(CELLS, 4 * joints.size):
+            raise DataError(
+                f"{path}: {frames} rows for {len(joints)} persons and {place.frames} frames; cut it at its gaps"
+            )
+        spread = [_spread(array, place.places, place.frames) for array in (joints, visibility, pose_3d)]
+        return *spread, place.fps, (*more, *place.notices)  # type: ignore[return-value]
+    times, read = seconds(_per_frame(fields, key, frames, path), unit, where)
+    order = np.argsort(times, kind="stable")
+    grid = even(times[order], stated if stated is not None else fps, where)
+    if grid.frames * joints[:, 0].size > max(CELLS, 4 * joints.size):
+        raise DataError(f"{path}: {frames} rows for {len(joints)} persons and {grid.frames} frames; cut it at its gaps")
+    target = None if pose_3d is None else grid.resampled(pose_3d[:, order], np.ones_like(visibility))[0]
+    joints, visibility = grid.resampled(joints[:, order], visibility[:, order])
+    return joints, visibility, target, grid.fps, (*told, *read, *grid.notices)
+
+
+def _spread(array: np.ndarray | None, places: np.ndarray, frames: int) -> np.ndarray | None:
+    """(M, n, ...) -> (M, frames, ...) with zeros where no frame was given."""
+    if array is None or (len(places) == frames and (np.diff(places) > 0).all()):
+        return array
+    result = np.zeros((len(array), frames, *array.shape[2:]), array.dtype)
+    result[:, places] = array
+    return result
+
+
+def _per_frame(fields: dict[str, Any], key: str, frames: int, path: Path) -> np.ndarray:
+    """One finite number for every frame."""
+    values = _numbers(fields, key, path)
+    if values.shape != (frames,) or not np.isfinite(values).all() or np.abs(values).max() >= 2**62:
+        found = f"shape {values.shape}" if values.shape != (frames,) else "values that are no numbers"
+        raise DataError(f"{path}: {key} has {found}; one number for each of {frames} frames is needed")
+    return values
 
 
 def write_file(clip: PoseSequence, path: Path | str) -> None:
@@ -91,7 +183,7 @@ def write_file(clip: PoseSequence, path: Path | str) -> None:
         OSError: it can't be written; nothing half-written is left behind.
     """
     path = Path(path)
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         raise DataError(f"{path}: a recording is written as .npz")
     s = clip.skeleton
     values: dict[str, Any] = {"joints": clip.joints, "visibility": clip.visibility, "fps": np.float64(clip.fps)}
@@ -122,9 +214,9 @@ def read_fields(path: Path) -> dict[str, Any]:
         DataError: another ending, or a file that can't be read as what its ending says.
         OSError: the file can't be opened.
     """
-    if path.suffix not in _FIELDS:
+    if path.suffix.lower() not in _FIELDS:
         raise DataError(f"{path}: one recording is a {', '.join(_FIELDS)} file")
-    return _FIELDS[path.suffix](path)
+    return _FIELDS[path.suffix.lower()](path)
 
 
 def _npz_fields(path: Path) -> dict[str, Any]:
@@ -145,84 +237,115 @@ def _json_fields(path: Path) -> dict[str, Any]:
 
 
 def _csv_fields(path: Path) -> dict[str, Any]:
-    try:
-        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file ({error}); save it as CSV in UTF-8") from error
-    notes = [line.lstrip("# ") for line in lines if line.startswith("#")]
-    table = list(csv.reader(line for line in lines if not line.startswith("#")))
-    if len(table) < 2:
-        raise DataError(f"{path}: a line of column names and a row a frame are needed")
-    head, rows = [name.strip() for name in table[0]], table[1:]
-    axes, joints, columns = _csv_columns(head, path)
-    values = np.full((len(rows), len(head)), np.nan)
-    for r, row in enumerate(rows):
-        if len(row) != len(head):
-            raise DataError(f"{path}: data row {r + 1} has {len(row)} cells, the column names {len(head)}")
-        for c, cell in enumerate(row):
-            if cell.strip():
-                try:
-                    values[r, c] = float(cell)
-                except ValueError as error:
-                    raise DataError(f"{path}: data row {r + 1}, column {head[c]}: {cell!r} is no number") from error
-    block = _csv_place(values, head, columns, path)
-    fields: dict[str, Any] = {"joints": block[..., : len(axes.removesuffix("v"))], "joint_names": joints}
+    table = read_table(path)
+    head = [_key(name) for name in table.head]
+    axes, joints, columns = _csv_columns(list(table.head), path)
+    fields: dict[str, Any] = _csv_place(table, head, columns, path)
+    block = fields.pop("block")
+    fields["joints"] = block[..., : len(axes.removesuffix("v"))]
+    if not all(name.isdecimal() for name in joints):
+        fields["joint_names"] = joints
+    used = {column for joint in columns for column in joint}
+    others = [n for i, n in enumerate(table.head) if i not in used and head[i] not in (*FRAME, *PERSON, *TIMES)]
+    if others:
+        fields[_OTHERS] = others
     if axes.endswith("v"):
-        fields["visibility"] = np.nan_to_num(block[..., -1])
-    for note in notes:
+        fields["visibility"] = block[..., -1]
+    for note in table.notes:
         key, equals, value = (part.strip() for part in note.partition("="))
-        if equals:
-            fields[key] = re.split(r"[x,\s]+", value) if key == "image_size" else value
+        key = key.lower()
+        if equals and key == "image_size":
+            fields[key] = re.split(r"[x×,;\s]+", value)
+        elif equals:
+            fields[key] = re.sub(r"^(\d+),(\d+)$", r"\1.\2", value)
     return fields
 
 
 def _csv_columns(head: list[str], path: Path) -> tuple[str, list[str], list[list[int]]]:
-    """Which of "xyzv" there are, the joints in the order of the file, and the columns of each."""
-    if len(set(head)) < len(head):
-        raise DataError(f"{path}: columns named twice: {', '.join(sorted({h for h in head if head.count(h) > 1}))}")
-    matches = {name: _COLUMN.fullmatch(name) for name in head if name not in ("frame", "person")}
-    strange = [name for name, match in matches.items() if match is None]
-    if strange or not matches:
+    """Which of "xyzv" there are, the joints as the file calls them in its order, and the columns of each."""
+    low = [_key(name) for name in head]
+    if len(set(low)) < len(low):
+        twice = sorted({h for h in low if low.count(h) > 1})
+        raise DataError(f"{path}: columns named twice: {', '.join(twice[:3])}")
+    kept = {i: name for i, name in enumerate(head) if _key(name) not in (*FRAME, *PERSON, *TIMES)}
+    found = joint_columns(list(kept.values()))
+    places = list(kept)
+    joints = {name: {axis: places[i] for axis, i in axes.items()} for name, axes in found.items()}
+    if not joints:
         raise DataError(
-            f"{path}: columns {', '.join(strange) or head}; they are called frame, person and like "
-            "left_wrist_x, left_wrist_y, left_wrist_z, left_wrist_v"
+            f"{path}: columns {quoted(list(kept.values()) or head)}; they are called frame, person, time and like left_wrist_x, "
+            "left_wrist_y, left_wrist_z, left_wrist_v"
         )
-    joints = list(dict.fromkeys(match[1] for match in matches.values() if match))
-    check_joints(joints, str(path))
-    axes = {joint: "".join(axis for axis in "xyzv" if f"{joint}_{axis}" in head) for joint in joints}
-    odd = [joint for joint in joints if axes[joint] != axes[joints[0]] or not axes[joint].startswith("xy")]
+    axes = {name: "".join(axis for axis in "xyzv" if axis in places) for name, places in joints.items()}
+    odd = [name for name in joints if axes[name] != axes[next(iter(joints))] or not axes[name].startswith("xy")]
     if odd:
-        raise DataError(f"{path}: every joint needs _x and _y, and all or none _z and _v; look at {odd[0]}")
-    return axes[joints[0]], joints, [[head.index(f"{joint}_{axis}") for axis in axes[joint]] for joint in joints]
+        raise DataError(f"{path}: every joint needs _x and _y, and all or none _z and _v; look at {odd[0][:40]}")
+    names = sorted(joints, key=int) if all(name.isdecimal() for name in joints) else list(joints)
+    return axes[names[0]], names, [[joints[name][axis] for axis in axes[name]] for name in names]
 
 
-def _csv_place(values: np.ndarray, head: list[str], columns: list[list[int]], path: Path) -> np.ndarray:
-    """(M, N, J, columns of a joint) from rows of cells; NaN where a person has no row for a frame."""
-    persons, person = np.zeros(1), np.zeros(len(values), int)
-    if "person" in head:
-        if "frame" not in head:
-            raise DataError(f"{path}: a column person needs a column frame beside it")
-        persons, person = np.unique(values[:, head.index("person")], return_inverse=True)
-    frame = values[:, head.index("frame")] if "frame" in head else np.arange(len(values), dtype=float)
-    whole = np.isfinite(frame).all() and np.isfinite(persons).all() and np.all(frame == np.round(frame))
-    if not whole or np.abs(frame).max() > 1e9:
-        raise DataError(f"{path}: frame and person need a number in every row, and frames count 0, 1, 2, ...")
-    place = (frame - frame.min()).astype(np.int64)
-    if len({*zip(person.tolist(), place.tolist(), strict=True)}) < len(values):
-        raise DataError(f"{path}: a frame occurs twice{' for one person' if 'person' in head else ''}")
-    if place.max() >= 100 * len(values):
+def _key(name: str) -> str:
+    """A column's name in small letters, _ for spaces and hyphens."""
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def _csv_place(table: Table, head: list[str], columns: list[list[int]], path: Path) -> dict[str, Any]:
+    """Cells as "block" (M, N, J, columns of a joint), NaN where a person lacks a frame; and the frames' numbers or times."""
+    values = table.numbers([column for joint in columns for column in joint])
+    rows = len(values)
+    key = next((name for name in head if name in TIMES), None) or next((name for name in head if name in FRAME), None)
+    who = next((name for name in head if name in PERSON), None)
+    if who and not key:
+        raise DataError(f"{path}: a column {who} needs a column frame or time beside it")
+    person = np.zeros(rows, np.int64)
+    if who:
+        names = [row[head.index(who)] for row in table.rows]
+        if not all(names):
+            raise DataError(f"{path}: data row {names.index('') + 1}: no {who}; every row needs one")
+        person = np.unique(names, return_inverse=True)[1]
+    persons = int(person.max()) + 1
+    moment = np.arange(rows, dtype=float)
+    if key:
+        moment = _moments(table, head.index(key), path)
+    moments, place = np.unique(moment, return_inverse=True)
+    both = person * len(moments) + place
+    if len(np.unique(both)) < rows:
+        row = int(np.flatnonzero(np.bincount(both)[both] > 1)[1])
         raise DataError(
-            f"{path}: {len(values)} rows, but frames up to {frame.max():.0f}; number the frames in steps of 1"
+            f"{path}: data row {row + 1}: {key} {moment[row]:g} occurs twice{' for one person' if who else ''}; one row for "
+            f"each{' person and frame' if who else ' frame, or a column person'} is needed"
         )
-    cells = len(persons) * (int(place.max()) + 1) * len(head)
-    if len(persons) * (int(place.max()) + 1) > 100 * len(values) or cells > max(CELLS, 4 * values.size):
+    cells = persons * len(moments) * len(head)
+    if persons * len(moments) > 100 * rows or cells > max(CELLS, 4 * values.size):
         raise DataError(
-            f"{path}: {len(values)} rows for {len(persons)} persons and {int(place.max()) + 1} frames; give a person a row "
-            "for every frame, or write one file for each person"
+            f"{path}: {rows} rows for {persons} persons and {len(moments)} frames; give a person a row for every frame, or "
+            "write one file for each person"
         )
-    block = np.full((len(persons), int(place.max()) + 1, len(columns), len(columns[0])), np.nan)
-    block[person, place] = values[:, columns]
-    return block
+    block = np.full((persons, len(moments), len(columns), len(columns[0])), np.nan)
+    block[person, place] = values.reshape(rows, len(columns), len(columns[0]))
+    return {"block": block} | ({key: moments} if key else {})
+
+
+def _moments(table: Table, column: int, path: Path) -> np.ndarray:
+    """Numbers of frames, or times; clock times in seconds."""
+    if any(":" in row[column] for row in table.rows):
+        return np.array([_clock(row[column], path) for row in table.rows])
+    moment = table.numbers([column])[:, 0]
+    if not np.isfinite(moment).all():
+        row = int(np.flatnonzero(~np.isfinite(moment))[0])
+        raise DataError(f"{path}: data row {row + 1} has no {table.head[column]}; every row needs a number there")
+    return moment
+
+
+def _clock(text: str, path: Path) -> float:
+    """Seconds of 00:00:01.033, or of a date and time."""
+    try:
+        if "-" in text:
+            return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        hours, minutes, second = ([0.0, 0.0] + [float(part.replace(",", ".")) for part in text.split(":")])[-3:]
+        return 3600 * hours + 60 * minutes + second
+    except ValueError as error:
+        raise DataError(f"{path}: time {text[:40]!r}; seconds, milliseconds or 00:00:01.033 are needed") from error
 
 
 _FIELDS: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -233,28 +356,41 @@ _FIELDS: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 
 def _skeleton(
-    fields: dict[str, Any], given: Skeleton | None, joints: int, path: Path
-) -> tuple[Skeleton, Sequence[int]]:
-    """The skeleton, and for each of its joints the place of that joint in the file."""
+    fields: dict[str, Any], given: Skeleton | None, joints: int, path: Path, joint_map: JointMap | None
+) -> tuple[Skeleton, Sequence[int], tuple[Notice, ...]]:
+    """The skeleton, for each of its joints the place of that joint in the file, and what to tell."""
     names = fields.get("joint_names")
+    names = None if names is None else [str(name) for name in names]
+    if names is not None and (len(names) != joints or len(set(names)) != joints):
+        raise DataError(f"{path}: {len(set(names))} different joint_names for {joints} joints")
+    if joint_map is not None:
+        mapped = joint_map.places(names, joints, str(path))
+        found = skeleton_for(mapped, str(path))
+        return found, [mapped[joint] for joint in found.joints], ()
     if names is None:
         if given is None and "skeleton" not in fields:
             raise DataError(
                 f"{path}: {joints} joints, but not which; name the skeleton, one of {', '.join(SKELETONS)}, "
                 "or list joint_names"
             )
-        return _named(fields, path) if given is None or "skeleton" in fields else given, range(joints)
-    names = [str(name) for name in names]
-    check_joints(names, str(path))
-    if len(names) != joints or len(set(names)) != joints:
-        raise DataError(f"{path}: {len(set(names))} different joint_names for {joints} joints")
+        found = _named(fields, path) if given is None or "skeleton" in fields else given
+        return found, range(joints), ()
     if given is None and "parents" in fields:
-        return _described(fields, names, path), range(joints)
-    found = given or (_named(fields, path) if "skeleton" in fields else skeleton_of(names, str(path)))
-    missing = [joint for joint in found.joints if joint not in names]
+        check_joints(names, str(path))
+        return _described(fields, names, path), range(joints), ()
+    naming = slots_of(names)
+    if naming.left_out and not is_body(naming.places):
+        raise DataError(
+            f"{path}: {naming.left_out[0][:40]!r} is no known joint{near(naming.left_out)}; call the joints as docs/own_data.md "
+            "does, or say which is which with --joint-map (`ups data joints` writes one to edit)"
+        )
+    order = dict(sorted(naming.places.items(), key=lambda place: place[1]))
+    found = given or (_named(fields, path) if "skeleton" in fields else skeleton_of(list(order), str(path)))
+    missing = [joint for joint in found.joints if joint not in order]
     if missing:
-        raise DataError(f"{path}: skeleton {found.name!r} has {', '.join(missing)}, which the file lacks")
-    return found, [names.index(joint) for joint in found.joints]
+        unknown = f"; its {quoted(naming.left_out)} is unknown{near(naming.left_out)}" if naming.left_out else ""
+        raise DataError(f"{path}: skeleton {found.name!r} has {', '.join(missing[:3])}, which the file lacks{unknown}")
+    return found, [order[joint] for joint in found.joints], left_out_notice(naming.left_out, joints)
 
 
 def _described(fields: dict[str, Any], names: list[str], path: Path) -> Skeleton:
@@ -286,10 +422,24 @@ def _space(fields: dict[str, Any], channels: int, path: Path) -> Space:
 
 
 def _numbers(fields: dict[str, Any], key: str, path: Path) -> np.ndarray:
-    try:
-        return np.array(fields[key], dtype=np.float64)  # None becomes NaN
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path}: {key}: not numbers in a regular array ({error})") from error
+    values = fields[key]
+    if isinstance(values, list) and key in ("joints", "visibility", "pose_3d"):
+        values = _filled(values, _shape(values))
+    return numbers(values, str(path), key)
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    """Shape of nested lists by the first that is not empty at each depth."""
+    if not isinstance(values, list):
+        return ()
+    return (len(values), *max((_shape(value) for value in values), key=len, default=()))
+
+
+def _filled(values: Any, shape: tuple[int, ...]) -> Any:
+    """Nested lists with NaN for every null or empty list in the place of a list: a frame with nobody, a joint not seen."""
+    if len(shape) < 2 or not isinstance(values, list):
+        return values
+    return [np.full(shape[1:], np.nan).tolist() if v is None or v == [] else _filled(v, shape[1:]) for v in values]
 
 
 def _like(fields: dict[str, Any], key: str, shape: tuple[int, ...], path: Path) -> np.ndarray:

@@ -1,0 +1,225 @@
+"""JSON and text of other 2D pose estimators, brought into COCO's form, which `keypoints.read_coco` reads: MMPose,
+AlphaPose, Ultralytics YOLO, TensorFlow.js. A frame a file, these are folders.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ups.data.formats.joint_names import quoted
+from ups.data.formats.layouts import LAYOUTS
+from ups.errors import DataError
+
+Record = dict[str, Any]
+
+
+def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
+    """Parsed JSON of one recording as {"images", "annotations", "categories"} of COCO; None if it is no such file.
+
+    MMPose: {"meta_info", "instance_info"} of a video, or its list of {"frame_id", "instances"}. AlphaPose: a dict of images
+    with "bodies" or "people". YOLO: a list of frames, each a list of {"keypoints": {"x", "y", "visible"}}.
+
+    Raises:
+        DataError: one frame of such a recording, or values that do not fit together.
+    """
+    if isinstance(record, dict) and isinstance(record.get("instance_info"), list):
+        info = record["instance_info"]
+        names = _mmpose_names(record.get("meta_info"))
+        if info and not all(isinstance(i, dict) and "instances" in i for i in info):
+            raise DataError(
+                f"{where}: one frame of MMPose; give the folder that holds them all, or the JSON of the video"
+            )
+        return _coco([(i.get("frame_id", n), i["instances"]) for n, i in enumerate(info)], where, image_size, names)
+    if (
+        isinstance(record, dict)
+        and record
+        and all(isinstance(v, dict) and _people(v) is not None for v in record.values())
+    ):
+        frames = [(image, _people(value) or []) for image, value in record.items()]
+        return _coco(frames, where, image_size, None)
+    if not isinstance(record, list) or not record:
+        return None
+    if all(isinstance(i, dict) and isinstance(i.get("instances"), list) for i in record):
+        return _coco([(i.get("frame_id", n), i["instances"]) for n, i in enumerate(record)], where, image_size, None)
+    if all(isinstance(i, list) and all(_is_instance(p) for p in i) for i in record) and any(record):
+        return _coco(list(enumerate(record)), where, image_size, _dict_names(record))
+    if all(_is_instance(i) and not {"image_id", "frame_id"} & set(i) for i in record):
+        raise DataError(
+            f"{where}: persons of one frame, with nothing that says which; give the folder that holds them all, or a list of "
+            "such lists, one a frame"
+        )
+    return None
+
+
+def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
+    """A folder with a JSON (MMPose, YOLO) or a label .txt (YOLO) of every frame, in COCO's form.
+
+    Raises:
+        DataError: files of another kind, or no image size for YOLO's fractions.
+        OSError: a file can't be read.
+    """
+    files = [
+        f for f in sorted(folder.iterdir()) if f.suffix.lower() in (".json", ".txt") and not f.name.startswith(".")
+    ]
+    texts = [f for f in files if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")]
+    frames = []
+    for file in texts or files:
+        frames.append((file.stem, _yolo_labels(file) if texts else _frame_json(file)))
+    if texts and image_size is None:
+        raise DataError(f"{folder}: YOLO's labels are fractions; give the image size, width and height in pixels")
+    return _coco(frames, str(folder), image_size, None)
+
+
+def is_yolo_folder(folder: Path) -> bool:
+    """Whether a folder holds label files of YOLO-pose."""
+    first = next(
+        (
+            f
+            for f in sorted(folder.iterdir())
+            if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")
+        ),
+        None,
+    )
+    try:
+        return first is not None and all(len(line.split()) >= 5 + 2 * 17 for line in first.read_text().splitlines()[:1])
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _frame_json(file: Path) -> list[Record]:
+    try:
+        record = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}: not a readable JSON file ({error})") from error
+    people = record.get("instance_info", record.get("instances")) if isinstance(record, dict) else record
+    if not isinstance(people, list) or not all(_is_instance(person) for person in people):
+        raise DataError(f"{file}: not a frame of OpenPose, MMPose or YOLO; a folder of one of them is needed")
+    return people
+
+
+def _is_instance(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    points = value.get("keypoints")
+    if isinstance(points, dict):
+        return "x" in points and "y" in points
+    named = isinstance(points, list) and bool(points) and isinstance(points[0], dict) and "x" in points[0]
+    return named or (isinstance(points, list) and "keypoint_scores" in value)
+
+
+def _dict_names(frames: list[list[Record]]) -> list[str] | None:
+    """Names of keypoints that are dicts of their own."""
+    points = next((person["keypoints"] for people in frames for person in people), None)
+    names = [p.get("name", p.get("part")) for p in points if isinstance(p, dict)] if isinstance(points, list) else []
+    return [str(name) for name in names] if names and all(names) else None
+
+
+def _people(value: Record) -> list[Record] | None:
+    """The persons of one image in AlphaPose's other two forms."""
+    people = value.get("bodies", value.get("people"))
+    if not isinstance(people, list) or not all(isinstance(p, dict) for p in people):
+        return None
+    return [{**p, "keypoints": p.get("joints", p.get("pose_keypoints_2d"))} for p in people]
+
+
+def _mmpose_names(info: Any) -> list[str] | None:
+    """The names of the keypoints that MMPose's meta_info gives, in order."""
+    names = info.get("keypoint_id2name") if isinstance(info, dict) else None
+    if isinstance(names, dict) and all(str(i) in names for i in range(len(names))):
+        return [str(names[str(i)]) for i in range(len(names))]
+    return [str(n) for n in names] if isinstance(names, list) else None
+
+
+def _coco(
+    frames: Sequence[tuple[Any, Iterable[Record]]],
+    where: str,
+    image_size: tuple[int, int] | None,
+    names: list[str] | None,
+) -> Record:
+    """Persons of every frame -> COCO's record; one kind of coordinates in all of them."""
+    images: list[Record] = []
+    annotations: list[Record] = []
+    for n, (frame, people) in enumerate(frames):
+        name = n if isinstance(frame, int) else str(frame)
+        images.append({"id": name} | ({"frame_id": frame} if isinstance(frame, int) else {"file_name": name}))
+        for person in people:
+            points = _flat(person, where)
+            track = next(
+                (person[key] for key in ("track_id", "idx", "id", "person_id") if person.get(key) is not None), None
+            )
+            annotation = {"image_id": name, "category_id": 1, "keypoints": points}
+            annotations.append(annotation if track is None else annotation | {"track_id": track})
+    if image_size is not None:
+        xy = [abs(v) for a in annotations for i, v in enumerate(a["keypoints"]) if i % 3 < 2]
+        if xy and max(xy) <= 1.5:  # fractions of the image
+            for a in annotations:
+                a["keypoints"] = [v * (*image_size, 1)[i % 3] for i, v in enumerate(a["keypoints"])]
+        for image in images:
+            image |= {"width": image_size[0], "height": image_size[1]}
+    category: Record = {"id": 1, "name": "person"}
+    return {
+        "images": images,
+        "annotations": annotations,
+        "categories": [category | ({"keypoints": names} if names else {})],
+    }
+
+
+def _flat(person: Record, where: str) -> list[float]:
+    """x, y, score of one keypoint after another, in one list."""
+    points: Any = person["keypoints"]
+    scores: Any = person.get("keypoint_scores")
+    if isinstance(points, dict):
+        count = len(points["x"])
+        if len(points["y"]) != count:
+            raise DataError(f"{where}: {count} x and {len(points['y'])} y of one person's keypoints")
+        scores = points.get("visible") or points.get("confidence") or [1.0] * count
+        points = [list(pair) for pair in zip(points["x"], points["y"], strict=True)]
+    if points and isinstance(points[0], dict):
+        return [float(v) for p in points for v in (p["x"], p["y"], p.get("score", 1.0))]
+    while (
+        isinstance(points, list) and len(points) == 1 and isinstance(points[0], list) and isinstance(points[0][0], list)
+    ):
+        points = points[0]  # MMPose's instances of one person in a batch
+    while isinstance(scores, list) and len(scores) == 1 and isinstance(scores[0], list):
+        scores = scores[0]
+    if points and not isinstance(points[0], list | tuple):
+        return [float(v) for v in points]
+    if scores is None:
+        scores = [p[2] if len(p) > 2 else 1.0 for p in points]
+    elif any(len(p) > 2 for p in points):
+        raise DataError(
+            f"{where}: keypoints of {len(points[0])} coordinates; 3D results of MMPose are not read, its 2D are"
+        )
+    if len(scores) != len(points):
+        raise DataError(f"{where}: {len(scores)} scores for {len(points)} keypoints")
+    return [float(v) for p, s in zip(points, scores, strict=True) for v in (p[0], p[1], s)]
+
+
+def _yolo_labels(file: Path) -> list[Record]:
+    """Persons of a label file: class, box (4), keypoints of 2 or 3 numbers, perhaps a confidence and a track's id."""
+    people = []
+    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        try:
+            values = [float(word) for word in words]
+        except ValueError as error:
+            raise DataError(f"{file}: line {number}: {quoted(words)}; numbers are needed, class first") from error
+        found = [(count, size) for size in (3, 2) for count in LAYOUTS if 0 <= len(values) - 5 - count * size <= 2]
+        if not found:
+            raise DataError(
+                f"{file}: line {number}: {len(values)} numbers; class, box and the keypoints of YOLO-pose are needed, 56 with "
+                "17 keypoints of 3 numbers"
+            )
+        count, size = found[0]
+        rest = values[5 + count * size :]
+        points = [values[5 + i * size : 5 + (i + 1) * size] for i in range(count)]
+        person: Record = {"keypoints": [v for p in points for v in (*p, *[float(any(p))] * (3 - size))]}
+        if rest and (len(rest) == 2 or (rest[0] == int(rest[0]) and rest[0] >= 1)):
+            person["track_id"] = int(rest[-1])
+        people.append(person)
+    return people

@@ -1,0 +1,88 @@
+"""DeepLabCut's predictions: a csv with three or four rows of headings, or the same table as HDF5."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ups.data.formats.hdf5 import pandas_table
+from ups.data.formats.named import Wish, named_clip
+from ups.data.formats.table import read_table
+from ups.data.formats.timing import frame_rate, placed
+from ups.errors import DataError
+from ups.pose import PoseSequence
+
+_LEVELS = ("scorer", "individuals", "bodyparts", "coords")
+_AXES = {"x": 0, "y": 1, "likelihood": 2}
+_Column = tuple[str, str, str]
+"""Individual ("" where there is one alone), body part, coordinate."""
+
+
+def is_deeplabcut(rows: list[list[str]]) -> bool:
+    """Whether a table begins as DeepLabCut's do."""
+    heads = [row[0].lower() for row in rows[:4] if row]
+    return "bodyparts" in heads and "coords" in heads
+
+
+def read_deeplabcut(path: Path, wish: Wish) -> PoseSequence:
+    """One recording of one or several individuals, each a person; pixels, y down.
+
+    Raises:
+        DataError: headings or cells that are not DeepLabCut's, too little of a body in the names, or no image size.
+        OSError: the file can't be read.
+    """
+    table = read_table(path, nameless=True)
+    heads: dict[str, list[str]] = {}
+    for row in [list(table.head), *table.rows[:3]]:
+        if row[0].lower() not in _LEVELS:
+            break
+        heads[row[0].lower()] = row
+    if "bodyparts" not in heads or "coords" not in heads:
+        raise DataError(f"{path}: rows called bodyparts and coords are needed on top, as DeepLabCut writes them")
+    width = len(table.head)
+    individuals, parts, coords = (heads.get(level, [""] * width) for level in _LEVELS[1:])
+    columns = [i for i in range(1, width) if coords[i]]  # names of images stand in up to three columns in front
+    body = table.below(len(heads) - 1)
+    first = [row[0] for row in body.rows]
+    frames = [int(cell) for cell in first] if all(cell.isdecimal() for cell in first) else list(range(len(first)))
+    kinds: list[_Column] = [(individuals[i], parts[i], coords[i]) for i in columns]
+    return _clip(body.numbers(columns), kinds, frames, path, wish)
+
+
+def read_deeplabcut_h5(path: Path, file: Any, wish: Wish) -> PoseSequence:
+    """The same from an open HDF5 file in which pandas keeps the table.
+
+    Raises:
+        DataError: as `read_deeplabcut`.
+    """
+    group = next(g for g in file.values() if "pandas_type" in g.attrs)
+    found, values = pandas_table(group, path)
+    columns: list[_Column] = [(c[1] if len(c) == 4 else "", c[-2], c[-1]) for c in found if len(c) in (3, 4)]
+    if len(columns) < len(found):
+        raise DataError(f"{path}: headings scorer, (individuals,) bodyparts, coords are needed; found {found[:1]}")
+    return _clip(values, columns, list(range(len(values))), path, wish)
+
+
+def _clip(values: np.ndarray, columns: list[_Column], frames: list[int], path: Path, wish: Wish) -> PoseSequence:
+    """(N, columns) -> a clip. The individual "single" holds what belongs to nobody, where there are others."""
+    people = list(dict.fromkeys(column[0] for column in columns))
+    people = [person for person in people if person != "single" or len(people) == 1]
+    names = list(dict.fromkeys(part for person, part, _ in columns if person in people))
+    place = {column: i for i, column in enumerate(columns)}
+    odd = [column for column in columns if column[2] not in (*_AXES, "z")]
+    if odd or len(place) < len(columns) or not frames:
+        what = f"found {odd[0][2]!r}" if odd else "each once, and a row a frame"
+        raise DataError(f"{path}: coordinates x, y and likelihood of every body part are needed, {what}")
+    rate, told = frame_rate(None, wish.fps, str(path))
+    time = placed(frames, rate, str(path))
+    points = np.full((len(people), time.frames, len(names), 3), np.nan)
+    points[..., 2] = 1
+    for (person, name, axis), i in place.items():
+        if person in people and axis in _AXES:
+            points[people.index(person), time.places, names.index(name), _AXES[axis]] = values[:, i]
+    return named_clip(
+        points[..., :2], points[..., 2], names, space="image", wish=wish, path=path, stated_fps=time.fps,
+        told=(*told, *time.notices),
+    )  # fmt: skip

@@ -1,0 +1,126 @@
+"""A clip from joints that have names, or a known number of them: what all readers of such files end with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ups.data.formats.joint_map import JointMap
+from ups.data.formats.joint_names import body_of, near, quoted
+from ups.data.formats.layouts import layout_of
+from ups.data.formats.timing import frame_rate
+from ups.errors import DataError
+from ups.notices import Notice
+from ups.pose import PoseSequence, Space
+from ups.seen import not_seen
+from ups.skeleton import SLOTS, Skeleton
+from ups.skeletons import SKELETONS, skeleton_of
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user says where a file does not; None = nothing.
+
+    Attributes:
+        skeleton: what the joints are, or which of them to pick.
+        fps: frames per second.
+        image_size: (width, height) in pixels.
+        joint_map: which joint of the file is which.
+        up: the axis of 3D joints that points up, of `axes.UPRIGHT`.
+        unit: of 3D joints, of `trc.UNITS`.
+    """
+
+    skeleton: Skeleton | None = None
+    fps: float | None = None
+    image_size: tuple[int, int] | None = None
+    joint_map: JointMap | None = None
+    up: str | None = None
+    unit: str | None = None
+
+
+Places = tuple[dict[str, int], tuple[Notice, ...]]
+"""Slot -> index of the joint, and what to tell."""
+
+
+def places_of(names: Sequence[str] | None, count: int, where: str, joint_map: JointMap | None = None) -> Places:
+    """Slot -> index of the joint: by the user's map, else by the names, else by the number of joints.
+
+    Raises:
+        DataError: too little of a body is known by these names, or nothing has that number of joints.
+    """
+    if joint_map is not None:
+        return joint_map.places(names, count, where), ()
+    if not names:
+        return layout_of(count, where).places, ()
+    naming = body_of(names, where)
+    return naming.places, left_out_notice(naming.left_out, count)
+
+
+def left_out_notice(names: Sequence[str], count: int) -> tuple[Notice, ...]:
+    """What to tell of names, out of `count`, that are no joint."""
+    if not names:
+        return ()
+    remedy = "nothing, if they are no joints of a body; else say which is which with --joint-map"
+    detail = f"{len(names)} of {count}: {quoted(names)}{near(names)}"
+    return (Notice("note", "names that are no known joint are left out", remedy, detail),)
+
+
+def skeleton_for(slots: Iterable[str], where: str) -> Skeleton:
+    """The listed skeleton that has just these joints, in its own order; else a new one in the order of the slots."""
+    have = set(slots)
+    for skeleton in SKELETONS.values():
+        if set(skeleton.joints) == have:
+            return skeleton
+    return skeleton_of([slot for slot in SLOTS if slot in have], where)
+
+
+def named_clip(
+    points: np.ndarray,
+    scores: np.ndarray | None,
+    joints: Sequence[str] | dict[str, int] | None,
+    *,
+    space: Space,
+    wish: Wish,
+    path: Path,
+    stated_fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    told: tuple[Notice, ...] = (),
+) -> PoseSequence:
+    """A clip of the joints that are known; persons of whom nothing is seen are left out.
+
+    Args:
+        points: (M, N, J, V) as the file has them, NaN where not seen.
+        scores: (M, N, J) confidences, None where there are none.
+        joints: names of the J joints, None where their number says what they are; or slot -> index.
+        space: as in `PoseSequence`.
+        wish: what the user says.
+        path: of the file; the clip is called after it.
+        stated_fps, image_size: what the file says.
+        told: notices that the clip is to have besides its own.
+
+    Raises:
+        DataError: as `places_of`; nobody is seen, 2D without an image size, or as `PoseSequence` does.
+    """
+    where, size = str(path), image_size or wish.image_size
+    if space == "image" and size is None:
+        raise DataError(f"{where}: it does not say how large the image is; give the image size, width and height")
+    places, more = (
+        (joints, ()) if isinstance(joints, dict) else places_of(joints, points.shape[2], where, wish.joint_map)
+    )
+    skeleton = skeleton_for(places, where)
+    order = [places[slot] for slot in skeleton.joints]
+    values, seen, scaled = not_seen(
+        points[:, :, order], None if scores is None else scores[:, :, order], where, skeleton.root_indices
+    )
+    there = seen.any((1, 2))
+    if not there.any():
+        raise DataError(f"{where}: nobody is seen in any of its {points.shape[1]} frames; cut it to where somebody is")
+    rate, timed = frame_rate(stated_fps, wish.fps, where)
+    notices = (*told, *timed, *more, *scaled)
+    return PoseSequence(
+        values[there], seen[there], skeleton, space, rate, path.stem, image_size=size if space == "image" else None,
+        notices=notices,
+    )  # fmt: skip

@@ -1,0 +1,163 @@
+"""Tables of numbers as people's programs save them: CSV with commas, semicolons or tabs, of any country's Excel."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ups.errors import DataError
+
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_NOTHING = {"", "nan", "null", "none", "na", "n/a", "#n/a", "nil", "-", "."}
+_WORDS = {"true": 1.0, "false": 0.0}
+_INDEX = re.compile(r"(unnamed: ?0(_level_0)?)?")
+"""Name of the column that pandas writes for its row numbers."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as read.
+
+    Attributes:
+        path: of the file, for errors.
+        notes: what stands behind # in lines of their own above the table, such as "fps = 30".
+        head: names of the columns, as written.
+        rows: cells, as many in each row as there are names.
+        separator: between cells.
+    """
+
+    path: Path
+    notes: tuple[str, ...]
+    head: tuple[str, ...]
+    rows: list[list[str]]
+    separator: str
+
+    def numbers(self, columns: list[int]) -> np.ndarray:
+        """The cells of some columns (rows, columns); NaN where nothing, or a word for it, stands.
+
+        A comma is the sign of decimals where cells are kept apart by something else.
+
+        Raises:
+            DataError: a cell that is no number, or both 1,5 and 1.5 in one table.
+        """
+        values = np.full((len(self.rows), len(columns)), np.nan)
+        commas = self.separator != ","
+        points: dict[str, str] = {}  # sign of decimals -> the first cell with it
+        for r, row in enumerate(self.rows):
+            for k, column in enumerate(columns):
+                cell = row[column].strip()
+                if commas and ("," in cell or "." in cell):
+                    points.setdefault("," if "," in cell else ".", cell)
+                    cell = cell.replace(",", ".", 1)
+                try:
+                    values[r, k] = float(cell)
+                except ValueError:
+                    word = cell.lower()
+                    if word in _WORDS:
+                        values[r, k] = _WORDS[word]
+                    elif word not in _NOTHING:
+                        raise self._no_number(r, column) from None
+        if len(points) == 2:
+            raise DataError(
+                f"{self.path}: {points[',']!r} and {points['.']!r} in one table; one sign of decimals, comma or point, is needed"
+            )
+        return values
+
+    def below(self, headings: int) -> Table:
+        """The same without its first rows, which are headings too."""
+        return replace(self, rows=self.rows[headings:])
+
+    def _no_number(self, row: int, column: int) -> DataError:
+        cell = self.rows[row][column]
+        hint = ""
+        if self.separator == "," and re.fullmatch(r"\s*-?\d+,\d+\s*", cell):
+            hint = "; write decimals with a point, for commas separate the cells"
+        return DataError(
+            f"{self.path}: data row {row + 1}, column {self.head[column]}: {cell[:40]!r} is no number{hint}"
+        )
+
+
+def read_table(path: Path, nameless: bool = False) -> Table:
+    """A table from a text file.
+
+    Text is UTF-8 or UTF-16; the separator is the one that the names of columns are kept apart by, or that a line `sep=;`
+    on top names. Lines of # are notes. Empty rows, empty columns without a name and pandas' row numbers are left out.
+    With `nameless`, columns may have no name on top.
+
+    Raises:
+        DataError: other text, no separator, no rows, a row of another length, or a column without a name.
+        OSError: the file can't be read.
+    """
+    lines = [line for line in _text(path).splitlines() if line.strip(' \t,;"')]
+    separator = None
+    if lines and (given := re.fullmatch(r'"?sep=(.)"?[,;\t]*', lines[0].strip(" "), re.IGNORECASE)):
+        separator, lines = given[1], lines[1:]
+    notes = [line for line in lines if line.lstrip('" \t').startswith("#")]
+    lines = [line for line in lines if not line.lstrip('" \t').startswith("#")]
+    if not lines:
+        raise DataError(f"{path}: a line of column names and a row a frame are needed")
+    separator = separator or max(_SEPARATORS, key=lambda sign: lines[0].count(sign))
+    if separator not in lines[0] and re.search(r"[\s|]", lines[0].strip()):
+        raise DataError(
+            f"{path}: its first line has neither commas nor semicolons nor tabs ({lines[0][:40]!r}); one of them must "
+            "separate the columns"
+        )
+    try:
+        table = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+    except csv.Error as error:
+        raise DataError(f"{path}: not a table ({error}); save it as CSV") from error
+    head, rows = table[0], [row for row in table[1:] if any(row)]
+    if not rows:
+        raise DataError(f"{path}: a line of column names and a row a frame are needed")
+    width = len(head)
+    for r, row in enumerate(rows):
+        if len(row) != width and (len(row) < width or any(row[width:])):
+            hint = "; are decimals written with a comma? Then separate by semicolons" if separator == "," else ""
+            raise DataError(f"{path}: data row {r + 1} has {len(row)} cells, the column names {width}{hint}")
+        del row[width:]
+    keep = [c for c in range(width) if not _left_out(head[c], c, rows)]
+    unnamed = [c for c in keep if not head[c]]
+    if unnamed and not nameless:
+        raise DataError(f"{path}: column {unnamed[0] + 1} has no name above {rows[0][unnamed[0]][:20]!r}; name it")
+    if len(keep) < width:
+        head, rows = [head[c] for c in keep], [[row[c] for c in keep] for row in rows]
+    signs = '" \t#' + ",;"
+    return Table(path, tuple(note.strip(signs) for note in notes), tuple(head), rows, separator)
+
+
+def first_rows(path: Path) -> list[list[str]]:
+    """The first five rows of a text file, names included, to tell what kind of table it is."""
+    with path.open("rb") as file:
+        start = file.read(1 << 20)
+    text = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip('" \t').startswith("#")][:5]
+    separator = max(_SEPARATORS, key=lines[0].count) if lines else ","
+    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+
+
+def _text(path: Path) -> str:
+    content = path.read_bytes()
+    wide = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}.get(content[:2])
+    if wide is None and content[:200].count(0) * 3 > len(content[:200]):
+        wide = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+    try:
+        text = content.decode(wide or "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a text file ({error}); save it as CSV in UTF-8") from error
+    if "\0" in text:
+        raise DataError(f"{path}: not a text file (it holds zero bytes); save it as CSV in UTF-8")
+    return text
+
+
+def _left_out(name: str, column: int, rows: list[list[str]]) -> bool:
+    """Whether a column is nothing: without a name and empty, or pandas' row numbers."""
+    if name and not (column == 0 and _INDEX.fullmatch(name.lower())):
+        return False
+    cells = [row[column] for row in rows]
+    if column == 0 and cells in ([str(i) for i in range(len(rows))], [str(i + 1) for i in range(len(rows))]):
+        return True
+    return not name and not any(cells)
