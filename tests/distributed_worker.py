@@ -13,9 +13,10 @@ import torch
 from helpers import MIXES, MODEL, TRAIN, trained_model
 
 from ups.checkpoint.io import Trained
-from ups.config import TrainConfig
+from ups.config import Config, TrainConfig
 from ups.data.store.store import Store
 from ups.evaluation.evaluate import evaluate
+from ups.experiments.runner import Experiment, experiments, run
 from ups.inference.predictor import Predictor
 from ups.recipes import get_recipe
 from ups.runtime.distributed import is_first, local, start
@@ -43,16 +44,16 @@ def paper() -> Trained:
 
 def take_steps(trained: Trained, stores: dict[str, Store], folder: Path) -> tuple[Run, list[float]]:
     """One step of estimate_pose and one of recognize_2d."""
-    run = Run(trained, folder)
-    run.model.train()
-    share = trained.config.train.accumulate // run.fabric.world_size
-    first = share * run.fabric.global_rank
+    steps = Run(trained, folder)
+    steps.model.train()
+    share = trained.config.train.accumulate // steps.fabric.world_size
+    first = share * steps.fabric.global_rank
     streams = streams_of(trained, stores)
     losses = [
-        run.take_step(trained.config.train.tasks[i].task, [streams[i][first + j] for j in range(share)])
+        steps.take_step(trained.config.train.tasks[i].task, [streams[i][first + j] for j in range(share)])
         for i in range(2)
     ]
-    return run, losses
+    return steps, losses
 
 
 def _train(folder: Path, stores: dict[str, Store]) -> dict:
@@ -93,15 +94,30 @@ def _killed(folder: Path, stores: dict[str, Store]) -> dict:
 
 def _paper(folder: Path, stores: dict[str, Store]) -> dict:
     """Two steps of the paper recipe with shared blocks."""
-    run, losses = take_steps(paper(), stores, folder / "paper")
-    return {"losses": losses, "held": sum(local(p).numel() for p in run.model.parameters())}
+    steps, losses = take_steps(paper(), stores, folder / "paper")
+    return {"losses": losses, "held": sum(local(p).numel() for p in steps.model.parameters())}
+
+
+def micro_experiments() -> list[Experiment]:
+    """A unified model and a twin, with a step of fine-tuning on each task."""
+    base = Config("test", LOSSY, replace(STEPS, cycles=2))
+    chosen = experiments("claims", base, fine_tune=0.5)
+    return [e for e in chosen if e.name in ("unified", "separate_recognize_3d")]
+
+
+def _experiments(folder: Path, stores: dict[str, Store]) -> dict:
+    """All of them, twice: the second time nothing is left to do."""
+    del stores
+    run(micro_experiments(), folder / "stores", folder / "experiments")
+    run(micro_experiments(), folder / "stores", folder / "experiments")
+    return {}
 
 
 def _main(part: str, folder: Path) -> None:
     torch.set_num_threads(1)
     start()
     stores = open_stores(STEPS, folder / "stores")
-    facts = {"train": _train, "killed": _killed, "paper": _paper}[part](folder, stores)
+    facts = {"train": _train, "killed": _killed, "paper": _paper, "experiments": _experiments}[part](folder, stores)
     (folder / f"{part}-{os.environ['RANK']}.json").write_text(json.dumps(facts))
 
 

@@ -29,7 +29,7 @@ LAYERS = (
     {"data.datasets"},
     {"data.open_file"},
     {"data.custom", "data.propose_joints", "data.store"},
-    {"data.checks", "data.loader", "data.clip_table"},
+    {"data.checks", "data.loader", "data.clip_table", "data.recordings"},
     # the method
     {"tasks", "model"},
     {"runtime"},

@@ -65,6 +65,9 @@ class ModelConfig:
     """n_bins, coordinate bins an axis."""
     range_m: float = 1.2
     """Coordinates are quantised over -range_m .. range_m metres around the root."""
+    features: Literal["all", "joint", "bone", "joint_motion", "bone_motion"] = "all"
+    """What is read of the joints: all, or one stream of the field's ensembles (`ups fuse`): positions, bones, or how
+    either moves."""
     confidence: bool = False
     """Reads how sure the detector was of each 2D joint; without it a joint is seen or not."""
     text_encoder: str = "minilm"

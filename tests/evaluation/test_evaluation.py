@@ -20,6 +20,7 @@ from ups.evaluation.page import write_evaluation_page
 from ups.evaluation.results import result_tables
 from ups.inference.predictor import Lifted, Predictor
 from ups.pose import PoseSequence
+from ups.skeleton import Skeleton
 from ups.tasks import get_task
 from ups.tasks.action import RATIOS
 from ups.tasks.views import fixed_view
@@ -37,7 +38,16 @@ class Fabricated(Predictor):
     ) -> np.ndarray:
         return np.log([self.rows[clip.id] for clip in clips])
 
-    def lift(self, clip: PoseSequence, flip: bool = True, stride: int | None = None, greedy: bool = False) -> Lifted:
+    def lift(
+        self,
+        clip: PoseSequence,
+        flip: bool = True,
+        stride: int | None = None,
+        greedy: bool = False,
+        delay: int | None = None,
+        skeleton: Skeleton | str | None = None,
+        smooth: bool = False,
+    ) -> Lifted:
         assert clip.pose_3d is not None
         root = clip.pose_3d[:, :, list(clip.skeleton.root_indices)].mean(2, keepdims=True)
         moved = clip.pose_3d - root
@@ -46,6 +56,11 @@ class Fabricated(Predictor):
         spread = np.full(moved.shape[:3], step, np.float32)
         spread[:, :, 0] = 0
         return Lifted(moved.astype(np.float32), spread, clip.skeleton)
+
+    def lift_many(
+        self, clips: list[PoseSequence], flip: bool = True, stride: int | None = None, greedy: bool = False
+    ) -> list[Lifted]:
+        return [self.lift(clip, flip, stride, greedy) for clip in clips]
 
 
 class Recording(Predictor):

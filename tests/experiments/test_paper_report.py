@@ -111,11 +111,26 @@ def test_results_on_the_papers_data_fill_its_columns(tmp_path):
     assert "trained on views 1 and 2" in text
 
 
-def test_variants_of_the_same_data_are_other_data(tmp_path):
-    results = {"recognize_3d/ntu60_view_normalized:xsub": ACTION, "estimate_pose/h36m_gt:official": POSE}
+def test_other_preparations_fill_rows_that_name_them_and_other_inputs_are_other_data(tmp_path):
+    results = {
+        "recognize_3d/ntu60_view_normalized:xsub": ACTION,
+        "recognize_3d/ntu60:xview": ACTION | {"top1": 0.5},
+        "recognize_2d/ntu60_hrnet:xsub": ACTION | {"top1": 0.25},
+        "estimate_pose/h36m_gt:official": POSE,
+    }
     text = report([record(results)], tmp_path)
-    assert table(text, "Table 1")[-1][1:] == ["–"] * 4 and set(table(text, "Table 3")[-1][1:]) == {"–"}
-    assert "ntu60_view_normalized:xsub" in text and "h36m_gt:official" in text
+    assert table(text, "Table 1")[-3:] == [
+        ["ours: mine", "–", "50.0", "–", "–"],
+        ["ours: mine, preparation hrnet, 2D action recognition", "25.0", "–", "–", "–"],
+        ["ours: mine, preparation view_normalized", "75.0", "–", "–", "–"],
+    ]
+    assert set(table(text, "Table 3")[-1][1:]) == {"–"} and "h36m_gt:official" in text
+
+
+def test_figures_of_learned_clips_are_marked(tmp_path):
+    leak = {"leak": {"clips": 2, "of": 4, "learned_in": ["ntu120:xset"]}}
+    text = report([record({"recognize_3d/ntu60:xsub": ACTION | leak})], tmp_path)
+    assert table(text, "Table 1")[-1] == ["ours: mine", "75.0 (leak)", "–", "–", "–"]
 
 
 def test_seeds_are_averaged_and_experiments_fill_tables_7_to_9(tmp_path):

@@ -234,6 +234,19 @@ def test_actions_that_only_lifting_saw_are_candidates_only_by_name():
     assert predictor.recognize(random_clip(), ("kick",)).best == "kick"
 
 
+def test_clips_lifted_together_are_lifted_as_alone(predictor, monkeypatch):
+    clips = [random_clip(H36M_17, persons, frames, "image", seed) for seed, (persons, frames) in
+             enumerate([(1, 9), (2, 25), (1, 3)])]  # fmt: skip
+    monkeypatch.setattr(predictor, "windows_at_once", 4)  # windows of several clips share a batch
+    for flip, greedy, stride in ((True, False, None), (False, True, 1)):
+        together = predictor.lift_many(clips, flip, stride, greedy)
+        for clip, lifted in zip(clips, together, strict=True):
+            alone = predictor.lift(clip, flip, stride, greedy)
+            np.testing.assert_allclose(lifted.joints, alone.joints, atol=1e-5)
+            np.testing.assert_allclose(lifted.spread, alone.spread, atol=1e-5)
+            assert lifted.joints.shape == (clip.persons, clip.frames, 17, 3)
+
+
 @pytest.mark.parametrize("seen", [0, 1, 4])
 def test_nobody_gets_no_answer(predictor, seen):
     flat = picture(persons=2)

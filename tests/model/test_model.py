@@ -286,3 +286,17 @@ def test_softmax_is_that_of_pytorch(length):
     torch.testing.assert_close(own, scores.softmax(-1))
     torch.testing.assert_close(own_slope, torch.autograd.grad(scores.softmax(-1), scores, gradient)[0])
     assert softmax(scores.detach().bfloat16()).dtype == torch.float32
+
+
+def test_a_stream_reads_its_own_features_alone():
+    clip = random_clip(frames=5)
+    poses, _ = collate_poses([recognize_3d.example(clip, 5)], clip.skeleton.sorted_by_slot())
+    whole = joint_features(poses)
+    for kind, kept in (("joint", [0, 1, 2, 9, 10, 11]), ("bone", [3, 4, 5]), ("joint_motion", [6, 7, 8])):
+        found = joint_features(poses, kind)
+        assert torch.equal(found[..., kept], whole[..., kept])
+        assert not found[..., [i for i in range(12) if i not in kept]].any()
+    moving = joint_features(poses, "bone_motion")
+    bone = whole[..., 3:6] / 4
+    assert torch.allclose(moving[:, 1:, :, 6:9], 8 * (bone[:, 1:] - bone[:, :-1]), atol=1e-5)
+    assert not moving[:, 0].any() and not moving[..., :6].any() and not moving[..., 9:].any()

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from distributed_worker import STEPS, model, paper, take_steps
+from distributed_worker import STEPS, micro_experiments, model, paper, take_steps
 from helpers import MODEL, synthetic_stores
 
 from ups.checkpoint.io import load, load_training, save
 from ups.data.loader import prefetch
 from ups.data.store.store import Store
 from ups.evaluation.evaluate import evaluate
+from ups.evaluation.results import read_record
+from ups.experiments.runner import run
 from ups.inference.predictor import Predictor
 from ups.training.batches import streams_of
 from ups.training.loop import train
@@ -107,6 +109,25 @@ def test_no_clip_is_measured_twice_or_left_out(folder, data, together):
     assert together[0]["results"] == together[1]["results"] == expected
     clips = {metrics["clips"] for metrics in expected.values()}
     assert clips == {21}  # batches of 8, the last one smaller: two for one process, one for the other
+
+
+@pytest.mark.slow
+def test_two_processes_run_experiments_as_one(folder, data):
+    done = torchrun("experiments", folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    run(micro_experiments(), folder / "stores", folder / "experiments_alone")
+
+    def figures(name: str) -> dict[str, dict]:
+        below = folder / name
+        return {str(p.relative_to(below)): read_record(p)["results"] for p in sorted(below.rglob("metrics.json"))}
+
+    together, alone = figures("experiments"), figures("experiments_alone")
+    assert len(together) == 7 and {k: list(v) for k, v in together.items()} == {k: list(v) for k, v in alone.items()}
+    for place, results in together.items():
+        for key, metrics in results.items():
+            assert metrics["clips"] == alone[place][key]["clips"] == 21
+            if "mpjpe_mm" in metrics:  # accuracies of untrained models hang on rounding
+                assert metrics["mpjpe_mm"] == pytest.approx(alone[place][key]["mpjpe_mm"], rel=1e-2)
 
 
 @pytest.mark.slow

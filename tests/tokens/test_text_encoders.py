@@ -2,12 +2,15 @@
 
 import importlib.util
 import logging
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 
+from ups.tokens import text_encoders
 from ups.tokens.text_encoders import MiniLM, Roberta, cache_folder, encode_cached, get_text_encoder
 
 TEXTS = ["walk", "The 512-th horizontal coordinate", "Drink water, then sit down!", "", "hop " * 300]
@@ -118,6 +121,21 @@ def test_get_text_encoder_refuses_what_it_does_not_know(tmp_path):
     pytest.importorskip("transformers")
     with pytest.raises(OSError, match="can't be loaded"):
         Roberta(str(tmp_path))
+
+
+def test_without_a_network_a_name_of_the_hub_fails_at_once(monkeypatch, tmp_path):
+    pytest.importorskip("transformers")
+    asked = []
+
+    def unreachable(request, timeout):
+        asked.append(timeout)
+        raise URLError("no network")
+
+    monkeypatch.setattr(text_encoders, "urlopen", unreachable)
+    start = time.monotonic()
+    with pytest.raises(OSError, match="'nobody/no-such-roberta' can't be loaded .*; give a folder .*offline encoder"):
+        Roberta("nobody/no-such-roberta")
+    assert asked == [3.0] and time.monotonic() - start < 10  # the packages' import included
 
 
 def test_a_missing_package_names_its_remedy(monkeypatch):

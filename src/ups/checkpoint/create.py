@@ -16,17 +16,20 @@ from ups.labels import canonical_text
 from ups.model.ups import UPS
 from ups.recipes import RECIPES
 from ups.refs import DataSetInfo
-from ups.tasks import TASKS
+from ups.tasks import TASKS, get_task
 from ups.tasks.task import Task
 from ups.tokens.text_encoders import get_text_encoder
 from ups.tokens.vocabulary import Vocabulary, token_features
 
 
 def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] | None = None) -> Trained:
-    """An untrained model whose vocabulary holds the classes of the stores and the EOTs of the tasks."""
+    """An untrained model whose vocabulary holds the EOTs of the tasks and the classes of the stores that teach any.
+
+    Names of recordings that serve pose estimation alone, as Human3.6M's 15, are no classes: no clip teaches them.
+    """
     tasks = tuple(TASKS.values()) if tasks is None else tasks
     data_sets = {name: DataSetInfo(store.classes, store.skeleton) for name, store in stores.items()}
-    classes = tuple(text for known in data_sets.values() for text in known.classes)
+    classes = _taught_classes(config, data_sets)
     eots = tuple(dict.fromkeys(task.eot for task in tasks))
     m = config.model
     vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
@@ -34,6 +37,12 @@ def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] 
     torch.manual_seed(config.train.seed)
     model = UPS(m, tuple(task.name for task in tasks), torch.from_numpy(features.values))
     return Trained(model, config, vocabulary, data_sets, features.class_mean, features.class_scale)
+
+
+def _taught_classes(config: Config, data_sets: dict[str, DataSetInfo]) -> tuple[str, ...]:
+    """Classes of the data sets that a task of the mixture learns actions from."""
+    names = {name for mix in config.train.tasks if get_task(mix.task).teaches_actions for name in mix.stores}
+    return tuple(text for name, known in data_sets.items() if name in names for text in known.classes)
 
 
 def started_from(trained: Trained, config: Config, stores: dict[str, Store]) -> Trained:
@@ -79,7 +88,7 @@ def untrained(config: Config) -> Trained:
     known = (DATA_SETS[name] for mix in config.train.tasks for name in mix.stores if name in DATA_SETS)
     data_sets = {data_set.name: DataSetInfo(data_set.classes, data_set.skeleton) for data_set in known}
     eots = tuple(dict.fromkeys(task.eot for task in TASKS.values()))
-    classes = tuple(text for info in data_sets.values() for text in info.classes)
+    classes = _taught_classes(config, data_sets)
     m = config.model
     vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
     width = get_text_encoder(m.text_encoder).encode(["walk"]).shape[1]

@@ -28,6 +28,7 @@ from safetensors.torch import save_file
 from torch.overrides import TorchFunctionMode
 
 from ups.checkpoint.hashes import check_facts, check_file, write_facts
+from ups.checkpoint.lineage import Lineage, joined, parse_lineage
 from ups.config import Config, ModelConfig, from_dict, to_dict
 from ups.errors import CheckpointError, SettingError
 from ups.files import new_folder, put_back
@@ -55,6 +56,7 @@ class Trained:
         data_sets: class names and skeleton of every data set it was trained on.
         class_mean, class_scale: standardisation of class text features, to add classes by text.
         steps: optimiser steps behind it.
+        lineage: all that it and the models it started from have learned from.
     """
 
     model: UPS
@@ -64,6 +66,7 @@ class Trained:
     class_mean: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
     class_scale: float = 1.0
     steps: int = 0
+    lineage: Lineage = ()
 
     def classes_of(self, data_set: str) -> tuple[str, ...]:
         """Class names of a data set it was trained on; SettingError names the known ones."""
@@ -89,6 +92,7 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
         "data_sets": {name: info.to_dict() for name, info in trained.data_sets.items()},
         "class_scale": trained.class_scale,
         "steps": trained.steps,
+        "lineage": [part.to_dict() for part in trained.lineage],
         "route_temperature": trained.model.router.temperature,  # of routing "dense", whose answers depend on it
     }
     try:
@@ -143,6 +147,7 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
             raise SettingError(
                 f"{path} and {models[-1]} have other {', '.join(differ)}; the mean of their weights means nothing"
             )
+        trained.lineage = joined(other.lineage, trained.lineage)
         for name, value in other.model.state_dict().items():
             total[name] += value
     save(trained, folder, {name: (value / len(models)).to(torch.bfloat16) for name, value in total.items()})
@@ -206,7 +211,9 @@ def _build(facts: dict, shapes: dict[str, tuple[int, ...]], read: Callable[[str]
         weight.copy_(_finite(name, read(kept[name])))
     class_mean = _finite("class_mean", read("class_mean")).numpy().copy()
     data_sets = {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()}
-    return Trained(model.eval(), config, vocabulary, data_sets, class_mean, facts["class_scale"], facts["steps"])
+    lineage = parse_lineage(facts.get("lineage"), config.train)
+    scale, steps = facts["class_scale"], facts["steps"]
+    return Trained(model.eval(), config, vocabulary, data_sets, class_mean, scale, steps, lineage)
 
 
 class _Bounded(TorchFunctionMode):

@@ -26,7 +26,7 @@ from ups.cli.predict import Predict, Quickstart
 from ups.cli.report import Report
 from ups.cli.show import PrintableFormatter, say
 from ups.cli.stream import Stream
-from ups.cli.train import Describe, Evaluate, FineTune, Pack, Train
+from ups.cli.train import Describe, Evaluate, FineTune, Fuse, Pack, Train
 from ups.errors import UpsError
 
 BAD_INPUT, FAILED, BUG, INTERRUPTED = 2, 1, 70, 130
@@ -41,6 +41,7 @@ Command = (
     | Annotated[Train, subcommand("train")]
     | Annotated[FineTune, subcommand("fine-tune")]
     | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Fuse, subcommand("fuse")]
     | Annotated[Pack, subcommand("pack")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Stream, subcommand("stream")]

@@ -69,11 +69,14 @@ class Prepare:
         """The user's recordings: a PYSKL pickle, or a folder with clips.csv."""
         from ups.data.custom import custom_data_set
         from ups.data.datasets.pyskl import pyskl_data_set, read_class_names
+        from ups.data.datasets.registry import prepared_otherwise
         from ups.skeletons import find_skeleton
 
         skeleton = find_skeleton(self.skeleton) if self.skeleton else None
         if source.suffix.lower() in (".pkl", ".pickle"):
-            return pyskl_data_set(source, self.name, read_class_names(self.classes) if self.classes else None, skeleton)
+            known = prepared_otherwise(self.name)
+            names = read_class_names(self.classes) if self.classes else known.classes if known else None
+            return pyskl_data_set(source, self.name, names, skeleton)
         if (source / "clips.csv").exists():
             return custom_data_set(source, self.name, skeleton, _joint_map(self.joint_map))
         raise SettingError(

@@ -46,13 +46,17 @@ class Predict:
     """Take the actions of this data set as candidates."""
     top: int = 5
     """How many actions to list."""
+    device: str | None = None
+    """Where the model answers: cpu, cuda, cuda:1; default: a GPU if there is one."""
     plot: Path | None = None
     """Write a picture of the recording and the answer: a PNG file."""
 
     def run(self) -> None:
         """Read, ask, answer."""
+        from ups.checkpoint.io import load
         from ups.data.open_file import read_file
         from ups.inference.predictor import Predictor
+        from ups.runtime.device import choose_device
         from ups.seen import check_somebody
         from ups.tasks import get_task
         from ups.tasks.action import recognize_2d, recognize_3d
@@ -64,7 +68,7 @@ class Predict:
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
         clip = read_file(self.file, self.skeleton, self.fps, self.image_size, self.joint_map, self.space)
-        predictor = Predictor.from_pretrained(self.model)
+        predictor = Predictor(load(self.model), device=choose_device(self.device))
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))
         check_somebody(clip.visibility, str(self.file))

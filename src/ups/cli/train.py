@@ -40,6 +40,8 @@ class Train:
     with --train.explore 0 its routes stay as they are."""
     stop_after: int | None = None
     """End after this many steps in all, with a checkpoint that the same command continues."""
+    allow_leak: bool = False
+    """Go on where recordings of the test part are learned through another data set or protocol; figures are marked."""
 
     def run(self) -> None:
         """Train or continue."""
@@ -53,7 +55,7 @@ class Train:
         keep_freed_memory()
         stores = open_stores(self.config.train, self.stores)
         first = started_from(load(self.start), self.config, stores) if self.start else new_model(self.config, stores)
-        _finish(train(first, stores, self.output, stop_after=self.stop_after), self.output)
+        _finish(train(first, stores, self.output, self.stop_after, self.allow_leak), self.output)
 
 
 @dataclass
@@ -77,6 +79,8 @@ class FineTune:
     """Peak learning rate."""
     precision: Precision = "auto"
     """As in training: bfloat16 where the device has it, or in float32."""
+    allow_leak: bool = False
+    """Go on where recordings of the test part are learned through another data set or protocol; figures are marked."""
 
     def run(self) -> None:
         """Fine-tune or continue to."""
@@ -97,8 +101,8 @@ class FineTune:
         if data:
             mixes = tuple(replace(mix, data=data) for mix in mixes)
         stores = open_stores(replace(trained.config.train, tasks=mixes), self.stores)
-        tuned = fine_tune(trained, task, stores, self.output, self.cycles, self.learning_rate, data)
-        _finish(tuned, self.output)
+        how = self.cycles, self.learning_rate, data, self.allow_leak
+        _finish(fine_tune(trained, task, stores, self.output, *how), self.output)
 
 
 @dataclass
@@ -122,39 +126,50 @@ class Evaluate:
     output: Path | None = None
     """The file; default: metrics.json beside the checkpoint's folder, or in that of an export. The page has its name and
     .html behind."""
+    scores: Path | None = None
+    """Write the scores of every clip of recognition to this .npz file, for `ups fuse`."""
     flip: bool = True
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
+    allow_leak: bool = False
+    """Measure recordings that the model has learned through another data set or protocol; such figures are marked."""
+    device: str | None = None
+    """Where the model answers: cpu, cuda, cuda:1; default: a GPU if there is one. Exports answer on the processor."""
     precision: ComputePrecision = "32-true"
     """Of the answers: float32, so that figures do not depend on whether a machine has bfloat16. Exports answer in their own."""
 
     def run(self) -> None:
         """Evaluate, write, print."""
-        from dataclasses import replace
-
         from ups.checkpoint.io import load
         from ups.evaluation.evaluate import evaluate
+        from ups.evaluation.fusion import ClipScores, write_scores
         from ups.evaluation.page import write_evaluation_page
         from ups.evaluation.results import exported_record, new_record, result_tables, write_record
         from ups.inference.onnx import OnnxPredictor, is_export
         from ups.inference.predictor import Predictor
+        from ups.runtime.device import choose_device
         from ups.runtime.distributed import is_first, start
 
         exported, fabric = is_export(self.checkpoint), start()
-        predictor = OnnxPredictor(self.checkpoint) if exported else Predictor(load(self.checkpoint), self.precision)
-        if fabric.world_size > 1 and isinstance(predictor, Predictor):
-            moved = replace(predictor.trained, model=predictor.model.to(fabric.device))
-            predictor = Predictor(moved, self.precision)
+        if exported:
+            predictor = OnnxPredictor(self.checkpoint)
+        else:
+            device = fabric.device if fabric.world_size > 1 else choose_device(self.device)
+            predictor = Predictor(load(self.checkpoint), self.precision, device)
         train = predictor.config.train
         known = [mix.task for mix in train.tasks]
         if wrong := [task for task in self.tasks if task not in known]:
             raise SettingError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
         if self.split == "validation" and not train.hold_out:
             raise SettingError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
-        results = evaluate(predictor, self.stores, self.split, self.tasks or None, self.flip, self.greedy, self.data)
+        kept: dict[str, ClipScores] = {}
+        chosen = self.split, self.tasks or None, self.flip, self.greedy, self.data, self.allow_leak, kept
+        results = evaluate(predictor, self.stores, *chosen)
         if not is_first():
             return
+        if self.scores is not None:
+            write_scores(self.scores, kept)
         folder = Path(os.path.abspath(self.checkpoint))
         path = self.output or (folder if exported else folder.parent) / "metrics.json"
         how = self.checkpoint, results, self.split, self.flip, self.greedy
@@ -166,6 +181,27 @@ class Evaluate:
         write_evaluation_page(path.with_suffix(".html"), record)
         show(result_tables(results))
         say(f"all figures: {path}\nto look at, with confusion matrices: {path.with_suffix('.html')}")
+
+
+@dataclass
+class Fuse:
+    """Fuse the scores of several models of recognition, as multi-stream figures are; print and write the figures."""
+
+    files: Positional[tuple[Path, ...]]
+    """Files that `ups evaluate --scores` wrote, on the same test clips."""
+    output: Path
+    """File of figures, for `ups report`."""
+    weights: tuple[float, ...] = ()
+    """One for each file; default: all alike."""
+
+    def run(self) -> None:
+        """Fuse, write, print."""
+        from ups.evaluation.fusion import fuse
+        from ups.evaluation.results import result_tables, write_record
+
+        record = fuse(self.files, self.weights)
+        write_record(self.output, record)
+        show(result_tables(record["results"]))
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -14,7 +14,26 @@ from ups.data.store.store import Store
 from ups.errors import DataError, UpsError
 from ups.pose import PoseSequence
 
-MakeBatch = Callable[[list[PoseSequence], tuple[str, ...], np.random.Generator], Batch]
+
+class StoredClips(Sequence[PoseSequence]):
+    """Clips of one store that are read when they are asked for; tasks that cut windows need not read them whole.
+
+    Attributes:
+        store: where they lie.
+        indices: their numbers there.
+    """
+
+    def __init__(self, store: Store, indices: np.ndarray) -> None:
+        self.store, self.indices = store, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, i: int) -> PoseSequence:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self.store[int(self.indices[i])].keep_best(PERSONS)
+
+
+MakeBatch = Callable[[Sequence[PoseSequence], tuple[str, ...], np.random.Generator], Batch]
 """(clips, class names of their data set, random generator) -> batch; a task's side of the loader."""
 
 
@@ -79,6 +98,7 @@ class BatchStream:
             if len(indices) == 0:
                 raise DataError(f"data set {store.name!r} has no clip to train on; choose another protocol")
         self.stores, self.batch, self.make, self.seed = stores, batch, make, seed
+        self._orders: dict[int, tuple[int, np.ndarray]] = {}
         sizes = np.array(shares or [len(indices) ** (1 / temperature) for _, indices in stores], float)
         self.schedule = np.random.default_rng([seed, 1]).choice(len(stores), size=batches, p=sizes / sizes.sum())
         before = [np.concatenate([[0], np.cumsum(self.schedule == i)]) for i in range(len(stores))]
@@ -92,22 +112,25 @@ class BatchStream:
         which = int(self.schedule[number])
         pool = self.stores[which][1]
         places = int(self.position[number]) * self.batch + np.arange(self.batch)
-        order = {
-            int(epoch): np.random.default_rng([self.seed, 2, which, int(epoch)]).permutation(pool)
-            for epoch in np.unique(places // len(pool))
-        }
+        order = {int(epoch): self._order(which, int(epoch)) for epoch in np.unique(places // len(pool))}
         return which, np.array([order[int(p // len(pool))][p % len(pool)] for p in places])
+
+    def _order(self, which: int, epoch: int) -> np.ndarray:
+        """The clip numbers of a data set, shuffled for an epoch; its last one is kept."""
+        known, order = self._orders.get(which, (-1, None))
+        if known != epoch or order is None:
+            order = np.random.default_rng([self.seed, 2, which, epoch]).permutation(self.stores[which][1])
+            self._orders[which] = epoch, order
+        return order
 
     def __getitem__(self, number: int) -> Batch:
         which, indices = self.indices(number)
         store = self.stores[which][0]
         rng = np.random.default_rng([self.seed, 3, number])
-        names = [f"number {i}" for i in indices]
         try:
-            clips = [store[int(i)].keep_best(PERSONS) for i in indices]
-            names = [clip.id for clip in clips]
-            return self.make(clips, store.classes, rng)
+            return self.make(StoredClips(store, indices), store.classes, rng)
         except Exception as error:
+            names = [store.ids[int(i)] for i in indices]
             if isinstance(error, DataError) and any(name in str(error) for name in names):
                 raise
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""

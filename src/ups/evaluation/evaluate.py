@@ -6,14 +6,17 @@ process: the batches are the same ones.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from ups.checkpoint.lineage import find_leak
 from ups.config import TaskMix
 from ups.data.loader import split_of
 from ups.data.store.store import Store
 from ups.errors import DataError, SettingError
+from ups.evaluation.fusion import ClipScores
 from ups.inference.base import BasePredictor
 from ups.refs import Benchmark, DataRef
 from ups.runtime.distributed import map_distributed
@@ -29,6 +32,8 @@ def evaluate(
     flip: bool = True,
     greedy: bool = False,
     data: tuple[str, ...] = (),
+    allow_leak: bool = False,
+    scores: dict[str, ClipScores] | None = None,
 ) -> dict[str, dict]:
     """Metrics of every task and data set of the model's mixture: {"task/data set:protocol": {metric: value}}.
 
@@ -37,20 +42,24 @@ def evaluate(
     trained, but must be in the vocabulary. `tasks` leaves out those of other tasks.
     `split` is "test", or "validation" for the training subjects that the run held out; `stores` the folder of stores.
     `flip` averages lifted poses with those of the mirrored clip, `greedy` writes and reads the most probable bins
-    instead of expectations.
+    instead of expectations. `allow_leak` measures clips that the model, or one that it started from, has learned, and
+    adds "leak": {"clips", "of", "learned_in"} to their metrics. `scores` is filled with the scores of every clip of
+    recognition, by the same names as the metrics.
 
     Raises:
+        SettingError: clips that the model has learned are among those to be measured.
         SettingError: a split without clips.
         DataError: no store, an unknown protocol, or actions asked about a split in which no clip has a label.
     """
-    wanted: list[tuple[Benchmark, Store, np.ndarray]] = []
+    wanted: dict[Benchmark, tuple[Store, np.ndarray]] = {}
     train = predictor.config.train
     for task in tasks or ():
         predictor.frames_of(task)  # an unknown task is an error
     chosen = [Benchmark.parse(text) for text in data] or _own_benchmarks(
         tuple(mix for mix in train.tasks if tasks is None or mix.task in tasks), Path(stores), split
     )
-    for benchmark in chosen:
+    leaks = {}
+    for benchmark in chosen:  # all are checked before the first is measured
         task, ref = benchmark.task, benchmark.data
         predictor.frames_of(task)
         if tasks is not None and task not in tasks:
@@ -64,8 +73,24 @@ def evaluate(
                 f"{ref}: none of the {len(indices)} clips in split {split!r} has a label, so nothing can be measured; name "
                 "their actions (clips.csv: column label) and prepare the data again"
             )
-        wanted.append((benchmark, store, indices))
-    return {str(b): evaluate_task(predictor, b.task, store, indices, flip, greedy) for b, store, indices in wanted}
+        wanted[benchmark] = store, indices
+        leak = leaks[benchmark] = find_leak(predictor.lineage, store, indices, Path(stores))
+        if leak is not None and not allow_leak:
+            raise SettingError(f"{ref}: {leak}; --allow-leak measures it anyway, and marks the figures")
+    results = {}
+    for benchmark, (store, indices) in wanted.items():
+        kept: list[np.ndarray] = []
+        reading = Reading(flip, greedy, kept.append)
+        leak = leaks[benchmark]
+        metrics = get_task(benchmark.task).evaluate(predictor, store, indices, map_distributed, reading)
+        if scores is not None and kept:
+            measured = indices[store.labels[indices] >= 0]
+            ids = tuple(store.ids[int(i)] for i in measured)
+            scores[str(benchmark)] = ClipScores(
+                ids, store.labels[measured], store.classes, kept[0], leak.clips if leak else 0
+            )
+        results[str(benchmark)] = metrics if leak is None else metrics | {"leak": asdict(leak)}
+    return results
 
 
 def _own_benchmarks(mixes: tuple[TaskMix, ...], stores: Path, split: str) -> list[Benchmark]:

@@ -5,7 +5,8 @@ A record is a plain dictionary:
 checkpoint, recipe, steps, seed, precision, ups, torch      where the figures come from; precision is that of the answers
 config, routes                                              the whole config; task -> block (from 0) of each layer
 split, flip, greedy                                          how they were measured
-results                                                     {"task/data set:protocol": metrics}, see `ups.evaluation.evaluate`
+results                                                     {"task/data set:protocol": metrics}, see `ups.evaluation.evaluate`;
+                                                            metrics["leak"] where the model has learned clips of the test part
 experiment                                                  {"name", "fine_tuned", "cycles"}; only of `ups experiments`
 """
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 METRICS = "metrics.json"
+LEAK = "(leak)"
+"""Stands behind figures of test clips that the model has learned."""
 TITLES = {"unified": "UPS", "without_routing": "UPS without routing"}
 """Names of experiments as tables show them; every other one is "UPS, " and its name."""
 
@@ -161,6 +164,8 @@ class Variant:
     @property
     def title(self) -> str:
         """The name as tables show it."""
+        if fused := self.records[0].get("fused"):
+            return f"fused: {' + '.join(Path(name).stem for name in fused)}"
         separate = self.experiment and self.name.startswith("separate_")
         plain = f"UPS, {self.name.replace('_', ' ')}" if self.experiment else self.name
         name = "UPS_separate" if separate else TITLES.get(self.name, plain) if self.experiment else plain
@@ -170,6 +175,8 @@ class Variant:
     def origin(self) -> str:
         """Recipe, length of training, number of seeds, and how it was measured where that is unusual."""
         record = self.records[0]
+        if record.get("fused"):
+            return f"{record['recipe']} models' scores"
         parts = [record["recipe"], f"{record['steps']:,} steps"]
         if self.experiment:
             parts[1] = f"{record['experiment']['cycles']:,} cycles"
@@ -190,6 +197,10 @@ class Variant:
         by_seed = {r.get("seed"): r["results"][result] for r in self.records if result in r["results"]}
         return list(by_seed.values())
 
+    def leaks(self, result: str) -> bool:
+        """Whether a model has learned clips that it was measured on."""
+        return any(metrics.get("leak") for metrics in self.metrics(result))
+
     def values(self, result: str, measure: str) -> list[float]:
         """One figure of each seed, see `measures`; empty where it was not measured."""
         found = [measures(result, metrics) for metrics in self.metrics(result)]
@@ -201,11 +212,16 @@ class Variant:
         return statistics.fmean(values) if values else None
 
     def text(self, result: str, measure: str) -> str | None:
-        """Mean over seeds with one decimal, and their standard deviation (n - 1) where there are several."""
+        """Mean over seeds with one decimal, and their standard deviation (n - 1) where there are several; marked with
+        `LEAK` where the model has learned clips of the test part.
+        """
         values = self.values(result, measure)
+        if not values:
+            return None
+        mark = f" {LEAK}" if self.leaks(result) else ""
         if len(values) < 2:
-            return f"{values[0]:.1f}" if values else None
-        return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}"
+            return f"{values[0]:.1f}{mark}"
+        return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}{mark}"
 
     def setting(self, field: str) -> Any:
         """A field of the model's config; None where the record is of an older version and lacks it."""
@@ -251,7 +267,8 @@ def result_tables(results: dict[str, dict[str, Any]]) -> Group:
         task, data_set, protocol = benchmark.task, benchmark.data.store, benchmark.data.protocol
         for i, (name, value) in enumerate(get_task(task).headline(metrics)):
             left = (task, data_set, protocol, str(metrics["clips"])) if i == 0 else ("", "", "", "")
-            main.add_row(*left, name, Text(value, justify="right"))
+            mark = f" {LEAK}" if metrics.get("leak") else ""
+            main.add_row(*left, name, Text(value + mark, justify="right"))
         main.add_section()
         if "mpjpe_mm_per_action" in metrics:
             actions = Table("action", "MPJPE, mm", "P-MPJPE, mm", title=f"{data_set}:{protocol}")

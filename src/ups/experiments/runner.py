@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from ups.refs import Benchmark
 from ups.tasks import get_task
 
 if TYPE_CHECKING:
+    import torch
     from rich.console import Group
     from rich.table import Table
 
@@ -146,37 +148,50 @@ def state(experiment: Experiment, output: Path) -> State:
     return State(step, tuple(r for r in found if r), all(found))
 
 
-def run(chosen: Sequence[Experiment], stores: Path, output: Path) -> None:
+def run(
+    chosen: Sequence[Experiment],
+    stores: Path,
+    output: Path,
+    allow_leak: bool = False,
+    device: torch.device | None = None,
+) -> None:
     """Train, fine-tune and evaluate each experiment; what is done is skipped, what was interrupted goes on.
 
     Args:
         chosen: see `experiments`.
         stores: folder of the prepared stores.
         output: folder of all runs.
+        allow_leak: learn and measure recordings of the test part, too; such figures are marked.
+        device: where models are measured; the processor where None. Several processes (`ups.runtime.distributed`) share
+            the training and measuring of each model; all must call.
 
     Raises:
-        SettingError, OSError: a folder that holds a run of another configuration; a store that is missing.
+        SettingError, OSError: a folder that holds a run of another configuration; a store that is missing; a mixture
+            that learns test clips.
         IncompleteError: some experiments failed, or their text encoder is unavailable; all others are done.
         KeyboardInterrupt: after the checkpoint was saved; the same call goes on from it.
     """
+    from ups.runtime.distributed import is_first
     from ups.tokens.text_encoders import get_text_encoder
     from ups.training.batches import open_stores
 
+    told = logging.INFO if is_first() else logging.DEBUG
     states = [state(experiment, output) for experiment in chosen]  # another configuration shows before anything runs
     failed = []
     for i, (experiment, known) in enumerate(zip(chosen, states, strict=True), 1):
         where = f"[{i}/{len(chosen)}] {experiment.title}"
         if known.done:
-            log.info("%s: done", where)
+            log.log(told, "%s: done", where)
             continue
-        log.info("%s", where)
+        log.log(told, "%s", where)
         try:
             get_text_encoder(experiment.config.model.text_encoder)
         except (ValueError, OSError) as error:
             failed.append(f"{experiment.title}: {error}")
             continue
         try:
-            _run(experiment, open_stores(experiment.config.train, stores), stores, output)
+            measure = partial(_evaluate, experiment, stores, output, allow_leak, device)
+            _run(experiment, open_stores(experiment.config.train, stores), output, allow_leak, measure)
         except TrainingError as error:
             failed.append(f"{experiment.title}: {error}")
     if failed:
@@ -260,7 +275,13 @@ def _with_difference(found: Iterable[Variant], variant: Variant, result: str, me
     return text
 
 
-def _run(experiment: Experiment, opened: dict[str, Store], stores: Path, output: Path) -> None:
+def _run(
+    experiment: Experiment,
+    opened: dict[str, Store],
+    output: Path,
+    allow_leak: bool,
+    measure: Callable[[Trained, str], None],
+) -> None:
     """Do what is left of one experiment."""
     from ups.checkpoint.create import new_model
     from ups.checkpoint.io import load
@@ -268,28 +289,40 @@ def _run(experiment: Experiment, opened: dict[str, Store], stores: Path, output:
 
     folder = experiment.folder(output)
     if _steps(experiment, output) < experiment.total:
-        train(new_model(experiment.config, opened), opened, folder)
+        train(new_model(experiment.config, opened), opened, folder, allow_leak=allow_leak)
     if _record(experiment, output) is None:
-        _evaluate(experiment, load(folder / "checkpoint"), stores, output)
+        measure(load(folder / "checkpoint"), "")
     for task in experiment.tasks if experiment.fine_tune else ():
         tuned = experiment.folder(output, task)
         if _steps(experiment, output, task) < experiment.fine_tune:
             start = load(folder / "checkpoint")
-            fine_tune(start, task, opened, tuned, experiment.fine_tune, experiment.rate)
+            fine_tune(start, task, opened, tuned, experiment.fine_tune, experiment.rate, allow_leak=allow_leak)
         if _record(experiment, output, task) is None:
-            _evaluate(experiment, load(tuned / "checkpoint"), stores, output, task)
+            measure(load(tuned / "checkpoint"), task)
 
 
-def _evaluate(experiment: Experiment, trained: Trained, stores: Path, output: Path, tuned_on: str = "") -> None:
+def _evaluate(
+    experiment: Experiment,
+    stores: Path,
+    output: Path,
+    allow_leak: bool,
+    device: torch.device | None,
+    trained: Trained,
+    tuned_on: str,
+) -> None:
+    """Measure a model of an experiment; the first process keeps the record."""
     from ups.evaluation.evaluate import evaluate
     from ups.inference.predictor import Predictor
+    from ups.runtime.distributed import all_gather, is_first
 
     folder = experiment.folder(output, tuned_on)
-    predictor = Predictor(trained, "32-true")  # as `ups evaluate` does
-    results = evaluate(predictor, stores, experiment.split)
+    predictor = Predictor(trained, "32-true", device)  # as `ups evaluate` does
+    results = evaluate(predictor, stores, experiment.split, allow_leak=allow_leak)
     facts = {"name": experiment.name, "fine_tuned": bool(tuned_on), "cycles": experiment.config.train.cycles}
     record = new_record(predictor, folder / "checkpoint", results, experiment.split) | {"experiment": facts}
-    write_record(folder / METRICS, record)
+    if is_first():
+        write_record(folder / METRICS, record)
+    all_gather(None)  # nobody goes on before the record is there
 
 
 def _steps(experiment: Experiment, output: Path, tuned_on: str = "") -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ups.batch import PERSONS
 from ups.checkpoint.known_actions import taught_actions
+from ups.checkpoint.lineage import Lineage, named_parts
 from ups.config import Config
 from ups.errors import CheckpointError, DataError, SettingError
 from ups.labels import one_spelling
@@ -36,13 +37,19 @@ class BasePredictor(ABC):
         config: what it was built and trained with.
         vocabulary: meaning of its tokens.
         data_sets: class names and skeleton of every data set it was trained on.
+
+    Attributes:
+        lineage: all that it and the models it started from have learned from.
     """
 
     clips_at_once = 16
     """Clips that are best answered together: a CPU is no faster with more, which take more memory."""
+    windows_at_once = 64
+    """Windows that are lifted together."""
 
     def __init__(self, config: Config, vocabulary: Vocabulary, data_sets: dict[str, DataSetInfo]) -> None:
         self.config, self.vocabulary, self.data_sets = config, vocabulary, data_sets
+        self.lineage: Lineage = named_parts(config.train)
 
     @abstractmethod
     def action_scores(
@@ -142,7 +149,7 @@ class BasePredictor(ABC):
         clip = self.drop_untrained_joints(estimate_pose.name, self.as_read(clip))
         check_somebody(clip.visibility, clip.id or "clip")
         asked = clip if wanted is None else self._asked_for(clip, wanted)
-        persons = [self._lift_person(asked.person(m), flip, stride, greedy, delay) for m in range(asked.persons)]
+        persons = [self._lift_persons([asked.person(m)], flip, stride, greedy, delay)[0] for m in range(asked.persons)]
         joints, spread = (np.stack(each) for each in zip(*persons, strict=True))
         if smooth:
             joints = steady(joints, spread, asked.skeleton, clip.fps)
@@ -154,6 +161,21 @@ class BasePredictor(ABC):
             joints, root = joints - middle[:, :, None], root + middle
         focal, _ = intrinsics(clip)
         return Lifted(joints, spread, wanted or clip.skeleton, root, error, focal, clip.focal is not None)
+
+    def lift_many(
+        self, clips: list[PoseSequence], flip: bool = True, stride: int | None = None, greedy: bool = False
+    ) -> list[Lifted]:
+        """`lift` of clips of one skeleton, whose windows are decoded together; the poses are not placed."""
+        clips = [self.drop_untrained_joints(estimate_pose.name, self.as_read(clip)) for clip in clips]
+        for clip in clips:
+            check_somebody(clip.visibility, clip.id or "clip")
+        persons = [clip.person(m) for clip in clips for m in range(clip.persons)]
+        found = iter(self._lift_persons(persons, flip, stride, greedy, None))
+        lifted = []
+        for clip in clips:
+            joints, spread = zip(*(next(found) for _ in range(clip.persons)), strict=True)
+            lifted.append(Lifted(np.stack(joints), np.stack(spread), clip.skeleton))
+        return lifted
 
     def as_read(self, clip: PoseSequence) -> PoseSequence:
         """The clip without confidences, where the model was not trained to read them."""
@@ -225,44 +247,45 @@ class BasePredictor(ABC):
             )
         return frames, first, stride
 
-    def _lift_person(
-        self, clip: PoseSequence, flip: bool, stride: int | None, greedy: bool, delay: int | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(N, J, 3) and (N, J) of a clip of one person; NaN in the frames of windows in which he is not seen."""
+    def _lift_persons(
+        self, clips: list[PoseSequence], flip: bool, stride: int | None, greedy: bool, delay: int | None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """(N, J, 3) and (N, J) of each of these clips of one person, of one skeleton; NaN in the frames of windows in
+        which he is not seen.
+        """
         task = estimate_pose
         frames, first, stride = self.windows(stride, delay)
         wanted = np.arange(first, first + stride)
-        starts = range(-first, clip.frames - first, stride)
-        examples = [task.example(clip, start, frames, wanted) for start in starts]
-        skeleton = clip.skeleton.sorted_by_slot()
-        there = np.array([bodies(e.visible).any() for e in examples])
-        result = np.full((len(examples), stride, len(skeleton), 4), np.nan, np.float32)  # x, y, z, spread
-        if there.any():
-            seen = [e for e, is_there in zip(examples, there, strict=True) if is_there]
-            joints, spread = self._decode_poses(task, seen, clip, greedy)
+        windows = [(i, start) for i, clip in enumerate(clips) for start in range(-first, clip.frames - first, stride)]
+        skeleton = clips[0].skeleton.sorted_by_slot()
+        result = np.full((len(windows), stride, len(skeleton), 4), np.nan, np.float32)  # x, y, z, spread
+        for at in range(0, len(windows), self.windows_at_once):
+            part = windows[at : at + self.windows_at_once]
+            examples = [task.example(clips[i], start, frames, wanted) for i, start in part]
+            there = [k for k, example in enumerate(examples) if bodies(example.visible).any()]
+            if not there:
+                continue
+            seen = [examples[k] for k in there]
+            joints, spread = self._decode_poses(task, seen, skeleton, greedy)
             if flip:
                 mirror = list(skeleton.mirror)
                 mirrored = [task.mirrored(e, skeleton) for e in seen]
-                other, other_spread = self._decode_poses(task, mirrored, clip, greedy)
+                other, other_spread = self._decode_poses(task, mirrored, skeleton, greedy)
                 joints = (joints + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
                 spread = (spread + other_spread[:, mirror]) / 2
-            result[there] = np.concatenate([joints, spread[..., None]], -1).reshape(len(seen), *result.shape[1:])
-        back = np.argsort(clip.skeleton.slot_order)
-        result = result.reshape(-1, len(skeleton), 4)[: clip.frames, back]
-        return result[..., :3], result[..., 3]
+            told = np.concatenate([joints, spread[..., None]], -1)
+            result[at + np.array(there)] = told.reshape(len(seen), *result.shape[1:])
+        back = np.argsort(clips[0].skeleton.slot_order)
+        ends = np.cumsum([stride * -(-clip.frames // stride) for clip in clips])[:-1]
+        of_clips = np.split(result.reshape(-1, len(skeleton), 4)[:, back], ends)
+        return [(of[: clip.frames, :, :3], of[: clip.frames, :, 3]) for clip, of in zip(clips, of_clips, strict=True)]
 
     def _decode_poses(
-        self, task: PoseTask, examples: list[Example], clip: PoseSequence, greedy: bool
+        self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Joints (windows * T, J, 3) and spread (windows * T, J) in slot order."""
-        skeleton = clip.skeleton.sorted_by_slot()
-        joints, spread = [], []
-        for start in range(0, len(examples), 64):
-            found = self.coordinates(task, examples[start : start + 64], skeleton, greedy)
-            coordinates, deviation = map(finite, found)
-            joints.append(task.poses(coordinates, skeleton))
-            spread.append(np.linalg.norm(task.poses(deviation, skeleton), axis=-1))
-        return np.concatenate(joints), np.concatenate(spread)
+        coordinates, deviation = map(finite, self.coordinates(task, examples, skeleton, greedy))
+        return task.poses(coordinates, skeleton), np.linalg.norm(task.poses(deviation, skeleton), axis=-1)
 
 
 def finite(answer: np.ndarray) -> np.ndarray:

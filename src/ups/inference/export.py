@@ -306,6 +306,7 @@ def _facts(cut: Trained, task: str, skeleton: Skeleton) -> dict[str, Any]:
         "vocabulary": vocabulary.to_dict(),
         "data_sets": {name: info.to_dict() for name, info in cut.data_sets.items()},
         "steps": cut.steps,
+        "lineage": [part.to_dict() for part in cut.lineage],
         "opset": OPSET,
         "torch": torch.__version__,
     }

@@ -16,6 +16,7 @@ import numpy as np
 
 from ups.batch import PERSONS
 from ups.checkpoint.hashes import check_facts, check_file
+from ups.checkpoint.lineage import parse_lineage
 from ups.config import Config, from_dict
 from ups.errors import CheckpointError, DataError, SettingError
 from ups.files import put_back
@@ -92,6 +93,7 @@ class OnnxPredictor(BasePredictor):
             data_sets = {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()}
             vocabulary = Vocabulary.from_dict(facts["vocabulary"])
             super().__init__(from_dict(Config, facts["config"]), vocabulary, data_sets)
+            self.lineage = parse_lineage(facts.get("lineage"), self.config.train)
             self.facts, self.task = facts, str(facts["task"])
             self.skeleton = Skeleton.from_dict(facts["skeleton"])
             self.stride: int = int(facts["frames_multiple"])

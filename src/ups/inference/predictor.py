@@ -24,6 +24,7 @@ from ups.config import ComputePrecision
 from ups.inference.base import BasePredictor
 from ups.model.decoding import Decoded, decode
 from ups.model.ups import UPS, cast_products
+from ups.runtime.device import choose_device
 from ups.runtime.precision import resolve_precision
 from ups.skeleton import Skeleton
 from ups.tasks.action import ActionTask
@@ -38,14 +39,23 @@ __all__ = ["Answer", "Lifted", "Predictor"]
 class Predictor(BasePredictor):
     """Answers questions about pose sequences with one trained model, whose weights must not change from then on.
 
+    Args:
+        trained: the model.
+        precision: of the answers, see below.
+        device: where it answers, and its weights are moved to; where they lie if None.
+
     Attributes:
         precision: of the answers. Where not given, that of training; float32 where that was bfloat16 and the device has
             none of its own.
     """
 
-    def __init__(self, trained: Trained, precision: ComputePrecision | None = None) -> None:
+    def __init__(
+        self, trained: Trained, precision: ComputePrecision | None = None, device: torch.device | None = None
+    ) -> None:
+        if device is not None:
+            trained.model.to(device)
         super().__init__(trained.config, trained.vocabulary, trained.data_sets)
-        self.trained, self.model = trained, trained.model.eval()
+        self.trained, self.model, self.lineage = trained, trained.model.eval(), trained.lineage
         self.values = torch.from_numpy(trained.vocabulary.token_values).to(self.device)
         self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
         trained_in = trained.config.train.precision
@@ -55,11 +65,17 @@ class Predictor(BasePredictor):
         self.mixed = self.precision == "bf16-mixed"
         on_cpu = 16 if self.mixed else 8  # larger batches take more memory there, and no less time
         self.clips_at_once = on_cpu if self.device.type == "cpu" else 64
+        self.windows_at_once = 64 if self.device.type == "cpu" else 256
 
     @staticmethod
-    def from_pretrained(model: Path | str, precision: ComputePrecision | None = None) -> Predictor:
-        """The model in a checkpoint folder, or one of the package by name ("ups-small"); raises CheckpointError."""
-        return Predictor(load(model), precision)
+    def from_pretrained(model: Path | str, precision: ComputePrecision | None = None, device: str = "cpu") -> Predictor:
+        """The model in a checkpoint folder, or one of the package by name ("ups-small").
+
+        Raises:
+            CheckpointError: no model there.
+            SettingError: no such device here.
+        """
+        return Predictor(load(model), precision, choose_device(device))
 
     def decoded(
         self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None, greedy: bool = False

@@ -19,8 +19,10 @@ RELATIONS = 4
 """Channels a group compares two joints by."""
 
 
-def joint_features(poses: Poses) -> Tensor:
-    """(P, N, J, FEATURES) from coordinates; every value that rests on an invisible joint is 0."""
+def joint_features(poses: Poses, kind: str = "all") -> Tensor:
+    """(P, N, J, FEATURES) from coordinates; every value that rests on an invisible joint is 0, and what is not of the
+    `kind` (`ModelConfig.features`): "bone_motion" stands in the place of motion.
+    """
     seen = poses.visible if poses.frames is None else poses.visible & poses.frames[..., None]
     x, seen = poses.joints, seen[..., None]
     x = x * seen
@@ -31,7 +33,19 @@ def joint_features(poses: Poses) -> Tensor:
     parents = [p if p >= 0 else c for c, p in enumerate(poses.skeleton.parents)]
     bone = (x - x[:, :, parents]) * (seen & seen[:, :, parents])
     motion = F.pad((x[:, 1:] - x[:, :-1]) * (seen[:, 1:] & seen[:, :-1]), (0, 0, 0, 0, 1, 0))
-    return torch.cat([(x - root) * seen, bone * 4, motion * 8, root.expand_as(x) * seen], dim=-1)
+    if kind == "bone_motion":
+        motion = F.pad(bone[:, 1:] - bone[:, :-1], (0, 0, 0, 0, 1, 0))
+        motion = motion * (motion_seen(seen) & motion_seen(seen)[:, :, parents])
+    parts = [(x - root) * seen, bone * 4, motion * 8, root.expand_as(x) * seen]
+    if kind != "all":
+        kept = {"joint": (0, 3), "bone": (1,)}.get(kind, (2,))
+        parts = [part if i in kept else torch.zeros_like(part) for i, part in enumerate(parts)]
+    return torch.cat(parts, dim=-1)
+
+
+def motion_seen(seen: Tensor) -> Tensor:
+    """Whether a joint (P, N, J, 1) is seen in a frame and in the one before."""
+    return seen & F.pad(seen[:, :-1], (0, 0, 0, 0, 1, 0))
 
 
 def bone_graph(skeleton: Skeleton, like: Tensor) -> Tensor:
@@ -104,7 +118,7 @@ class JointTokenizer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         d = config.joint_width
-        self.stride = config.temporal_stride
+        self.stride, self.features = config.temporal_stride, config.features
         self.embed = nn.Linear(FEATURES, d)
         self.context = nn.Linear(CONTEXT, d)
         self.slot = nn.Embedding(len(SLOTS), d)
@@ -117,7 +131,7 @@ class JointTokenizer(nn.Module):
     def forward(self, poses: Poses, graph: Tensor, slots: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Joint tokens after the first layer (P, N, J, D), after the last one (P, N', J, D), and its mask (P, N')."""
         with torch.autocast(poses.joints.device.type, enabled=False):  # coordinates need more than bfloat16's 8 bits
-            x = self.embed(joint_features(poses)) + self.context(poses.context)[:, None, None]
+            x = self.embed(joint_features(poses, self.features)) + self.context(poses.context)[:, None, None]
             x = torch.where(poses.visible[..., None], x, self.absent) + self.slot(slots)
         if torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))

@@ -183,18 +183,9 @@ class ActionTask:
             area = area_under_curve(RATIOS, list(accuracy.values()))
             return {"clips": len(indices), "unlabelled": unlabelled, "top1_at": accuracy, "area_under_curve": area}
         scores = self._scores(model, clips, indices, share, 1.0)
-        right = scores.argmax(1) == labels
-        return {
-            "clips": len(indices),
-            "unlabelled": unlabelled,
-            "top1": top_k(scores, labels, 1),
-            "top5": top_k(scores, labels, min(5, len(clips.classes))),
-            "calibration_error": expected_calibration_error(np.exp(scores.max(1)), right),
-            "classes": list(clips.classes),
-            "predicted": scores.argmax(1).tolist(),
-            "labels": labels.tolist(),
-            "probabilities": np.exp(scores.max(1)).astype(float).round(6).tolist(),
-        }
+        if reading.keep is not None:
+            reading.keep(scores)
+        return recognition_metrics(scores, labels, clips.classes) | {"unlabelled": unlabelled}
 
     def _scores(self, model: Model, clips: Clips, indices: np.ndarray, share: Share, observed: float) -> np.ndarray:
         """(clips, classes) log-probabilities from the first share `observed` of each clip's RAW frames."""
@@ -221,6 +212,21 @@ class ActionTask:
             return [("top-1", f"{metrics['top1']:.1%}"), ("top-5", f"{metrics['top5']:.1%}"), *told]
         curve = [(f"top-1 of first {ratio}", f"{value:.1%}") for ratio, value in metrics["top1_at"].items()]
         return [*curve, ("area under curve", f"{metrics['area_under_curve']:.1%}"), *told]
+
+
+def recognition_metrics(scores: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Top-1, top-5 and calibration of (clips, classes) log-probabilities, with every answer."""
+    right = scores.argmax(1) == labels
+    return {
+        "clips": len(labels),
+        "top1": top_k(scores, labels, 1),
+        "top5": top_k(scores, labels, min(5, len(classes))),
+        "calibration_error": expected_calibration_error(np.exp(scores.max(1)), right),
+        "classes": list(classes),
+        "predicted": scores.argmax(1).tolist(),
+        "labels": labels.tolist(),
+        "probabilities": np.exp(scores.max(1)).astype(float).round(6).tolist(),
+    }
 
 
 def _normalise_3d(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> np.ndarray:

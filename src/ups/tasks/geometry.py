@@ -69,12 +69,26 @@ def rotation(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
 
 def drop_joints(visible: np.ndarray, rng: np.random.Generator, probability: float) -> np.ndarray:
     """Hide a random limb-sized share of joints over a random stretch of time, with the given probability."""
+    return hide(visible, draw_hidden(visible.shape[1], visible.shape[2], rng, probability))
+
+
+def draw_hidden(
+    frames: int, joints: int, rng: np.random.Generator, probability: float
+) -> tuple[slice, np.ndarray] | None:
+    """A random stretch of time and a random limb-sized share of joints (J,) bool, with the given probability."""
     if rng.random() >= probability:
+        return None
+    hidden = rng.random(joints) < rng.uniform(0.05, 0.3)
+    start, stop = np.sort(rng.integers(0, frames + 1, 2))
+    return slice(start, stop), hidden
+
+
+def hide(visible: np.ndarray, hidden: tuple[slice, np.ndarray] | None) -> np.ndarray:
+    """The mask (M, N, J) without what `draw_hidden` drew."""
+    if hidden is None:
         return visible
-    hidden = rng.random(visible.shape[2]) < rng.uniform(0.05, 0.3)
-    start, stop = np.sort(rng.integers(0, visible.shape[1] + 1, 2))
     visible = visible.copy()
-    visible[:, start:stop, hidden] = False
+    visible[:, hidden[0], hidden[1]] = False
     return visible
 
 

@@ -9,13 +9,15 @@ import numpy as np
 
 from ups.batch import CONTEXT
 from ups.config import Augment
+from ups.data.loader import StoredClips
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.detector import detected
-from ups.tasks.geometry import drop_joints, root_of, with_doubt
+from ups.tasks.geometry import hide, root_of, with_doubt
 from ups.tasks.metrics import mean_per_action, mpjpe, p_mpjpe, spearman
 from ups.tasks.placement import FOCAL
+from ups.tasks.pose_windows import WindowDraw, can_cut, cut_windows, draw_window
 from ups.tasks.predictions import Lifted
 from ups.tasks.task import Clips, Example, Model, Reading, Share, persons_of
 from ups.tasks.views import LONGEST, RATES, at_rate, film, fixed_view, piece, reframed
@@ -84,21 +86,34 @@ class PoseTask:
         del classes
         if clip.pose_3d is None:
             raise DataError(f"{clip.id}: no 3D poses to learn from; prepare a data set that pairs 2D with 3D")
-        wanted = rng.integers(0, frames, targets)
-        start = int(rng.integers(-(frames // 2), max(clip.frames - frames // 2, -(frames // 2) + 1)))
-        plain = self.example(clip, start, frames, wanted)
-        noise = augment.pose.noise * rng.random() / np.exp(plain.context[2])
-        joints = plain.joints.copy()
-        joints[..., :2] += (noise * rng.standard_normal((*joints.shape[:3], 2))).astype(np.float32)
-        example = Example(
-            joints,
-            drop_joints(plain.visible, rng, augment.pose.drop),
-            plain.context,
-            -1,
-            wanted,
-            plain.target,
+        jitter = np.empty((clip.persons, frames, len(clip.skeleton), 2))
+        return self.drawn_example(
+            clip, frames, augment, draw_window(clip.frames, frames, targets, jitter, augment, rng)
         )
-        return self.mirrored(example, clip.skeleton.sorted_by_slot()) if rng.random() < augment.pose.mirror else example
+
+    def drawn_example(self, clip: PoseSequence, frames: int, augment: Augment, draw: WindowDraw) -> Example:
+        """The augmented window that was drawn."""
+        plain = self.example(clip, draw.start, frames, draw.wanted)
+        noise = augment.pose.noise * draw.amount / np.exp(plain.context[2])
+        joints = plain.joints.copy()
+        joints[..., :2] += (noise * draw.jitter).astype(np.float32)
+        visible = hide(plain.visible, draw.hidden)
+        example = Example(joints, visible, plain.context, -1, draw.wanted, plain.target)
+        return self.mirrored(example, clip.skeleton.sorted_by_slot()) if draw.mirrored else example
+
+    def training_windows(
+        self,
+        clips: StoredClips,
+        frames: int,
+        targets: int,
+        augment: Augment,
+        confidence: bool,
+        rng: np.random.Generator,
+    ) -> list[Example] | None:
+        """What `training_example` makes of each clip of a store, whose windows are cut there; None where that can't be."""
+        if not can_cut(clips, augment):
+            return None
+        return cut_windows(self, clips, frames, targets, augment, confidence, rng)
 
     def mirrored(self, example: Example, skeleton: Skeleton) -> Example:
         """The example seen in a mirror: left and right joints change places."""
@@ -158,18 +173,25 @@ class PoseTask:
 
         The root joint is part of the mean, as in VideoPose3D; its error is 0 by definition where the skeleton has one.
         """
+        batch = model.clips_at_once
 
-        def measure(i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]:
-            clip = clips[i]
-            clip = clip if clip.space == "image" else fixed_view(clip, i)
-            lifted = model.lift(clip, reading.flip, greedy=reading.greedy)
+        def measure_batch(start: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]]:
+            some = [(int(i), clips[int(i)]) for i in indices[start : start + batch]]
+            seen = [clip if clip.space == "image" else fixed_view(clip, i) for i, clip in some]
+            together = model.lift_many(seen, reading.flip, greedy=reading.greedy)
+            return [measure(clip, lifted) for clip, lifted in zip(seen, together, strict=True)]
+
+        def measure(
+            clip: PoseSequence, lifted: Lifted
+        ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]:
             truth = clip.pick_joints(lifted.skeleton).root_relative_3d()[0]  # joints that training lacked don't count
             joints = np.nan_to_num(lifted.joints[0])  # a frame without a pose counts as one with all joints at the root
             action = clips.classes[clip.label] if clip.label >= 0 else "all"
             errors = mpjpe(joints, truth) * 1000, p_mpjpe(joints, truth) * 1000
             return *errors, np.linalg.norm(joints - truth, axis=-1), lifted.spread[0].ravel(), action, lifted.skeleton
 
-        errors, aligned, joint_errors, spreads, labels, skeletons = zip(*share(indices.tolist(), measure), strict=True)
+        measured = [each for some in share(range(0, len(indices), batch), measure_batch) for each in some]
+        errors, aligned, joint_errors, spreads, labels, skeletons = zip(*measured, strict=True)
         actions = [action for action, of_clip in zip(labels, errors, strict=True) for _ in of_clip]
         error, p_error = np.concatenate(errors), np.concatenate(aligned)
         per_action, mean = mean_per_action(error, actions)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from ups.batch import PERSONS, Batch, Poses
 from ups.config import Augment
+from ups.data.loader import StoredClips
 from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
@@ -92,6 +93,10 @@ class Model(Protocol):
         """Decoded coordinates and their spread in metres, (Q, 3J) each."""
         ...
 
+    def lift_many(self, clips: list[PoseSequence], flip: bool = True, *, greedy: bool = False) -> list[Lifted]:
+        """The same of clips of one skeleton."""
+        ...
+
     def lift(self, clip: PoseSequence, flip: bool = True, *, greedy: bool = False) -> Lifted:
         """The 3D poses behind 2D joints."""
         ...
@@ -108,10 +113,12 @@ class Reading:
     Attributes:
         flip: average with the answer for the mirrored clip.
         greedy: write and read the most probable bins instead of the expectation over bins.
+        keep: is given the (clips, classes) log-probabilities of recognition.
     """
 
     flip: bool = True
     greedy: bool = False
+    keep: Callable[[np.ndarray], None] | None = None
 
 
 class Task(Protocol):
@@ -208,6 +215,23 @@ class Task(Protocol):
         self, examples: list[Example], vocabulary: Vocabulary, skeleton: Skeleton, classes: tuple[str, ...]
     ) -> np.ndarray:
         """Target tokens (Q, K) of the examples, in the layout's order."""
+        ...
+
+
+@runtime_checkable
+class CutsWindows(Protocol):
+    """A task that can make training examples of windows of a store's clips without reading them whole."""
+
+    def training_windows(
+        self,
+        clips: StoredClips,
+        frames: int,
+        targets: int,
+        augment: Augment,
+        confidence: bool,
+        rng: np.random.Generator,
+    ) -> list[Example] | None:
+        """What `Task.training_example` makes of each clip; None where the clips must be read whole."""
         ...
 
 

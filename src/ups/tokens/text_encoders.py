@@ -12,8 +12,11 @@ import io
 import logging
 import os
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import numpy as np
 import torch
@@ -27,6 +30,8 @@ from ups.files import write_whole
 log = logging.getLogger(__name__)
 
 _BATCH = 128
+_PATIENCE = 3.0
+"""Seconds that the hub has to answer."""
 
 
 class TextEncoder(Protocol):
@@ -120,12 +125,15 @@ class Roberta:
         from transformers import AutoModel, AutoTokenizer
 
         try:
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder_or_hub_name)
-            self._model: Any = AutoModel.from_pretrained(folder_or_hub_name).eval().float()
+            here = os.path.isdir(folder_or_hub_name) or not _hub_answers()
+            options = {"local_files_only": here}  # what was downloaded before is found either way
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder_or_hub_name, **options)
+            self._model: Any = AutoModel.from_pretrained(folder_or_hub_name, **options).eval().float()
         except (OSError, ValueError) as error:
+            reason = str(error).split("\n")[0][:200]
             raise OSError(
-                f"text encoder {folder_or_hub_name!r} can't be loaded ({error}); give a folder that holds the model "
-                "and its tokenizer, a name the hub knows, or use the offline encoder minilm"
+                f"text encoder {folder_or_hub_name!r} can't be loaded ({reason}); give a folder that holds the model "
+                "and its tokenizer, download it where there is a network, or use the offline encoder minilm"
             ) from error
         self.name = f"{folder_or_hub_name}@{self._fingerprint()}"
 
@@ -145,6 +153,21 @@ class Roberta:
             digest.update(key.encode())
             digest.update(value.numpy().tobytes())
         return digest.hexdigest()[:16]
+
+
+def _hub_answers() -> bool:
+    """Whether the hub can be reached, asked once and briefly: its own client would try again for a minute."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        with urlopen(Request(constants.ENDPOINT, method="HEAD"), timeout=_PATIENCE):
+            return True
+    except HTTPError:
+        return True  # it answers, if only with an error
+    except (OSError, HTTPException, ValueError):
+        return False
 
 
 def _masked_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from ups.batch import Batch
 from ups.checkpoint.io import Trained
 from ups.config import Config, ShiftAugment, TaskMix, TrainConfig
-from ups.data.loader import BatchStream, balance, split_of
+from ups.data.loader import BatchStream, StoredClips, balance, split_of
 from ups.data.store.store import Store
 from ups.errors import DataError, SettingError, UpsError
 from ups.labels import canonical_text
@@ -23,7 +23,7 @@ from ups.refs import DataRef
 from ups.runtime.distributed import is_first
 from ups.tasks import get_task
 from ups.tasks.skeleton_views import draw_view, shown
-from ups.tasks.task import Task, collate
+from ups.tasks.task import CutsWindows, Task, collate
 from ups.tokens.vocabulary import Vocabulary
 
 log = logging.getLogger("ups")
@@ -45,12 +45,17 @@ def open_stores(config: TrainConfig, folder: Path) -> dict[str, Store]:
 
 def make_batch(
     task: Task, mix: TaskMix, config: Config, vocabulary: Vocabulary,
-    clips: list[PoseSequence], classes: tuple[str, ...], rng: np.random.Generator,
+    clips: Sequence[PoseSequence], classes: tuple[str, ...], rng: np.random.Generator,
 ) -> Batch:  # fmt: skip
     """Augmented examples of the clips as one batch; a task's side of the loader."""
     augment, targets = config.train.augment, config.train.target_frames
     if augment.shift.share and rng.random() >= augment.shift.share:
         augment = replace(augment, shift=ShiftAugment())
+    if isinstance(clips, StoredClips) and isinstance(task, CutsWindows):
+        windows = task.training_windows(clips, mix.frames, targets, augment, config.model.confidence, rng)
+        if windows is not None:
+            return collate(task, windows, vocabulary, clips.store.skeleton.sorted_by_slot(), classes)
+    clips = list(clips)
     if augment.shift.skeleton and rng.random() < augment.shift.skeleton:
         view = draw_view(clips[0].skeleton, rng, estimates=task.unit == "frame")
         clips = [shown(clip, view, rng) for clip in clips]

@@ -18,6 +18,7 @@ from pathlib import Path
 from ups.batch import Batch
 from ups.checkpoint.create import with_data_sets
 from ups.checkpoint.io import Trained
+from ups.checkpoint.lineage import check_mixture, joined, training_parts
 from ups.data.loader import BatchStream, prefetch
 from ups.data.store.store import Store
 from ups.errors import SettingError, TrainingError
@@ -41,6 +42,7 @@ def train(
     stores: dict[str, Store],
     output: Path,
     stop_after: int | None = None,
+    allow_leak: bool = False,
 ) -> Trained:
     """Run (or resume) the training that `trained.config` describes, and write OUTPUT/checkpoint and OUTPUT/log.jsonl.
 
@@ -49,16 +51,21 @@ def train(
         stores: the data, by name.
         output: folder of the run; a checkpoint in it with the same config is continued.
         stop_after: end after that many steps with a resumable checkpoint, as if interrupted.
+        allow_leak: learn from recordings that are test clips of the run's own data sets, too.
 
     Returns:
         The model with the averaged (EMA) weights, in evaluation mode.
 
     Raises:
+        SettingError: the run, or a model that it starts from, learns test clips of the run's own data sets.
         TrainingError: the loss is no longer finite.
         SettingError: another process trains in that folder.
         CheckpointError: the run that stands there is of another config, or its data have changed since.
         KeyboardInterrupt: after the checkpoint was saved, on Ctrl-C in any process, SIGTERM, SIGHUP or SIGUSR1.
     """
+    trained.lineage = joined(trained.lineage, training_parts(trained.config.train, stores))
+    if not allow_leak:
+        check_mixture(trained.config.train, stores, trained.lineage, _folder_of(stores))
     run = Run(trained, output, {name: store.fingerprint for name, store in stores.items()})
     streams = streams_of(trained, stores)  # refuses what can't be learned from, before anything is written
     with _alone(run.output):
@@ -118,6 +125,11 @@ def _train(run: Run, streams: list[BatchStream], stop_after: int | None) -> Trai
     return trained
 
 
+def _folder_of(stores: dict[str, Store]) -> Path | None:
+    """Where the stores lie."""
+    return next((store.folder.parent for store in stores.values()), None)
+
+
 def _micro_batches(run: Run, streams: list[BatchStream]) -> Generator[list[Batch], None, None]:
     """This process's micro-batches of one step after the other, from the run's next step on."""
     accumulate, fabric = run.config.accumulate, run.fabric
@@ -134,11 +146,12 @@ def fine_tune(
     cycles: int,
     learning_rate: float,
     data: tuple[str, ...] = (),
+    allow_leak: bool = False,
 ) -> Trained:
     """A copy of the model, trained further on one task along its route (paper 5: "then fine-tuned on each task").
 
     `data` = STORE:PROTOCOL entries replace the task's data sets; class names that the model does not know yet are added
-    to its vocabulary by their text.
+    to its vocabulary by their text. `allow_leak` as in `train`.
 
     Raises:
         SettingError: a task that the model was not trained on.
@@ -157,4 +170,4 @@ def fine_tune(
     )  # fmt: skip
     own = deepcopy(trained.model)  # the caller's model keeps its weights
     tuned = replace(trained, model=own, config=replace(trained.config, train=config))
-    return train(tuned, stores, output)
+    return train(tuned, stores, output, allow_leak=allow_leak)

@@ -60,6 +60,7 @@ class DataSet:
         list_sources: of a data set with one recording a file: the files in the order in which `read` yields them; raises
             as `read` does. None: `read` is all there is.
         read_sources: what `read` yields of the given ones of these files: one item each, which no other file changes.
+        collection: data sets that prepare the same recordings under the same ids share it; "" = its recordings are its own.
     """
 
     name: str
@@ -74,6 +75,7 @@ class DataSet:
     files: tuple[str, ...] | None = None
     list_sources: Callable[[Path], list[Source]] | None = None
     read_sources: Callable[[Sequence[Source]], Iterator[Clip | DataError]] | None = None
+    collection: str = ""
 
 
 def attempt(name: str, read: Callable[[], T]) -> T | DataError:

@@ -305,6 +305,7 @@ def read(source: Path, detections: str) -> Iterator[Clip | DataError]:
 _TERMS = "Academic use under the licence of Human3.6M; register with its authors."
 H36M_GT = DataSet(
     name="h36m_gt",
+    collection="h36m",
     skeleton=H36M_17,
     space="image",
     classes=CLASSES,
@@ -317,6 +318,7 @@ H36M_GT = DataSet(
 )
 H36M_CPN = DataSet(
     name="h36m_cpn",
+    collection="h36m",
     skeleton=H36M_17,
     space="image",
     classes=CLASSES,

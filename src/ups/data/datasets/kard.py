@@ -151,6 +151,7 @@ def read_2d(source: Path) -> Iterator[Clip | DataError]:
 _TERMS = "Research data; the copy carries no licence text."
 KARD_3D = DataSet(
     name="kard_3d",
+    collection="kard",
     skeleton=KARD_15,
     space="kinect",
     classes=CLASSES,
@@ -162,6 +163,7 @@ KARD_3D = DataSet(
 )
 KARD_2D = DataSet(
     name="kard_2d",
+    collection="kard",
     skeleton=KARD_15,
     space="image",
     classes=CLASSES,

@@ -37,3 +37,11 @@ DATA_SETS: dict[str, DataSet] = {
     "synthetic_3d": synthetic.SYNTHETIC_3D,
     "synthetic_2d": synthetic.SYNTHETIC_2D,
 }
+
+
+def prepared_otherwise(name: str) -> DataSet | None:
+    """The data set of the catalogue whose recordings a store holds in another preparation, which its name says:
+    "ntu60_hrnet" holds those of "ntu60"; None where it begins with no such name.
+    """
+    known = [other for other in DATA_SETS if name.startswith(f"{other}_")]
+    return DATA_SETS[max(known, key=len)] if known else None

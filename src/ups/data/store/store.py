@@ -258,14 +258,18 @@ class _Rows:
     def read(self, first: int, rows: int) -> np.ndarray:
         """(rows, ...) from row `first` on."""
         array = np.empty((rows, *self.shape[1:]), np.dtype("<f4"))
-        left = array.data.cast("B")
+        self.read_into(first, array)
+        return array
+
+    def read_into(self, first: int, array: np.ndarray) -> None:
+        """Fill (rows, ...), contiguous, from row `first` on."""
+        rows, left = len(array), array.data.cast("B")
         place = self._start + first * (array.nbytes // rows)
         while left:  # a read may be cut short, by a signal say
             count = self._read_at(place, left)
             if count == 0:
                 raise DataError(f"{self._path}: shorter than when it was opened; prepare the data set again")
             left, place = left[count:], place + count
-        return array
 
     def _read_at(self, place: int, buffer: memoryview) -> int:
         """Fill a buffer, or its beginning, with the bytes at a place of the file; how many were read."""
@@ -434,6 +438,37 @@ class Store:
             image_size=(c["width"], c["height"]) if c["width"] else None,
             pose_3d=pose_3d,
         )
+
+    def read_window(self, index: int, first: int, joints: np.ndarray, visibility: np.ndarray) -> None:
+        """Fill (n, J, V) and (n, J), contiguous float32, with frames from `first` on of clip `index`, of one person.
+
+        Only these frames are read, but for the first time, when the whole clip is read and checked as `store[index]` is.
+        """
+        offset = self._offset_of_checked(index) + first
+        self._joints.read_into(offset, joints)
+        self._visibility.read_into(offset, visibility)
+
+    def read_pose_3d(self, index: int, frame: int) -> np.ndarray:
+        """The 3D pose (J, 3) behind a frame of clip `index`, of one person in a paired store."""
+        if self._pose_3d is None:
+            raise DataError(f"{self.name}: no 3D poses lie behind its joints; a data set that pairs both is needed")
+        return self._pose_3d.read(self._offset_of_checked(index) + frame, 1)[0]
+
+    def _offset_of_checked(self, index: int) -> int:
+        if index not in self._checked:
+            self[index]
+            self._checked.add(index)
+        return int(self.columns["offset"][index])
+
+    @cached_property
+    def _checked(self) -> set[int]:
+        """Clips that were read as a whole, and so were found sound."""
+        return set()
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether every clip is of one person."""
+        return bool((self.persons == 1).all())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (str(self.folder),)
