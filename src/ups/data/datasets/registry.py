@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from ups.data.datasets import (
     bandai_namco,
+    cmu,
     h36m,
     humaneva,
     kard,
     kinetics,
+    msr_action3d,
     ntu,
     nw_ucla,
     penn_action,
+    reactidle,
     sbu,
     synthetic,
     utd_mhad,
@@ -20,6 +23,7 @@ from ups.data.datasets.base import DataSet
 DATA_SETS: dict[str, DataSet] = {
     "nw_ucla": nw_ucla.DATA_SET,
     "utd_mhad": utd_mhad.DATA_SET,
+    "msr_action3d": msr_action3d.DATA_SET,
     "penn_action": penn_action.DATA_SET,
     "kard_3d": kard.KARD_3D,
     "kard_2d": kard.KARD_2D,
@@ -34,6 +38,9 @@ DATA_SETS: dict[str, DataSet] = {
     "h36m_gt": h36m.H36M_GT,
     "h36m_cpn": h36m.H36M_CPN,
     "bandai_namco": bandai_namco.DATA_SET,
+    "cmu_mocap": cmu.CMU_MOCAP,
+    "cmu_dance": cmu.CMU_DANCE,
+    "reactidle": reactidle.DATA_SET,
     "synthetic_3d": synthetic.SYNTHETIC_3D,
     "synthetic_2d": synthetic.SYNTHETIC_2D,
 }
