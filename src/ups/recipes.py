@@ -26,7 +26,7 @@ _PUBLIC = (
         "estimate_pose",
         (
             "humaneva:official", "bandai_namco:held_out_styles", "kard_2d:held_out_subjects", "cmu_mocap:held_out_subjects",
-            "cmu_dance:all",
+            "cmu_dance:held_out_styles",
         ),
         shares=(0.25, 0.33, 0.14, 0.22, 0.06), balance=0.5, batch=32, frames=27,
     ),
