@@ -38,8 +38,10 @@ class ModelConfig:
     """L, SEM-TEM layers of the encoder."""
     blocks: int = 2
     """H, parallel SEM-TEM blocks in each layer; 1 = no routing."""
-    routing: Literal["chosen", "dense"] = "chosen"
-    """chosen: only the selected block runs; dense: all run and are mixed by their weights (ablation)."""
+    routing: Literal["chosen", "hard_all", "dense"] = "chosen"
+    """While routes are explored: chosen = only the sampled block runs, and its gradient says whether it beats skipping
+    the layer; hard_all = all H run, combined by the sample (equation 2), whose gradient compares them. Afterwards both run
+    the selected block alone. dense: all run always and are mixed by their weights (ablation)."""
     routing_width: int = 256
     """q, length of task and block embeddings."""
     frame_width: int = 192

@@ -71,7 +71,8 @@ RECIPES: dict[str, Config] = {
     "paper": Config(
         "paper",
         ModelConfig(
-            joint_width=64, layers=3, blocks=2, routing_width=256, frame_width=25 * 64, frame_heads=8, frame_mlp=2 * 25 * 64,
+            joint_width=64, layers=3, blocks=2, routing="hard_all", routing_width=256,
+            frame_width=25 * 64, frame_heads=8, frame_mlp=2 * 25 * 64,
             decoder_width=256, decoder_layers=3, decoder_heads=8, text_encoder="roberta:roberta-base",
         ),
         TrainConfig(_PAPER, cycles=60_000, learning_rate=1e-2, weight_decay=5e-4, explore=1.0, target_frames=1, accumulate=8),

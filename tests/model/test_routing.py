@@ -175,6 +175,69 @@ def test_dense_is_the_weighted_mix_of_all_blocks():
     torch.testing.assert_close(mixed, by_hand)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_hard_all_gives_the_sample_that_combines_all_blocks(training):
+    trained = trained_model(model=replace(MODEL, routing="hard_all", dropout=0.0, drop_path=0.0), classes=CLASSES)
+    model, batch = trained.model.train(training), batch_of(trained)
+    model.router.noise = 1e-6
+    chosen = trained_model(model=replace(MODEL, dropout=0.0, drop_path=0.0), classes=CLASSES)
+    assert model.routes() == chosen.model.routes()
+    torch.testing.assert_close(scores(trained, batch), scores(chosen, batch))
+
+
+def test_hard_all_compares_the_blocks_and_teaches_the_chosen_one_alone():
+    torch.manual_seed(4)
+    encoder = Encoder(replace(MODEL, routing="hard_all", layers=1)).train()
+    x, graph, slots = encoder_input()
+    value = torch.randn(x.shape, generator=torch.Generator().manual_seed(5))
+    weights = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    (encoder(x, [0], weights, graph, slots, None) * value).sum().backward()
+    assert all(p.grad is not None for p in encoder.layers[0][0].parameters())
+    assert all(p.grad is None for p in encoder.layers[0][1].parameters())
+    blocks = [block(x, graph, slots, None) for block in encoder.layers[0]]
+    free = torch.tensor([1.0, 0.0], requires_grad=True)
+    (normalise(free[0] * blocks[0] + free[1] * blocks[1]) * value).sum().backward()
+    assert weights.grad is not None and free.grad is not None and free.grad[1] != 0
+    torch.testing.assert_close(weights.grad[0], free.grad)
+
+
+def gap_after(routing: str, steps: int) -> float:
+    """Score gap of a real router over two blocks that stay equally good (one another's copies, with dropout of their
+    own) while it explores at noise 1; to skip the layer would be worse.
+    """
+    torch.manual_seed(0)
+    config = replace(MODEL, routing=routing, layers=1, dropout=0.2, drop_path=0.0)
+    encoder, router = (
+        Encoder(config).train().requires_grad_(False),
+        Router(tasks=1, layers=1, blocks=2, width=256).train(),
+    )
+    encoder.layers[0][1].load_state_dict(encoder.layers[0][0].state_dict())
+    x, graph, slots = encoder_input()
+    with torch.no_grad():
+        answer = encoder.eval()(x, [0], None, graph, slots, None)
+        target = answer + (answer - normalise(x))  # further on the way that both blocks go: skipping them is worse
+    encoder.train()
+    router.noise = 1.0
+    optimizer = torch.optim.AdamW(router.parameters(), lr=1e-2, weight_decay=0.0)
+    for _ in range(steps):
+        loss = (encoder(x, *router.select(0), graph, slots, None) - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return router.gaps(0)[0]
+
+
+def test_of_two_equally_good_blocks_none_is_preferred_where_all_are_compared():
+    assert gap_after("hard_all", 150) < 1.0  # the noise's standard deviation is 1.3
+    assert gap_after("chosen", 150) > 3.0  # whatever was sampled is reinforced
+
+
+def test_gaps_are_those_of_the_two_best_scores(router):
+    best = router.scores(1).sort(-1, descending=True).values
+    assert router.gaps(1) == pytest.approx((best[:, 0] - best[:, 1]).tolist())
+    assert Router(tasks=1, layers=3, blocks=1, width=8).gaps(0) == [0.0] * 3
+
+
 def test_a_dense_router_gives_the_softmax_itself():
     torch.manual_seed(4)
     dense = Router(tasks=3, layers=4, blocks=3, width=8, dense=True).eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import signal
@@ -466,6 +467,11 @@ def test_the_log_names_losses_and_routes(tmp_path, stores):
     assert len(entries) == 5 and set(entries[-1]["losses"]) == set(TASKS)
     assert all(math.isfinite(value) for value in entries[-1]["losses"].values())
     assert set(entries[0]["losses"]) == {"estimate_pose"} and set(entries[0]["routes"]) == set(TASKS)
+    assert all(np.shape(e["score_gaps"][task]) == (MODEL.layers,) for e in entries for task in TASKS)
+    assert min(gap for gaps in entries[-1]["score_gaps"].values() for gap in gaps) >= 0
+    for before, entry in itertools.pairwise(entries):
+        changes = [a != b for t in TASKS for a, b in zip(before["routes"][t], entry["routes"][t], strict=True)]
+        assert entry["flips"] == sum(changes)
     assert any((tmp_path / "tensorboard").iterdir())
 
 

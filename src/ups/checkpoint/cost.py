@@ -69,7 +69,7 @@ def cost(trained: Trained, task: str, frames: int, skeleton: Skeleton) -> Cost:
         decoder, _ = count_flops(lambda: decode(model, task, memory, mask, layout, values))
         embeddings, _ = count_flops(model.vocabulary)  # the same for every input, so no part of an answer's cost
     route = model.routes()[task]
-    idle = 0 if model.encoder.dense else sum(
+    idle = 0 if model.encoder.routing == "dense" else sum(
         _count(block)
         for chosen, layer in zip(route, model.encoder.layers, strict=True)
         for i, block in enumerate(layer.children())

@@ -249,6 +249,12 @@ def _training(o: _Outcome, output: Path) -> str:
         for mix in o.config.train.tasks
     }
     chart = line_chart(losses, "step", "loss", "Loss of each task (running mean)", log_y=True)
+    gaps = {
+        mix.task: (steps, [sum(entry["score_gaps"][mix.task]) / o.config.model.layers for entry in entries])
+        for mix in o.config.train.tasks
+    }
+    gap_chart = line_chart(gaps, "step", "score gap", "How far the best block's score is ahead, mean over layers")
+    flips = sum(entry["flips"] for entry in entries)
     rows = [(step, f"{seconds:.1f} s") for step, seconds in o.seconds.items()]
     rows.append(("all", f"{sum(o.seconds.values()):.1f} s"))
     machine = (
@@ -257,6 +263,7 @@ def _training(o: _Outcome, output: Path) -> str:
     )
     return (
         figure(chart, "The tasks take turns, one an optimiser step.")
+        + figure(gap_chart, f"Routes changed {flips} times while they were learned; Gumbel noise has a spread of 1.3.")
         + html_table(("step", "time"), rows)
         + f"<p>{escape(machine)}.</p>\n"
     )

@@ -97,7 +97,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.dense = config.routing == "dense"
+        self.routing = config.routing
         self.layers = nn.ModuleList(
             nn.ModuleList(Block(config) for _ in range(config.blocks)) for _ in range(config.layers)
         )
@@ -110,15 +110,16 @@ class Encoder(nn.Module):
         `weights` (L, H) are the router's while routes are learned; None where they are settled.
         """
         for number, layer in enumerate(self.layers):
-            blocks = list(layer.children())
-            if self.dense and weights is not None:
-                mixed = [
-                    w.to(x.dtype) * block(x, graph, slots, frames)
-                    for w, block in zip(weights[number], blocks, strict=True)
-                ]
-                x = torch.stack(mixed).sum(0)
-                continue
-            h = route[number]
-            answer = blocks[h](x, graph, slots, frames)
-            x = answer if weights is None else torch.lerp(x, answer, weights[number, h].to(x.dtype))
+            blocks, h = list(layer.children()), route[number]
+            if weights is None:
+                x = blocks[h](x, graph, slots, frames)
+            elif self.routing == "chosen":
+                x = torch.lerp(x, blocks[h](x, graph, slots, frames), weights[number, h].to(x.dtype))
+            else:
+                answers = []
+                for i, block in enumerate(blocks):
+                    # A weight of 0 leaves a block no gradient: it only has to answer, not to be learned from.
+                    with torch.set_grad_enabled(torch.is_grad_enabled() and (self.routing == "dense" or i == h)):
+                        answers.append(block(x, graph, slots, frames))
+                x = torch.stack([w.to(x.dtype) * y for w, y in zip(weights[number], answers, strict=True)]).sum(0)
         return normalise(x)

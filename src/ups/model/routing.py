@@ -1,7 +1,9 @@
 """Dynamic routing (paper 3.4): each task picks one of H blocks in every layer by Gumbel-softmax.
 
-What differs from the paper: the sample is straight-through, so that only the chosen block runs and its weight, whose
-value is 1, carries the gradient to the embeddings; and the Gumbel noise is annealed away, after which a route is frozen.
+The sample m is straight-through: one-hot in value, soft in gradient. With `routing` "hard_all" all blocks run and m
+combines them, so the embeddings' gradient compares the blocks. What differs from the paper with "chosen": only the chosen
+block runs, and its weight, whose value is 1, gets the gradient of this block against none, which reinforces whatever was
+sampled. The Gumbel noise may be annealed away, after which a route is frozen.
 """
 
 from __future__ import annotations
@@ -56,6 +58,17 @@ class Router(nn.Module):
             return chosen.tolist(), None
         hard = torch.zeros_like(soft).scatter_(-1, chosen[:, None], 1.0)
         return chosen.tolist(), hard + soft - soft.detach()
+
+    @torch.no_grad()
+    def gaps(self, task: int) -> list[float]:
+        """By how much the best block's score is above the next one's, in each of the L layers; 0 with one block.
+
+        Gumbel noise at 1 has a standard deviation of 1.3: far above that, no sample takes another route.
+        """
+        if self.block.shape[1] == 1:
+            return [0.0] * len(self.block)
+        best = self.scores(task).topk(2, dim=-1).values
+        return (best[:, 0] - best[:, 1]).tolist()
 
     @torch.no_grad()
     def route(self, task: int) -> list[int]:

@@ -7,26 +7,42 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
 
+class State(NamedTuple):
+    """A run as it is.
+
+    Attributes:
+        learning_rate: of the last step.
+        routes: task -> the block that is best in each of the L layers.
+        gaps: task -> by how much that block's score is above the next one's, in each layer.
+    """
+
+    learning_rate: float
+    routes: dict[str, list[int]]
+    gaps: dict[str, list[float]]
+
+
 class Reporter:
     """Progress bar with losses, samples/s and time left; log.jsonl; TensorBoard.
+
+    An entry's `flips` counts the layers, over all tasks, in which another block became the best since the entry before.
 
     Args:
         output: folder of the run.
         step: optimiser steps done before; 0 begins a new log.
         total: optimiser steps of the whole run.
-        state: the learning rate and the routes, asked for whenever an entry is written.
+        state: asked for whenever an entry is written.
     """
 
-    def __init__(
-        self, output: Path, step: int, total: int, state: Callable[[], tuple[float, dict[str, list[int]]]]
-    ) -> None:
+    def __init__(self, output: Path, step: int, total: int, state: Callable[[], State]) -> None:
         self.output, self.begin, self.total, self.state = Path(output), step, total, state
         self.losses: dict[str, float] = {}
+        self.routes: dict[str, list[int]] = {}
         self.samples, self.since = 0, time.monotonic()
         self.every = max(1, total // 200)
         self.progress = Progress(
@@ -57,18 +73,24 @@ class Reporter:
         self.samples, self.since = 0, time.monotonic()
         text = "  ".join(f"{name} {value:.2f}" for name, value in self.losses.items()) + f"  {rate:.0f} samples/s"
         self.progress.update(self.bar, completed=number, text=text)
-        learning_rate, routes = self.state()
+        state = self.state()
+        before, self.routes = self.routes or state.routes, state.routes
+        flips = sum(a != b for name, route in state.routes.items() for a, b in zip(route, before[name], strict=True))
         entry = {
             "step": number,
-            "learning_rate": learning_rate,
+            "learning_rate": state.learning_rate,
             "losses": self.losses,
             "samples_per_second": rate,
-            "routes": routes,
+            "routes": state.routes,
+            "score_gaps": {name: [round(gap, 4) for gap in gaps] for name, gaps in state.gaps.items()},
+            "flips": flips,
             "time": time.time(),
         }
         self.file.write(json.dumps(entry) + "\n")
         self.file.flush()
-        _write_board(self.board, number, {f"loss/{k}": v for k, v in self.losses.items()} | {"samples/s": rate})
+        gaps = {f"score gap/{name}": sum(gaps) / len(gaps) for name, gaps in state.gaps.items()}
+        losses = {f"loss/{k}": v for k, v in self.losses.items()}
+        _write_board(self.board, number, losses | gaps | {"samples/s": rate, "flips": flips})
 
 
 def _write_board(board: SummaryWriter, step: int, values: dict[str, float]) -> None:

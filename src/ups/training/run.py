@@ -27,6 +27,7 @@ from ups.runtime.distributed import (
 )
 from ups.training.loss import drop_mask, sequence_loss
 from ups.training.optimizer import Average, learning_rate, parameter_groups, set_routing
+from ups.training.progress import State
 
 
 class Run:
@@ -68,9 +69,10 @@ class Run:
         """Where the checkpoint lies."""
         return self.output / "checkpoint"
 
-    def state(self) -> tuple[float, dict[str, list[int]]]:
-        """The learning rate of the last step, and the routes as they are."""
-        return self.optimizer.param_groups[0]["lr"], self.model.routes()
+    def state(self) -> State:
+        """What the log tells of the run as it is."""
+        gaps = {task: self.model.router.gaps(i) for i, task in enumerate(self.model.tasks)}
+        return State(self.optimizer.param_groups[0]["lr"], self.model.routes(), gaps)
 
     def weights(self) -> dict[str, Tensor]:
         """The weights that answer: the running average where one is kept."""
