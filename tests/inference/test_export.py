@@ -273,7 +273,7 @@ def test_the_skeleton_can_be_chosen(trained, folder, tmp_path, capsys):
 def test_the_command_writes_everything_or_nothing(action_export, pose_export, folder):
     names = {"encoder.onnx", "encoder.pt2", "model.json", "step.onnx", "step.pt2"}
     for path in (action_export, pose_export):
-        assert {p.name for p in path.iterdir()} - {"metrics.json"} == names
+        assert {p.name for p in path.iterdir()} - {"metrics.json", "metrics.html"} == names
     command = ["export", str(folder / "model"), "--task", "dance", "--output", str(action_export)]
     assert main(command) == 2
     assert (action_export / "model.json").is_file()  # what stood there still stands
