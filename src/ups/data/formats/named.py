@@ -31,6 +31,9 @@ class Wish:
         joint_map: which joint of the file is which.
         up: the axis of 3D joints that points up, of `axes.UPRIGHT`.
         unit: of 3D joints, of `trc.UNITS`.
+        coordinates: of 2D joints, of `repair.COORDINATES`.
+        rotate: degrees by which a 2D picture is to be turned clockwise.
+        fixes: of `repair.FIXES`.
     """
 
     skeleton: Skeleton | None = None
@@ -39,6 +42,9 @@ class Wish:
     joint_map: JointMap | None = None
     up: str | None = None
     unit: str | None = None
+    coordinates: str | None = None
+    rotate: int | None = None
+    fixes: tuple[str, ...] = ()
 
 
 Places = tuple[dict[str, int], tuple[Notice, ...]]
