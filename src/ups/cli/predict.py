@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tyro.conf import Positional
 
@@ -37,17 +37,30 @@ class Predict:
     """Width and height in pixels, where a 2D recording doesn't say."""
     joint_map: Path | None = None
     """TOML file that says which joint of the recording is which, see `ups data joints`."""
+    up: str | None = None
+    """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
+    unit: str | None = None
+    """Unit of 3D joints: m, cm, mm, in, ft."""
+    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
+    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
+    rotate: Literal[90, 180, 270] | None = None
+    """Turn the picture behind 2D joints clockwise by these degrees."""
+    fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()
+    """Exchange left and right, exchange x and y, or take the third coordinate for a score."""
     classes: str | None = None
     """Candidate actions, separated by commas; default: all classes the model knows."""
     data_set: str | None = None
     """Take the actions of this data set as candidates."""
     top: int = 5
     """How many actions to list."""
+    force: bool = False
+    """Answer even where the check of the recording finds an error."""
     plot: Path | None = None
     """Write a picture of the recording and the answer: a PNG file."""
 
     def run(self) -> None:
         """Read, ask, answer."""
+        from ups.data.checks.check import check_or_refuse
         from ups.data.open_file import read_file
         from ups.inference.predictor import Predictor
         from ups.seen import check_somebody
@@ -60,7 +73,19 @@ class Predict:
             raise SettingError("give either --classes or --data-set")
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
-        clip = read_file(self.file, self.skeleton, self.fps, self.image_size, self.joint_map)
+        clip = read_file(
+            self.file,
+            self.skeleton,
+            self.fps,
+            self.image_size,
+            self.joint_map,
+            up=self.up,
+            unit=self.unit,
+            coordinates=self.coordinates,
+            rotate=self.rotate,
+            fixes=self.fix,
+        )
+        check_or_refuse(clip, str(self.file), self.force)
         predictor = Predictor.from_pretrained(self.model)
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))

@@ -264,7 +264,8 @@ def _read_pickle(path: Path, _: Wish) -> PoseSequence:
 
 def _read_bvh(path: Path, wish: Wish) -> PoseSequence:
     """Bandai-Namco's own file, or any whose joints have usual names; in metres, turned to y up where bodies stand
-    along another axis throughout, which is told."""
+    along another axis throughout, which is told.
+    """
     bvh = read_bvh(path.read_text(encoding="utf-8", errors="replace"), str(path))
     if re.fullmatch(r"dataset-\d_[^_]+_[^_]+_[^_]+", path.stem):
         return bandai_namco.bandai_sequence(bvh, path.stem)

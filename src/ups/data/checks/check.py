@@ -6,11 +6,13 @@ a mistake in the data, a "note" is worth knowing. The thresholds were set so tha
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,8 +20,6 @@ from ups.data.checks.body import BAD, UNITS, better_order, unit_of
 from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
 from ups.data.duplicates import copies
 from ups.data.formats.joint_map import JointMap
-from ups.data.formats.native import read_fields
-from ups.data.formats.timing import FPS
 from ups.data.open_file import read_file
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -67,6 +67,7 @@ def check(
     skeleton: str | None = None,
     image_size: tuple[int, int] | None = None,
     joint_map: JointMap | None = None,
+    **repairs: Any,
 ) -> list[Finding]:
     """What is wrong with a recording, or with a folder of recordings and its clips.csv; nothing, if all seems well.
 
@@ -75,6 +76,7 @@ def check(
         skeleton: as for `read_file`.
         image_size: (width, height) in pixels of a single 2D recording that doesn't say; in a folder clips.csv does.
         joint_map: as for `read_file`; in a folder its joint_map.toml does without.
+        repairs: up, unit, coordinates, rotate and fixes, as for `read_file`.
 
     Raises:
         DataError: unknown skeleton, or a clips.csv that can't be read.
@@ -91,16 +93,36 @@ def check(
     if path.is_dir() and (path / TABLE).is_file():
         return _check_folder(path, found, joint_map)
     try:
-        clip = read_file(path, found, image_size=image_size, joint_map=joint_map)
+        clip = read_file(path, found, image_size=image_size, joint_map=joint_map, **repairs)
     except DataError as error:
         return [Finding("error", path.name, str(error), "fix the file; docs/own_data.md describes what is needed")]
     problems = check_clip(clip)
     return [Finding(severity, path.name, _with(what, detail), remedy) for severity, what, remedy, detail in problems]
 
 
+def proposed(findings: Sequence[Finding]) -> list[str]:
+    """The options that findings propose, each once: "--up z"."""
+    found = (re.search(r"add (--[a-z-]+(?: (?!or |unless )[\w.-]+)+)", finding.remedy) for finding in findings)
+    return list(dict.fromkeys(match[1] for match in found if match))
+
+
+def check_or_refuse(clip: PoseSequence, where: str, force: bool = False) -> None:
+    """Prints what the check finds in a clip on standard error, a line each.
+
+    Raises:
+        DataError: it finds an error, and not `force`.
+    """
+    for severity, what, remedy, detail in check_clip(clip):
+        if severity == "error" and not force:
+            raise DataError(f"{where}: {_with(what, detail)}; {remedy}, or --force")
+        if severity != "note":
+            print(f"{severity}: {where}: {_with(what, detail)}; {remedy}", file=sys.stderr)
+
+
 def check_clip(clip: PoseSequence) -> Iterator[_Problem]:
     """What is wrong with one recording: (severity, what, remedy, detail) each. A remedy that is an option of
-    `ups predict` and its like begins with "add --"."""
+    `ups predict` and its like begins with "add --".
+    """
     for notice in clip.notices:
         yield notice.severity, notice.what, notice.remedy, notice.detail
     if clip.frames < SHORT:
