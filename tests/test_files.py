@@ -196,3 +196,20 @@ def test_checksums_are_those_of_the_standards(tmp_path):
     (tmp_path / "a").write_bytes(b"123456789")
     assert checksum(tmp_path / "a") == "cbf43926"  # the check value of CRC-32
     assert sha256(tmp_path / "a").startswith("15e2b0d3c33891ebb0f1ef609ec41942")
+
+
+def test_on_a_drive_without_locks_nobodys_part_is_removed(tmp_path, monkeypatch):
+    if files.fcntl is None:
+        pytest.skip("a system without such locks")
+
+    def no_locks(*_: object) -> None:
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", no_locks)
+    with new_folder(tmp_path / "thing", *KIND) as part:
+        (part / "mark.txt").write_text("first")
+        make(tmp_path / "thing", "second")
+        assert (part / "mark.txt").read_text() == "first"
+        with alone(tmp_path / "run"):
+            write_whole(tmp_path / "file", b"a file")
+    assert (tmp_path / "thing" / "mark.txt").read_text() == "first"  # who finishes last

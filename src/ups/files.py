@@ -221,14 +221,9 @@ def _siblings(path: Path) -> list[Path]:
 
 
 def _lock(handle: int) -> None:
-    """Raises BlockingIOError where another process holds the lock; a file system without locks is let be."""
+    """Raises BlockingIOError where another process holds the lock, another OSError where the drive has no locks."""
     if fcntl is not None:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise
-        except OSError:
-            pass
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _lock_new(handle: int) -> None:
@@ -244,9 +239,11 @@ def _lock_folder(folder: Path) -> int | None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         _lock(handle)
-    except BaseException:
+    except BlockingIOError:
         os.close(handle)
         raise
+    except OSError:  # a drive without locks
+        pass
     return handle
 
 
@@ -264,7 +261,9 @@ def _tidy(path: Path, own: Path | None = None) -> bool:
 
 def _remove(left: Path) -> bool:
     """Remove a file or folder; False where a living process has locked it."""
-    with suppress(FileNotFoundError, PermissionError):  # another process removes it, or it is another user's
+    with suppress(
+        OSError
+    ):  # another process removes it, it is another user's, or nothing tells whether its writer lives
         handle = os.open(left, os.O_RDONLY)
         try:
             _lock(handle)

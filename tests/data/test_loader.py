@@ -217,10 +217,10 @@ def test_an_error_in_a_batch_names_the_clip(stores, monkeypatch):
 def test_a_crowd_does_not_stop_training(tmp_path):
     rng = np.random.default_rng(0)
     with StoreWriter(tmp_path / "crowd", "crowd", KINECT_20, "kinect", ("walk", "run"), ("all",), "ours") as writer:
-        for n in range(4):
+        for n in range(5):
             joints = rng.uniform(-0.5, 0.5, (12, 9, 20, 3))
             clip = PoseSequence(joints, np.ones((12, 9, 20)), KINECT_20, "kinect", 30, f"clip {n}", n % 2)
-            writer.add(clip, {"all": "train"})
+            writer.add(clip, {"all": "train" if n < 4 else "test"})
     mix = TaskMix("recognize_3d", ("crowd:all",), batch=4, frames=FRAMES)
     trained = trained_model(replace(TRAIN, tasks=(mix,), cycles=2, hold_out=0.0), classes=("walk", "run"))
     (batches,) = streams_of(trained, {"crowd": Store.open(tmp_path / "crowd")})

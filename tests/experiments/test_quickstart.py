@@ -53,7 +53,7 @@ def test_the_recordings_are_test_clips(page):
 def test_the_page_is_self_contained_and_tells_the_figures(page):
     html = page.read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!#|data:)', html)
-    assert "<canvas" in html and html.count("<svg") == 3
+    assert "<canvas" in html and html.count("<svg") == 4 and "score gap" in html
     for task in TASKS:
         assert task in html
     results = evaluate(

@@ -215,7 +215,7 @@ def test_a_window_of_243_frames_repeats_the_edges() -> None:
         example = estimate_pose.example(clip, centre - 121, 243, np.array([121]))
         scale = 2 * np.exp(example.context[2])
         screen = example.joints[0, :, :, :2] * scale + example.context[:2]
-        pixels = (screen + np.array([1, 1.002])) * 500
+        pixels = screen * 501 + np.array([500, 501])  # half of the long side
         np.testing.assert_allclose(pixels, joints[0, frames][:, order], atol=0.01)
         assert example.target is not None
         relative = pose[0, centre] - pose[0, centre, 0]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.io
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -285,6 +285,8 @@ CASES: dict[str, Callable[[Rng, int], Case]] = {
 @given(seed=SEEDS, frames=FRAMES)
 def test_nothing_is_lost(kind: str, seed: int, frames: int) -> None:
     case = CASES[kind](np.random.default_rng(seed), frames)
+    there = case.seen.any((0, 2))
+    assume(kind != "csv" or (there[1:] & there[:-1]).any())  # rows of every second frame are taken for half the rate
     with tempfile.TemporaryDirectory() as folder:
         clip = read_file(case.put(Path(folder)), **(case.options or {}))
     assert (clip.space, clip.fps) == (case.space, pytest.approx(case.fps, abs=1e-3))

@@ -329,9 +329,6 @@ class Store:
         facts = _read_facts(folder)
         try:
             columns = _read_columns(folder / "clips.npz", facts)
-            spellings = _one_spelling(facts["name"], facts["classes"])
-            if spellings.merged:  # a store that was written before they were one
-                columns["label"] = np.array([*spellings.places, -1], np.int32)[columns["label"]]
             skeleton = Skeleton.from_dict(facts["skeleton"])
             rows, joints = facts["rows"], len(skeleton)
             shapes = {"joints": (rows, joints, _channels(facts["space"])), "visibility": (rows, joints)}
@@ -344,6 +341,9 @@ class Store:
             if wrong := wrong or _wrong_columns(columns, facts) or ["ids"] * (names != facts["clips"]):
                 raise DataError(f"{', '.join(wrong[:3])} disagree with store.json")
             _check_sums(folder, facts)
+            spellings = _one_spelling(facts["name"], facts["classes"])
+            if spellings.merged:  # a store that was written before they were one
+                columns["label"] = np.array([*spellings.places, -1], np.int32)[columns["label"]]
             return Store(
                 folder,
                 facts["name"],
