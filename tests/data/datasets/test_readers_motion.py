@@ -156,6 +156,8 @@ def test_cmu_counts(data_folder: Path) -> None:
     needs(data_folder, cmu.ARCHIVE)
     clips = clips_of(list(cmu.read(data_folder)))
     assert len(clips) == 301 and sum(clip.frames for clip, _ in clips) == 91624
+    assert Counter(s["held_out_subjects"] for _, s in clips) == {"train": 230, "test": 71}
+    assert Counter(s.get("validation_subjects") for _, s in clips) == {"train": 175, "test": 55, None: 71}
     assert {c.subject for c, s in clips if s["held_out_subjects"] == "test"} == {49, 55, 127, 135}
     assert {c.subject for c, s in clips if s.get("validation_subjects") == "test"} == {6, 14, 35}
     for clip, _ in clips[::20]:  # rigid shins of a human's length
@@ -179,6 +181,7 @@ def test_reactidle_counts(data_folder: Path) -> None:
     clips = clips_of(list(reactidle.read(data_folder)))
     assert len(clips) == 22 and sum(clip.frames for clip, _ in clips) == 33661
     assert {clip.fps for clip, _ in clips} == {12}
+    assert Counter(s["held_out_subjects"] for _, s in clips) == {"train": 18, "test": 4}
     for clip, _ in clips:  # bones are rigid; bodies differ in size, from 31 to 44 cm of thigh
         thigh = length(clip.joints, reactidle.REACTIDLE_18, "left_hip", "left_knee")
         assert 0.3 < thigh.mean() < 0.45 and thigh.std() < 0.001
