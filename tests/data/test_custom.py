@@ -247,7 +247,7 @@ def test_what_is_wrong_in_2d() -> None:
     assert whats(flat(lambda p: p / (640, 480))) == ["values look like fractions of the image, not like pixels"]
     assert whats(flat(lambda p: p * (1, -1) + (0, 480)))[0].startswith("the head is below the hips")
     turned = replace(flat(lambda p: p[..., ::-1] + (0, 250)), image_size=(640, 480))
-    assert whats(turned) == ["many joints lie outside the image; width and height seem to be exchanged"]
+    assert whats(turned) == ["x and y are exchanged: bodies lie on their side, partly outside the image"]
 
 
 def test_joints_never_seen_are_a_note_of_a_clip_and_a_warning_of_a_folder(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
 def test_a_single_file(tmp_path: Path) -> None:
     write_file(replace(person(), joints=person().joints * 1000), tmp_path / "a.npz")
     (finding,) = check(tmp_path / "a.npz")
-    assert finding.severity == "error" and "millimetres" in finding.what and finding.remedy == "divide them by 1000"
+    assert finding.severity == "error" and "millimetres" in finding.what and finding.remedy == "add --unit mm"
     (tmp_path / "b.npz").write_bytes(b"")
     (finding,) = check(tmp_path / "b.npz")
     assert finding.severity == "error" and "b.npz" in finding.where

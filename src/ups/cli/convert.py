@@ -34,6 +34,16 @@ class Convert:
     """Width and height in pixels, where a 2D recording doesn't say."""
     joint_map: Path | None = None
     """TOML file that says which joint of the recording is which, see `ups data joints`."""
+    up: str | None = None
+    """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
+    unit: str | None = None
+    """Unit of 3D joints: m, cm, mm, in, ft."""
+    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
+    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
+    rotate: Literal[90, 180, 270] | None = None
+    """Turn the picture behind 2D joints clockwise by these degrees."""
+    fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()
+    """Exchange left and right, exchange x and y, or take the third coordinate for a score."""
     person: int | None = None
     """Only this person, counted from 1: TRC and BVH hold one."""
     lift: Path | None = None
@@ -49,7 +59,18 @@ class Convert:
             raise SettingError(f"{self.output}: no format is called {kind!r}; give --to, one of {', '.join(FORMATS)}")
         if self.output.exists() and self.file.exists() and self.output.samefile(self.file):
             raise SettingError(f"{self.output} is the recording itself; give the new file another name")
-        clip = read_file(self.file, self.skeleton, self.fps, self.image_size, self.joint_map)
+        clip = read_file(
+            self.file,
+            self.skeleton,
+            self.fps,
+            self.image_size,
+            self.joint_map,
+            up=self.up,
+            unit=self.unit,
+            coordinates=self.coordinates,
+            rotate=self.rotate,
+            fixes=self.fix,
+        )
         for notice in clip.notices:
             print(f"{self.file}: {notice}", file=sys.stderr)
         if self.person is not None:

@@ -114,6 +114,16 @@ class Check:
     joint_map: Path | None = None
     """TOML file that says which joint of the recordings is which, see `ups data joints`; by default joint_map.toml beside
     clips.csv."""
+    up: str | None = None
+    """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
+    unit: str | None = None
+    """Unit of 3D joints: m, cm, mm, in, ft."""
+    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
+    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
+    rotate: Literal[90, 180, 270] | None = None
+    """Turn the picture behind 2D joints clockwise by these degrees."""
+    fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()
+    """Exchange left and right, exchange x and y, or take the third coordinate for a score."""
     plot: Path | None = None
     """Draw the first recording that can be read, so that a wrong joint order is seen at once: a PNG file."""
 
@@ -121,7 +131,7 @@ class Check:
         """Check, draw, print; fails where something is an error."""
         import rich.table
 
-        from ups.data.checks.check import check
+        from ups.data.checks.check import check, proposed
         from ups.data.custom import first_clip, read_table
         from ups.data.open_file import read_file
         from ups.data.store.store import Store
@@ -129,11 +139,21 @@ class Check:
         from ups.skeletons import find_skeleton
 
         joint_map = _joint_map(self.joint_map)
-        findings = check(self.path, self.skeleton, self.image_size, joint_map)
+        repairs = {
+            "up": self.up, "unit": self.unit, "coordinates": self.coordinates, "rotate": self.rotate, "fixes": self.fix,
+        }  # fmt: skip
+        if any(repairs.values()) and (self.path / "clips.csv").exists():
+            raise SettingError(
+                f"{self.path}: --up, --unit, --coordinates, --rotate and --fix are for one recording; name one file of "
+                "the folder, and write up and unit into its files"
+            )
+        findings = check(self.path, self.skeleton, self.image_size, joint_map, **repairs)
         table = rich.table.Table("", "where", "what", "remedy", show_lines=True)
         for finding in findings:
             table.add_row(finding.severity, finding.where, finding.what, finding.remedy)
         show(table if findings else "nothing found that looks wrong")
+        for option in proposed(findings):
+            print(f"try: ups data check {self.path} {option}", file=sys.stderr)
         if self.plot:
             if (self.path / "clips.csv").exists():
                 skeleton = find_skeleton(self.skeleton) if self.skeleton else None
@@ -141,7 +161,17 @@ class Check:
             elif (self.path / "store.json").exists():
                 first = Store.open(self.path)[0]
             else:
-                first = read_file(self.path, self.skeleton, image_size=self.image_size, joint_map=joint_map)
+                first = read_file(
+                    self.path,
+                    self.skeleton,
+                    image_size=self.image_size,
+                    joint_map=joint_map,
+                    up=self.up,
+                    unit=self.unit,
+                    coordinates=self.coordinates,
+                    rotate=self.rotate,
+                    fixes=self.fix,
+                )
             save_picture(first, self.plot, first.id)
             say(f"picture: {self.plot}", sys.stderr)
         errors = sum(finding.severity == "error" for finding in findings)

@@ -40,6 +40,16 @@ class Predict:
     z forward) or world (y up)."""
     joint_map: Path | None = None
     """TOML file that says which joint of the recording is which, see `ups data joints`."""
+    up: str | None = None
+    """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
+    unit: str | None = None
+    """Unit of 3D joints: m, cm, mm, in, ft."""
+    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
+    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
+    rotate: Literal[90, 180, 270] | None = None
+    """Turn the picture behind 2D joints clockwise by these degrees."""
+    fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()
+    """Exchange left and right, exchange x and y, or take the third coordinate for a score."""
     classes: str | None = None
     """Candidate actions, separated by commas; default: all classes the model knows."""
     data_set: str | None = None
@@ -48,12 +58,15 @@ class Predict:
     """How many actions to list."""
     device: str | None = None
     """Where the model answers: cpu, cuda, cuda:1; default: a GPU if there is one."""
+    force: bool = False
+    """Answer even where the check of the recording finds an error."""
     plot: Path | None = None
     """Write a picture of the recording and the answer: a PNG file."""
 
     def run(self) -> None:
         """Read, ask, answer."""
         from ups.checkpoint.io import load
+        from ups.data.checks.check import check_or_refuse
         from ups.data.open_file import read_file
         from ups.inference.predictor import Predictor
         from ups.runtime.device import choose_device
@@ -67,7 +80,22 @@ class Predict:
             raise SettingError("give either --classes or --data-set")
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
-        clip = read_file(self.file, self.skeleton, self.fps, self.image_size, self.joint_map, self.space)
+        clip = read_file(
+            self.file,
+            self.skeleton,
+            self.fps,
+            self.image_size,
+            self.joint_map,
+            self.space,
+            up=self.up,
+            unit=self.unit,
+            coordinates=self.coordinates,
+            rotate=self.rotate,
+            fixes=self.fix,
+        )
+        for notice in clip.notices:
+            say(f"{notice.severity}: {self.file}: {notice.what}; {notice.remedy}", sys.stderr)
+        check_or_refuse(clip, str(self.file), self.force)
         predictor = Predictor(load(self.model), device=choose_device(self.device))
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))

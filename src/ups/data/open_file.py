@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from ups.batch import PERSONS
 from ups.data.datasets import bandai_namco, kard, kinetics, ntu, nw_ucla, penn_action, sbu, utd_mhad
 from ups.data.formats.arrays import read_array
-from ups.data.formats.bvh import read_bvh
+from ups.data.formats.axes import up_axis, y_up
+from ups.data.formats.bvh import Bvh, read_bvh
 from ups.data.formats.c3d import read_c3d
 from ups.data.formats.coco_like import as_coco, folder_as_coco, is_yolo_folder
 from ups.data.formats.deeplabcut import is_deeplabcut, read_deeplabcut, read_deeplabcut_h5
@@ -32,12 +33,14 @@ from ups.data.formats.mediapipe import (
 )
 from ups.data.formats.named import Wish, named_clip
 from ups.data.formats.native import read_own
+from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
 from ups.data.formats.table import first_rows
 from ups.data.formats.timing import frame_rate
-from ups.data.formats.trc import read_trc
+from ups.data.formats.trc import UNITS, read_trc
 from ups.data.formats.videopose3d import read_videopose3d_custom
 from ups.errors import DataError
+from ups.notices import Notice
 from ups.pose import PoseSequence, Space
 from ups.skeleton import SLOT_INDEX, Skeleton
 from ups.skeletons import BANDAI_21, find_skeleton
@@ -62,6 +65,12 @@ def read_file(
     image_size: tuple[int, int] | None = None,
     joint_map: JointMap | Path | str | None = None,
     space: Space | None = None,
+    *,
+    up: str | None = None,
+    unit: str | None = None,
+    coordinates: str | None = None,
+    rotate: int | None = None,
+    fixes: Sequence[str] = (),
 ) -> PoseSequence:
     """One recording; `KINDS` lists what is understood.
 
@@ -73,6 +82,11 @@ def read_file(
         image_size: (width, height) in pixels, for 2D files that don't say: OpenPose's above all.
         joint_map: which joint of the file is which, by its name or number; or the .toml file that says so.
         space: frame of reference of 3D joints, for files of our own forms that don't say.
+        up: the axis of the file that points up, "x" to "-z"; 3D joints are turned so that y does. In 2D "y" or "-y".
+        unit: of 3D joints, one of `ups.data.formats.trc.UNITS`: mm, cm, m, in, ft.
+        coordinates: of 2D joints, one of `ups.data.formats.repair.COORDINATES`; pixels by default.
+        rotate: degrees by which the picture behind 2D joints is to be turned clockwise: 90, 180 or 270.
+        fixes: of `ups.data.formats.repair.FIXES`.
 
     Raises:
         DataError: nothing known, several recordings in one file, or a file that is not as its kind needs it.
@@ -82,8 +96,10 @@ def read_file(
     if joint_map is not None and not isinstance(joint_map, JointMap):
         joint_map = read_joint_map(joint_map)
     wish = Wish(
-        find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size, joint_map, space=space
-    )
+        find_skeleton(skeleton) if isinstance(skeleton, str) else skeleton, fps, image_size, joint_map, up, unit,
+        space=space, coordinates=coordinates, rotate=rotate, fixes=tuple(fixes),
+    )  # fmt: skip
+    check_wish(wish, str(path))
     frame_rate(fps, None, str(path))  # refuses one that can't be
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
@@ -94,6 +110,8 @@ def read_file(
         raise DataError(f"{path}: the joints of this kind of file are known; read it without {joint_map.where}")
     try:
         clip = reader(path, wish)
+        if reader not in (_read_npz, _read_json, _read_csv):  # of their kinds, the project's own say more themselves
+            clip = repaired(clip, wish, str(path), done=reader in (_read_c3d, _read_npy, _read_bvh, _read_trc))
     except DataError as error:
         raise error if path.name in str(error) else DataError(f"{path}: {error}") from error
     except OSError:
@@ -143,7 +161,11 @@ def _read_json(path: Path, wish: Wish) -> PoseSequence:
     if not isinstance(record, dict | list):
         raise _unknown(path, f"JSON with nothing but {record!r:.40}")
     if isinstance(record, dict) and "joints" in record:
-        return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish.space)
+        return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish)
+    return repaired(_read_other_json(path, content, record, wish), wish, str(path))
+
+
+def _read_other_json(path: Path, content: bytes, record: Any, wish: Wish) -> PoseSequence:
     coco = (
         record if isinstance(record, dict) and "annotations" in record else as_coco(record, str(path), wish.image_size)
     )
@@ -170,10 +192,10 @@ def _read_json(path: Path, wish: Wish) -> PoseSequence:
 
 def _read_npz(path: Path, wish: Wish) -> PoseSequence:
     if path.name.lower().startswith("data_2d_custom"):
-        return read_videopose3d_custom(path, wish)
+        return repaired(read_videopose3d_custom(path, wish), wish, str(path))
     if path.name == bandai_namco.ARCHIVE or re.match(r"data_[23]d_", path.name):
         raise DataError(f"{path}: many recordings in one file; make a store of them with `ups data prepare`")
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish.space)
+    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish)
 
 
 def _read_mat(path: Path, _: Wish) -> PoseSequence:
@@ -212,14 +234,16 @@ def _read_csv(path: Path, wish: Wish) -> PoseSequence:
     rows = first_rows(path)
     head = rows[0] if rows else []
     if is_deeplabcut(rows):
-        return read_deeplabcut(path, wish)
-    if is_sleap(head):
-        return read_sleap(path, wish)
-    if wish.joint_map is None and is_named_table(head):
-        return read_named_table(path, wish)
-    if wish.joint_map is None and is_mediapipe_table(head):
-        return read_mediapipe_csv(path, wish)
-    return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish.space)
+        reader = read_deeplabcut
+    elif is_sleap(head):
+        reader = read_sleap
+    elif wish.joint_map is None and is_named_table(head):
+        reader = read_named_table
+    elif wish.joint_map is None and is_mediapipe_table(head):
+        reader = read_mediapipe_csv
+    else:
+        return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish)
+    return repaired(reader(path, wish), wish, str(path))
 
 
 def _read_h5(path: Path, wish: Wish) -> PoseSequence:
@@ -253,7 +277,9 @@ def _read_pickle(path: Path, _: Wish) -> PoseSequence:
 
 
 def _read_bvh(path: Path, wish: Wish) -> PoseSequence:
-    """Bandai-Namco's own file, or any whose joints have usual names; in metres, y up, as the file says."""
+    """Bandai-Namco's own file, or any whose joints have usual names; in metres, turned to y up where bodies stand
+    along another axis throughout, which is told.
+    """
     bvh = read_bvh(path.read_text(encoding="utf-8", errors="replace"), str(path))
     if re.fullmatch(r"dataset-\d_[^_]+_[^_]+_[^_]+", path.stem):
         return bandai_namco.bandai_sequence(bvh, path.stem)
@@ -267,12 +293,28 @@ def _read_bvh(path: Path, wish: Wish) -> PoseSequence:
         raise DataError(
             f"{path}: both hips and knees are needed, for the unit is inferred from the thighs; see --joint-map"
         )
-    positions = bvh.positions * _bvh_scale(bvh.positions, places, path)
+    scale = UNITS[wish.unit] if wish.unit else _bvh_scale(bvh.positions, places, path)
+    up, told = _bvh_up(bvh, places, wish)
+    positions = y_up(bvh.positions * scale, up)
     if "pelvis" in places and wish.joint_map is None:  # a root on the floor is no pelvis
         hips = positions[:, [places["left_hip"], places["right_hip"]]].mean(1)
         if np.median(np.linalg.norm(positions[:, places["pelvis"]] - hips, axis=-1)) > _THIGH:
             del places["pelvis"]
-    return named_clip(positions[None], None, places, space="world", wish=wish, path=path, stated_fps=round(bvh.fps, 3))
+    return named_clip(
+        positions[None], None, places, space="world", wish=wish, path=path, stated_fps=round(bvh.fps, 3), told=told
+    )
+
+
+def _bvh_up(bvh: Bvh, places: dict[str, int], wish: Wish) -> tuple[str, tuple[Notice, ...]]:
+    """The axis that points up: what the user says, else how bodies stand, else how they stand at rest, else y."""
+    if wish.up:
+        return wish.up, ()
+    moving, resting = (up_axis(points, places) for points in (bvh.positions[None], bvh.rest[None, None]))
+    up = moving or resting or "y"
+    if up == "y" or (moving is None and resting != "z"):
+        return "y", ()
+    what = f"{up} is taken for the axis that points up, for so the bodies stand"
+    return up, (Notice("warning", what, "if they lie or hang instead, add --up y"),)
 
 
 _BVH_UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254, "CMU": 0.0254 / 0.45}

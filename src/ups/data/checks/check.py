@@ -6,20 +6,21 @@ a mistake in the data, a "note" is worth knowing. The thresholds were set so tha
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from ups.data.checks.body import BAD, UNITS, better_order, unit_of
 from ups.data.checks.store_info import NO_CHECKSUMS, find_problems
 from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
 from ups.data.duplicates import copies
 from ups.data.formats.joint_map import JointMap
-from ups.data.formats.native import read_fields
-from ups.data.formats.timing import FPS
 from ups.data.open_file import read_file
 from ups.data.store.store import Store
 from ups.errors import DataError
@@ -68,6 +69,7 @@ def check(
     skeleton: str | None = None,
     image_size: tuple[int, int] | None = None,
     joint_map: JointMap | None = None,
+    **repairs: Any,
 ) -> list[Finding]:
     """What is wrong with a recording, with a folder of recordings and its clips.csv, or with a store; nothing, if all seems
     well.
@@ -77,6 +79,7 @@ def check(
         skeleton: as for `read_file`.
         image_size: (width, height) in pixels of a single 2D recording that doesn't say; in a folder clips.csv does.
         joint_map: as for `read_file`; in a folder its joint_map.toml does without.
+        repairs: up, unit, coordinates, rotate and fixes, as for `read_file`.
 
     Raises:
         DataError: unknown skeleton, or a clips.csv that can't be read.
@@ -95,10 +98,10 @@ def check(
     if path.is_dir() and (path / TABLE).is_file():
         return _check_folder(path, found, joint_map)
     try:
-        clip = read_file(path, found, image_size=image_size, joint_map=joint_map)
+        clip = read_file(path, found, image_size=image_size, joint_map=joint_map, **repairs)
     except DataError as error:
         return [Finding("error", path.name, str(error), "fix the file; docs/own_data.md describes what is needed")]
-    problems = [*check_clip(clip), *_untold_fps(path, None)]
+    problems = check_clip(clip)
     return [Finding(severity, path.name, _with(what, detail), remedy) for severity, what, remedy, detail in problems]
 
 
@@ -112,26 +115,98 @@ def _check_store(path: Path) -> list[Finding]:
     return found + [Finding("note", path.name, line, "know it before training") for line in find_problems(store)]
 
 
+def proposed(findings: Sequence[Finding]) -> list[str]:
+    """The options that findings propose, each once: "--up z"."""
+    found = (re.search(r"add (--[a-z-]+(?: (?!or |unless )[\w.-]+)+)", finding.remedy) for finding in findings)
+    return list(dict.fromkeys(match[1] for match in found if match))
+
+
+def check_or_refuse(clip: PoseSequence, where: str, force: bool = False) -> None:
+    """Prints what the check finds in a clip on standard error, a line each.
+
+    Raises:
+        DataError: it finds an error, and not `force`.
+    """
+    for severity, what, remedy, detail in check_clip(clip):
+        if severity == "error" and not force:
+            raise DataError(f"{where}: {_with(what, detail)}; {remedy}, or --force")
+        if severity != "note":
+            print(f"{severity}: {where}: {_with(what, detail)}; {remedy}", file=sys.stderr)
+
+
 def check_clip(clip: PoseSequence) -> Iterator[_Problem]:
-    """What is wrong with one recording: (severity, what, remedy, detail) each."""
+    """What is wrong with one recording: (severity, what, remedy, detail) each. A remedy that is an option of
+    `ups predict` and its like begins with "add --".
+    """
+    for notice in clip.notices:
+        yield notice.severity, notice.what, notice.remedy, notice.detail
     if clip.frames < SHORT:
         yield "warning", f"fewer than {SHORT} frames", "leave it out, or record longer", f"{clip.frames} frames"
     seen = np.asarray(clip.visibility > 0)
     yield from _check_seen(clip, seen)
     if not seen.any():
         return
-    if clip.space == "image":
-        unit = _check_pixels(clip, seen)
-    else:
-        unit = _check_metres(clip, seen)
-    if unit is not None:
-        yield unit  # the rest would only repeat it
+    flat = clip.space == "image"
+    first = _check_score(clip, seen)
+    if first is None:
+        first = _check_pixels(clip, seen) if flat else _check_metres(clip, seen)
+    if first is not None:
+        yield first  # the rest would only repeat it
         return
-    yield from _check_up(clip, seen)
+    yield from _check_root(clip, seen)
+    order = better_order(clip, seen)
+    if order is not None and order[1]:
+        what = f"the joints make a body in the order of {order[1]}, but not in that of {clip.skeleton.name}"
+        remedy = f"add --skeleton {order[1]}, or name it in the file"
+        yield "error", what, remedy, f"misfit {order[0]:.1f}, {BAD} is doubtful"
+        return
+    if order is not None and order[0] > 1.15 * BAD:
+        what = "the joints make no body: they may stand in another order, or the skeleton is another one"
+        yield "warning", what, "see `ups data joints`, and draw it with --plot", f"misfit {order[0]:.1f}, limit {BAD}"
+    turned = _check_up(clip, seen)
+    if turned is not None:
+        yield turned
+        return
     yield from _check_sides(clip, seen)
-    if clip.space != "image":
+    if not flat:
         yield from _check_bones(clip, seen)
     yield from _check_motion(clip, seen)
+
+
+def _check_score(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
+    """Third coordinates that are scores: within 0..1 while x and y are pixels or, all of them positive, fractions."""
+    if clip.space == "image":
+        return None
+    points = clip.joints[seen]
+    third, plane = points[:, 2], points[:, :2]
+    pixels = third.min() >= 0 and third.max() <= 1.05 and plane.max() > 20
+    fractions = third.min() >= 0 and third.max() <= 1.001 and plane.min() >= 0 and plane.max() <= 1.001
+    if not pixels and not (fractions and float(np.median(third)) > 0.5):
+        return None
+    detail = f"z {_short(third.min())} to {_short(third.max())}, x and y up to {_short(plane.max())}"
+    return "error", "the third coordinate looks like a score, not like a depth", "add --fix score-z", detail
+
+
+def _check_root(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
+    """Hips that never leave the origin."""
+    pairs = [clip.skeleton.joints.index(n) for n in ("left_hip", "right_hip") if n in clip.skeleton.joints]
+    if len(pairs) < 2 or clip.frames < SHORT:
+        return
+    both = seen[:, :, pairs].all(-1)
+    flat = clip.space == "image"
+    hidden = flat and not seen[:, :, pairs].any() and float(clip.joints[seen].min()) < 0
+    if both.sum() < SHORT and not hidden:
+        return
+    distance = np.linalg.norm(clip.joints[:, :, pairs].mean(2), axis=-1)[both] if not hidden else np.zeros(1)
+    if float(np.percentile(distance, 95)) > 0.05 * _size(clip, seen):
+        return
+    if flat:
+        what = "the hips stay at (0, 0): the joints are relative to them, not pixels of an image"
+        yield "error", what, "give the joints as the detector found them, before the hips were subtracted", ""
+    else:
+        what = "the hips stay at the origin: the joints are relative to them, and where the body goes is lost"
+        remedy = "give the joints before the hips were subtracted, if the actions go anywhere"
+        yield "note", what, remedy, ""
 
 
 def _check_seen(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
@@ -154,44 +229,94 @@ def _check_pixels(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
         f"x {_short(low[0])} to {_short(high[0])}, y {_short(low[1])} to {_short(high[1])}, image {width} x {height}"
     )
     if np.abs(points).max() <= 2:
-        remedy = "multiply x by the image's width and y by its height"
-        return "error", "values look like fractions of the image, not like pixels", remedy, detail
-    outside = float(((points < 0) | (points >= (width, height))).any(-1).mean())
+        if low.min() < -0.2:
+            return (
+                "error",
+                "values look like -1 to 1 across the image, not like pixels",
+                "add --coordinates signed",
+                detail,
+            )
+        return (
+            "error",
+            "values look like fractions of the image, not like pixels",
+            "add --coordinates fractions",
+            detail,
+        )
+    out = np.asarray(((points < 0) | (points >= (width, height))).any(-1))
+    if float(out.mean()) <= 0.3:
+        return None
+    if np.mean(points < 0) > 0.2 and float((np.abs(points) <= (width / 2, height / 2)).all(-1).mean()) > 0.95:
+        what = "values look like pixels from the middle of the image, not from its corner"
+        return "error", what, "add --coordinates centred", detail
     turned = float(((points < 0) | (points >= (height, width))).any(-1).mean())
-    if outside > 0.3:
-        hint = "; width and height seem to be exchanged" if turned < 0.05 else ""
-        return "warning", f"many joints lie outside the image{hint}", "correct image_size = width, height", detail
-    return None
+    trunk = _trunk(clip, seen)
+    if turned < 0.05 and trunk is not None and abs(trunk[1]) < abs(trunk[0]):
+        return (
+            "error",
+            "x and y are exchanged: bodies lie on their side, partly outside the image",
+            "add --fix swap-xy",
+            detail,
+        )
+    if turned < 0.05:
+        what = "many joints lie outside the image; width and height seem to be exchanged"
+        return "warning", what, f"add --image-size {height} {width}, or correct image_size in the file", detail
+    return "warning", "many joints lie outside the image", "correct image_size = width, height", detail
 
 
 def _check_metres(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
-    size = _size(clip, seen)
+    size, unit = _size(clip, seen), unit_of(clip, seen)
     detail = f"a person is {_short(size)} tall or wide"
-    for unit, factor in (("millimetres", 1000), ("centimetres", 100)):
-        if _ADULT / 4 < size / factor < _ADULT * 2.2:
-            return "error", f"values look like {unit}, not metres", f"divide them by {factor}", detail
+    if unit not in (None, "m") and size * UNITS[unit] < _ADULT * 2.2:
+        what = {"mm": "millimetres", "cm": "centimetres", "in": "inches", "ft": "feet"}[unit]
+        return "error", f"values look like {what}, not metres", f"add --unit {unit}", detail
     if not _ADULT / 6 < size < _ADULT * 2.2:
         return "error", "no human size in metres", "bring the values to metres; undo any normalisation", detail
     return None
 
 
-def _check_up(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
-    head, head_seen = _middle(clip, seen, ("head", "head_top", "nose", "neck"))
+def _trunk(clip: PoseSequence, seen: np.ndarray) -> np.ndarray | None:
+    """(V,) mean over the recording of the direction from hips to head, of length 1 where it never changes."""
+    head, head_seen = _middle(clip, seen, ("head", "head_top", "nose", "neck", "left_shoulder", "right_shoulder"))
     hips, hips_seen = _middle(clip, seen, ("pelvis", "left_hip", "right_hip"))
     both = head_seen & hips_seen
-    if not both.any():
-        return
-    up = 1 if clip.space in ("kinect", "world") else -1
-    below = (up * (head - hips)[both][:, 1] < 0).mean()
-    if below > 0.9:
-        what = f"the head is below the hips, while y points {'up' if up > 0 else 'down'} in space {clip.space!r}"
-        remedy = "negate y or name another space, unless they really are upside down; image and camera have y down"
-        yield "warning", what, remedy, f"{below:.0%} of frames"
+    if both.sum() < SHORT:
+        return None
+    step = (head - hips)[both]
+    return (step / np.maximum(np.linalg.norm(step, axis=-1, keepdims=True), 1e-9)).mean(0)
+
+
+_UPRIGHT = 0.9
+"""Cosine, averaged over a recording, from which bodies are said to lie along an axis; standing ones pass it too."""
+
+
+def _check_up(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
+    """Bodies that stand along another axis than the space's own, throughout a recording."""
+    trunk = _trunk(clip, seen)
+    if trunk is None:
+        return None
+    axis = int(np.abs(trunk).argmax())
+    own = 1 if clip.space in ("kinect", "world") else -1
+    if abs(trunk[axis]) < _UPRIGHT or (axis == 1 and trunk[1] * own > 0):
+        return None
+    name = ("-" if trunk[axis] < 0 else "") + "xyz"[axis]
+    detail = f"mean cosine {abs(trunk[axis]):.2f}, limit {_UPRIGHT}"
+    if clip.space != "image":
+        if axis == 1:
+            what = f"the head is below the hips, while y points {'up' if own > 0 else 'down'} in space {clip.space!r}"
+            return "warning", what, f"add --up {name}, unless they really are upside down", detail
+        what = f"bodies lie along {'xyz'[axis]} in the whole recording: {name} seems to point up"
+        return "warning", what, f"add --up {name}, unless they really lie", detail
+    if axis == 1:
+        what = "the head is below the hips throughout: y points up, or the video stands on its head"
+        return "warning", what, "add --up y, or for a turned video --rotate 180", detail
+    degrees = 90 if trunk[0] < 0 else 270
+    what = "bodies lie on their side throughout: the video is turned, or x and y are exchanged"
+    return "warning", what, f"add --rotate {degrees}, or --fix swap-xy, unless they really lie", detail
 
 
 def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
     """Left and right: shoulders against hips, and in 3D feet and hands, which point forwards."""
-    remedy = "exchange left_ and right_ in the joints' names"
+    remedy = "add --fix swap-sides"
     shoulders, a = _across(clip, seen, "shoulder")
     hips, b = _across(clip, seen, "hip")
     if shoulders is not None and hips is not None:
@@ -212,7 +337,7 @@ def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
     )
     if ahead and max(ahead) < -_AHEAD:
         what = "feet and hands point backwards: left and right are exchanged, or an axis is mirrored"
-        yield "warning", what, remedy + ", or negate x", f"by {-max(ahead):.2f} m"
+        yield "warning", what, remedy + ", or negate z", f"by {-max(ahead):.2f} m"
 
 
 def _ahead(clip: PoseSequence, seen: np.ndarray, girdle: str, start: str, end: str) -> float | None:
@@ -298,7 +423,7 @@ def _check_folder(folder: Path, skeleton: Skeleton | None, joint_map: JointMap |
         kinds[clip.space, ", ".join(clip.skeleton.joints)].append(row.file)
         for joint, visible in zip(clip.skeleton.joints, np.any(clip.visibility, axis=(0, 1)).tolist(), strict=True):
             seen[joint] = seen.get(joint, False) or bool(visible)
-        for severity, what, remedy, detail in (*check_clip(clip), *_untold_fps(folder / row.file, row.fps)):
+        for severity, what, remedy, detail in check_clip(clip):
             groups[severity, what, remedy].append(_with(row.file, detail))
     findings += [Finding(s, _listed(names), what, remedy) for (s, what, remedy), names in groups.items()]
     never = [joint for joint, visible in seen.items() if not visible]
@@ -378,16 +503,6 @@ def _check_leaks(folder: Path, table: ClipTable, rows: list[Row], skeleton: Skel
         if pairs:
             remedy = "keep each recording in one split only; as it is, test results are too good"
             yield Finding("error", f"{protocol}: {_listed(pairs)}", "the same recording in train and test", remedy)
-
-
-def _untold_fps(path: Path, fps: float | None) -> Iterator[_Problem]:
-    if fps is None and path.suffix in (".npz", ".csv", ".json"):
-        try:
-            fields = read_fields(path)
-        except DataError:  # another kind of file: a list of COCO's results
-            fields = {}
-        if "joints" in fields and "fps" not in fields:
-            yield "warning", f"frames per second not given; {FPS:g} are assumed", "write fps into the file", ""
 
 
 def _size(clip: PoseSequence, seen: np.ndarray) -> float:

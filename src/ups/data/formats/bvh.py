@@ -23,12 +23,14 @@ class Bvh:
         parents: J indices, -1 for a root.
         positions: (N, J, 3) float64 in the file's own unit (centimetres in Bandai-Namco's files) and axes.
         fps: frames per second.
+        rest: (J, 3) positions with all rotations at zero.
     """
 
     joint_names: tuple[str, ...]
     parents: tuple[int, ...]
     positions: np.ndarray
     fps: float
+    rest: np.ndarray
 
 
 @dataclass
@@ -69,7 +71,10 @@ def read_bvh(text: str, name: str) -> Bvh:
             f"and {POSITIONS:,} positions in all, are read: cut it into shorter files"
         )
     names, parents = tuple(j.name for j in joints), tuple(j.parent for j in joints)
-    return Bvh(names, parents, _forward(joints, values), 1 / frame_time)
+    rest = np.zeros((len(joints), 3))
+    for j, joint in enumerate(joints):
+        rest[j] = np.asarray(joint.offset) + (rest[joint.parent] if joint.parent >= 0 else 0)
+    return Bvh(names, parents, _forward(joints, values), 1 / frame_time, rest)
 
 
 class _Words:

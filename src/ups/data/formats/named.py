@@ -32,6 +32,9 @@ class Wish:
         up: the axis of 3D joints that points up, of `axes.UPRIGHT`.
         unit: of 3D joints, of `trc.UNITS`.
         space: frame of reference of 3D joints in our own forms.
+        coordinates: of 2D joints, of `repair.COORDINATES`.
+        rotate: degrees by which a 2D picture is to be turned clockwise.
+        fixes: of `repair.FIXES`.
     """
 
     skeleton: Skeleton | None = None
@@ -41,6 +44,9 @@ class Wish:
     up: str | None = None
     unit: str | None = None
     space: Space | None = None
+    coordinates: str | None = None
+    rotate: int | None = None
+    fixes: tuple[str, ...] = ()
 
 
 Places = tuple[dict[str, int], tuple[Notice, ...]]

@@ -16,7 +16,8 @@ import numpy as np
 from ups.data.formats.columns import joint_columns
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.joint_names import is_body, near, quoted, slots_of
-from ups.data.formats.named import left_out_notice, skeleton_for
+from ups.data.formats.named import Wish, left_out_notice, skeleton_for
+from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.safe_pickle import load_npz
 from ups.data.formats.table import Table, read_table
 from ups.data.formats.timing import check_step, even, frame_rate, placed, seconds
@@ -30,7 +31,7 @@ from ups.skeletons import SKELETONS, check_joints, find_skeleton, skeleton_of
 
 KEYS = (
     "joints", "visibility", "fps", "skeleton", "joint_names", "parents", "root", "space", "image_size", "label", "id",
-    "subject", "view", "pose_3d", "frame",
+    "subject", "view", "pose_3d", "frame", "up", "unit", "coordinates",
 )  # fmt: skip
 """What a file may hold, besides `TIMES`; only `joints` is needed, and the skeleton: its name, or the names of its joints."""
 TIMES = {
@@ -58,7 +59,7 @@ def read_own(
     fps: float | None = None,
     image_size: tuple[int, int] | None = None,
     joint_map: JointMap | None = None,
-    space: Space | None = None,
+    wish: Wish | None = None,
 ) -> PoseSequence:
     """One recording from a .npz, .json or .csv file.
 
@@ -73,7 +74,7 @@ def read_own(
             are picked out.
         fps, image_size: where the file does not say; FPS if nobody does.
         joint_map: which joint of the file is which, by its name there or its number.
-        space: of 3D joints, where the file does not say.
+        wish: its up, unit, coordinates, rotate and fixes, which count more than the file's.
 
     Raises:
         DataError: anything that is not as described.
@@ -92,7 +93,11 @@ def read_own(
         raise DataError(
             f"{path}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed, or persons before it"
         )
-    space = _space(fields, joints.shape[-1], path, space)
+    wish = _own_wish(fields, wish or Wish(), path)
+    if "score-z" in wish.fixes and joints.shape[-1] == 3:
+        fields = {"space": "image"} | fields | {"visibility": joints[..., 2]}
+        joints = joints[..., :2]
+    space = _space(fields, joints, wish, path)
     shape = joints.shape[:3]
     found, order, named = _skeleton(fields, skeleton, joints.shape[2], path, joint_map)
     if others and isinstance(others, list):
@@ -105,7 +110,7 @@ def read_own(
     pose_3d = None if pose_3d is None else np.nan_to_num(pose_3d)
     joints, visibility, pose_3d, rate, more = _in_time(fields, joints, visibility, pose_3d, fps, path)
     size = fields.get("image_size", image_size)
-    return PoseSequence(
+    clip = PoseSequence(
         joints=joints[:, :, order],
         visibility=visibility[:, :, order],
         skeleton=found,
@@ -119,6 +124,15 @@ def read_own(
         pose_3d=None if pose_3d is None else pose_3d[:, :, order],
         notices=(*named, *told, *more),
     )
+    return repaired(clip, wish, str(path))
+
+
+def _own_wish(fields: dict[str, Any], wish: Wish, path: Path) -> Wish:
+    """What the user says, else the file, of up, unit and coordinates."""
+    said = {key: str(fields[key]).strip().lower() for key in ("up", "unit", "coordinates") if key in fields}
+    wish = replace(wish, **{key: getattr(wish, key) or value for key, value in said.items()})
+    check_wish(wish, str(path))
+    return wish
 
 
 def _in_time(
@@ -418,9 +432,16 @@ def _named(fields: dict[str, Any], path: Path) -> Skeleton:
         raise DataError(f"{path}: {error}") from error
 
 
-def _space(fields: dict[str, Any], channels: int, path: Path, given: Space | None) -> Space:
-    if "space" not in fields and given is not None and channels == 3:
-        return given
+def _space(fields: dict[str, Any], joints: np.ndarray, wish: Wish, path: Path) -> Space:
+    channels = joints.shape[-1]
+    if "space" not in fields and channels == 3 and wish.space is not None:
+        return wish.space
+    if "space" not in fields and channels == 3 and wish.up is not None:
+        return "world"
+    if "space" not in fields and channels == 3 and _is_score(joints[..., 2], joints[..., :2]):
+        raise DataError(
+            f"{path}: the third coordinate of each joint looks like a score, 0 to 1, not like a depth; add --fix score-z"
+        )
     if "space" not in fields and channels != 2:
         raise DataError(
             f"{path}: {channels} coordinates a joint, but not in which frame; say space = camera (metres, x "
@@ -431,6 +452,13 @@ def _space(fields: dict[str, Any], channels: int, path: Path, given: Space | Non
         if space == known:
             return known
     raise DataError(f"{path}: space {space!r} is not one of {', '.join(get_args(Space))}")
+
+
+def _is_score(third: np.ndarray, plane: np.ndarray) -> bool:
+    """Whether a third coordinate lies in 0..1 while the other two are pixels."""
+    if not np.isfinite(third).any() or not np.isfinite(plane).any():
+        return False
+    return float(np.nanmin(third)) >= 0 and float(np.nanmax(third)) <= 1.05 and float(np.nanmax(plane)) > 20
 
 
 def _numbers(fields: dict[str, Any], key: str, path: Path) -> np.ndarray:

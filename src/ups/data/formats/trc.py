@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ups.data.formats.axes import y_up
 from ups.data.formats.named import Wish, named_clip
 from ups.errors import DataError
 from ups.pose import PoseSequence
 
 UNITS = {"m": 1.0, "meters": 1.0, "metres": 1.0, "mm": 0.001, "millimeters": 0.001, "cm": 0.01, "centimeters": 0.01,
-         "in": 0.0254, "inches": 0.0254, "ft": 0.3048}  # fmt: skip
+         "in": 0.0254, "inches": 0.0254, "ft": 0.3048, "feet": 0.3048}  # fmt: skip
 """Metres of the units that headers name."""
 _MOST = 30_000_000
 
@@ -29,7 +30,7 @@ def read_trc(path: Path, wish: Wish) -> PoseSequence:
     if len(lines) < 6 or not lines[0].startswith("PathFileType"):
         raise DataError(f"{path}: a TRC file has PathFileType on top, then four lines of headings, then the frames")
     header = dict(zip((k.strip().lower() for k in lines[1].split("\t")), lines[2].split("\t"), strict=False))
-    unit = header.get("units", "").strip().lower()
+    unit = wish.unit or header.get("units", "").strip().lower()
     if unit not in UNITS:
         raise DataError(f"{path}: line 3: Units {unit[:20]!r}; one of {', '.join(UNITS)} is needed")
     try:
@@ -51,4 +52,5 @@ def read_trc(path: Path, wish: Wish) -> PoseSequence:
             raise DataError(f"{path}: line {number}: {error}") from error
         values[r, : len(cells)] = cells
     points = values[None, :, 2:].reshape(1, len(rows), len(names), 3) * UNITS[unit]
+    points = y_up(points, wish.up or "y")
     return named_clip(points, None, names, space="world", wish=wish, path=path, stated_fps=fps)
