@@ -83,6 +83,7 @@ def test_what_a_newcomer_may_forget_is_told_in_one_line(recordings, tmp_path, ca
     assert "has mine:split, mine:b; name one" in fails(*tune, "--data", "mine")
 
 
+@pytest.mark.slow
 def test_four_commands_lead_from_csv_files_to_a_confusion_matrix(recordings, tmp_path, capsys):
     start = time.monotonic()
     stores, run = str(tmp_path / "data"), str(tmp_path / "runs" / "mine")
