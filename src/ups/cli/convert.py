@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
+from ups.cli.recording import Recording
+from ups.cli.show import say
 from ups.errors import SettingError
 
 if TYPE_CHECKING:
@@ -25,25 +27,7 @@ class Convert:
     """The new file; its ending says which format, .json our own."""
     to: Literal["npz", "json", "csv", "coco", "trc", "bvh"] | None = None
     """The format, where the ending does not say: COCO's, above all."""
-    skeleton: str | None = None
-    """Name of the skeleton, or a file that describes it: what the joints are where the recording doesn't say, else those
-    to keep."""
-    fps: float | None = None
-    """Frames per second, where the recording doesn't say."""
-    image_size: tuple[int, int] | None = None
-    """Width and height in pixels, where a 2D recording doesn't say."""
-    joint_map: Path | None = None
-    """TOML file that says which joint of the recording is which, see `ups data joints`."""
-    up: str | None = None
-    """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
-    unit: str | None = None
-    """Unit of 3D joints: m, cm, mm, in, ft."""
-    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
-    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
-    rotate: Literal[90, 180, 270] | None = None
-    """Turn the picture behind 2D joints clockwise by these degrees."""
-    fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()
-    """Exchange left and right, exchange x and y, or take the third coordinate for a score."""
+    how: Annotated[Recording, arg(name="")] = field(default_factory=Recording)
     person: int | None = None
     """Only this person, counted from 1: TRC and BVH hold one."""
     lift: Path | None = None
@@ -52,27 +36,15 @@ class Convert:
     def run(self) -> None:
         """Read, lift, write."""
         from ups.data.formats.write import FORMATS, write
-        from ups.data.open_file import read_file
 
         kind = self.to or self.output.suffix.lower().removeprefix(".")
         if kind not in FORMATS:
             raise SettingError(f"{self.output}: no format is called {kind!r}; give --to, one of {', '.join(FORMATS)}")
         if self.output.exists() and self.file.exists() and self.output.samefile(self.file):
             raise SettingError(f"{self.output} is the recording itself; give the new file another name")
-        clip = read_file(
-            self.file,
-            self.skeleton,
-            self.fps,
-            self.image_size,
-            self.joint_map,
-            up=self.up,
-            unit=self.unit,
-            coordinates=self.coordinates,
-            rotate=self.rotate,
-            fixes=self.fix,
-        )
+        clip = self.how.read(self.file)
         for notice in clip.notices:
-            print(f"{self.file}: {notice}", file=sys.stderr)
+            say(f"{notice.severity}: {self.file}: {notice.what}; {notice.remedy}", sys.stderr)
         if self.person is not None:
             if not 1 <= self.person <= clip.persons:
                 raise SettingError(f"--person {self.person}; {self.file} has persons 1 to {clip.persons}")
@@ -80,7 +52,7 @@ class Convert:
         if self.lift is not None:
             clip = _lifted(clip, self.lift)
         write(clip, self.output, kind)
-        print(f"{self.output}: {clip.persons} persons, {clip.frames} frames, {len(clip.skeleton)} joints, {clip.space}")
+        say(f"{self.output}: {clip.persons} persons, {clip.frames} frames, {len(clip.skeleton)} joints, {clip.space}")
 
 
 def _lifted(clip: PoseSequence, model: Path) -> PoseSequence:

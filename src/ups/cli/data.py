@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
+from ups.cli.recording import Recording
 from ups.cli.show import say, show
 from ups.cli.table import Table
 from ups.errors import IncompleteError, SettingError
@@ -107,23 +108,7 @@ class Check:
 
     path: Positional[Path]
     """The recording, a folder with clips.csv, or a store, of which every file is compared with its checksum."""
-    skeleton: str | None = None
-    """Name of the skeleton, or a TOML file that describes it, where the recordings don't say."""
-    image_size: tuple[int, int] | None = None
-    """Width and height in pixels of a single 2D recording that doesn't say: OpenPose's above all."""
-    joint_map: Path | None = None
-    """TOML file that says which joint of the recordings is which, see `ups data joints`; by default joint_map.toml beside
-    clips.csv."""
-    up: str | None = None
-    """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
-    unit: str | None = None
-    """Unit of 3D joints: m, cm, mm, in, ft."""
-    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
-    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
-    rotate: Literal[90, 180, 270] | None = None
-    """Turn the picture behind 2D joints clockwise by these degrees."""
-    fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()
-    """Exchange left and right, exchange x and y, or take the third coordinate for a score."""
+    how: Annotated[Recording, arg(name="")] = field(default_factory=Recording)
     plot: Path | None = None
     """Draw the first recording that can be read, so that a wrong joint order is seen at once: a PNG file."""
 
@@ -133,45 +118,32 @@ class Check:
 
         from ups.data.checks.check import check, proposed
         from ups.data.custom import first_clip, read_table
-        from ups.data.open_file import read_file
         from ups.data.store.store import Store
         from ups.reporting.poses import save_picture
         from ups.skeletons import find_skeleton
 
-        joint_map = _joint_map(self.joint_map)
-        repairs = {
-            "up": self.up, "unit": self.unit, "coordinates": self.coordinates, "rotate": self.rotate, "fixes": self.fix,
-        }  # fmt: skip
+        joint_map = _joint_map(self.how.joint_map)
+        repairs = self.how.one_file()
         if any(repairs.values()) and (self.path / "clips.csv").exists():
+            given = [f"--{name.replace('fixes', 'fix')}" for name, value in repairs.items() if value]
             raise SettingError(
-                f"{self.path}: --up, --unit, --coordinates, --rotate and --fix are for one recording; name one file of "
-                "the folder, and write up and unit into its files"
+                f"{self.path}: {', '.join(given)}: for one recording; name one file of the folder, or write it into its files"
             )
-        findings = check(self.path, self.skeleton, self.image_size, joint_map, **repairs)
+        findings = check(self.path, self.how.skeleton, self.how.image_size, joint_map, **repairs)
         table = rich.table.Table("", "where", "what", "remedy", show_lines=True)
         for finding in findings:
             table.add_row(finding.severity, finding.where, finding.what, finding.remedy)
         show(table if findings else "nothing found that looks wrong")
         for option in proposed(findings):
-            print(f"try: ups data check {self.path} {option}", file=sys.stderr)
+            say(f"try: ups data check {self.path} {option}", sys.stderr)
         if self.plot:
             if (self.path / "clips.csv").exists():
-                skeleton = find_skeleton(self.skeleton) if self.skeleton else None
+                skeleton = find_skeleton(self.how.skeleton) if self.how.skeleton else None
                 first = first_clip(self.path, read_table(self.path), skeleton, joint_map)
             elif (self.path / "store.json").exists():
                 first = Store.open(self.path)[0]
             else:
-                first = read_file(
-                    self.path,
-                    self.skeleton,
-                    image_size=self.image_size,
-                    joint_map=joint_map,
-                    up=self.up,
-                    unit=self.unit,
-                    coordinates=self.coordinates,
-                    rotate=self.rotate,
-                    fixes=self.fix,
-                )
+                first = self.how.read(self.path)
             save_picture(first, self.plot, first.id)
             say(f"picture: {self.plot}", sys.stderr)
         errors = sum(finding.severity == "error" for finding in findings)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
+from ups.cli.recording import Recording
 from ups.cli.show import answer, say
 from ups.errors import SettingError
 
@@ -29,27 +30,7 @@ class Predict:
     task: str | None = None
     """recognize_3d or recognize_2d: which action is this; anticipate: which is about to be completed; estimate_pose: which
     3D poses lie behind the 2D joints. Default: recognition in the recording's own space."""
-    skeleton: str | None = None
-    """Name of the skeleton, or a file that describes it, where the recording doesn't say."""
-    fps: float | None = None
-    """Frames per second, where the recording doesn't say."""
-    image_size: tuple[int, int] | None = None
-    """Width and height in pixels, where a 2D recording doesn't say."""
-    space: Literal["camera", "kinect", "world"] | None = None
-    """Frame of 3D joints in metres, where the recording doesn't say: kinect (y up, z away from the sensor), camera (y down,
-    z forward) or world (y up)."""
-    joint_map: Path | None = None
-    """TOML file that says which joint of the recording is which, see `ups data joints`."""
-    up: str | None = None
-    """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
-    unit: str | None = None
-    """Unit of 3D joints: m, cm, mm, in, ft."""
-    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
-    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
-    rotate: Literal[90, 180, 270] | None = None
-    """Turn the picture behind 2D joints clockwise by these degrees."""
-    fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()
-    """Exchange left and right, exchange x and y, or take the third coordinate for a score."""
+    how: Annotated[Recording, arg(name="")] = field(default_factory=Recording)
     classes: str | None = None
     """Candidate actions, separated by commas; default: all classes the model knows."""
     data_set: str | None = None
@@ -67,7 +48,6 @@ class Predict:
         """Read, ask, answer."""
         from ups.checkpoint.io import load
         from ups.data.checks.check import check_or_refuse
-        from ups.data.open_file import read_file
         from ups.inference.predictor import Predictor
         from ups.runtime.device import choose_device
         from ups.seen import check_somebody
@@ -80,22 +60,9 @@ class Predict:
             raise SettingError("give either --classes or --data-set")
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
-        clip = read_file(
-            self.file,
-            self.skeleton,
-            self.fps,
-            self.image_size,
-            self.joint_map,
-            self.space,
-            up=self.up,
-            unit=self.unit,
-            coordinates=self.coordinates,
-            rotate=self.rotate,
-            fixes=self.fix,
-        )
-        for notice in clip.notices:
-            say(f"{notice.severity}: {self.file}: {notice.what}; {notice.remedy}", sys.stderr)
-        check_or_refuse(clip, str(self.file), self.force)
+        clip = self.how.read(self.file)
+        for line in check_or_refuse(clip, str(self.file), self.force):
+            say(line, sys.stderr)
         predictor = Predictor(load(self.model), device=choose_device(self.device))
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))

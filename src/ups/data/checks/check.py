@@ -7,7 +7,6 @@ a mistake in the data, a "note" is worth knowing. The thresholds were set so tha
 from __future__ import annotations
 
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -121,17 +120,19 @@ def proposed(findings: Sequence[Finding]) -> list[str]:
     return list(dict.fromkeys(match[1] for match in found if match))
 
 
-def check_or_refuse(clip: PoseSequence, where: str, force: bool = False) -> None:
-    """Prints what the check finds in a clip on standard error, a line each.
+def check_or_refuse(clip: PoseSequence, where: str, force: bool = False) -> list[str]:
+    """A line for each error and warning that the check has for a clip.
 
     Raises:
         DataError: it finds an error, and not `force`.
     """
+    lines = []
     for severity, what, remedy, detail in check_clip(clip):
         if severity == "error" and not force:
             raise DataError(f"{where}: {_with(what, detail)}; {remedy}, or --force")
         if severity != "note":
-            print(f"{severity}: {where}: {_with(what, detail)}; {remedy}", file=sys.stderr)
+            lines.append(f"{severity}: {where}: {_with(what, detail)}; {remedy}")
+    return lines
 
 
 def check_clip(clip: PoseSequence) -> Iterator[_Problem]:
