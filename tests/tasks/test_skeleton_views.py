@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.helpers import trained_model
+from helpers import trained_model
 
 from ups.config import Augment, ShiftAugment
 from ups.errors import DataError, SettingError
