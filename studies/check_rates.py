@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.checks.check import check_clip
+from ups.data.checks.clip import check_clip
 from ups.data.formats.repair import swapped_sides
 from ups.data.store.store import Store
 from ups.pose import PoseSequence

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ups.data.checks.check import check, check_clip
+from ups.data.checks.check import check
+from ups.data.checks.clip import check_clip
 from ups.data.custom import custom_data_set, read_table
 from ups.data.datasets import bandai_namco, kard, nw_ucla, sbu, utd_mhad
 from ups.data.formats.native import write_file

@@ -47,7 +47,7 @@ class Predict:
     def run(self) -> None:
         """Read, ask, answer."""
         from ups.checkpoint.io import load
-        from ups.data.checks.check import check_or_refuse
+        from ups.data.checks.clip import check_or_refuse
         from ups.inference.predictor import Predictor
         from ups.runtime.device import choose_device
         from ups.seen import check_somebody

@@ -1,7 +1,7 @@
 """Looks through a user's own recordings for what would spoil training, and says so in plain words.
 
 Every finding names where, what and the remedy. An "error" keeps recordings from being used, a "warning" is most likely
-a mistake in the data, a "note" is worth knowing. The thresholds were set so that the public data sets are nearly silent.
+a mistake in the data, a "note" is worth knowing. How often it is right: docs/checks.md.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from ups.data.checks.body import BAD, UNITS, better_order, unit_of
+from ups.data.checks.clip import Severity, check_clip, first_names, with_detail
 from ups.data.checks.store_info import NO_CHECKSUMS, find_problems
 from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
 from ups.data.duplicates import copies
@@ -23,23 +23,8 @@ from ups.data.formats.joint_map import JointMap
 from ups.data.open_file import read_file
 from ups.data.store.store import Store
 from ups.errors import DataError
-from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.skeletons import find_skeleton
-
-Severity = Literal["error", "warning", "note"]
-
-SHORT = 5
-"""Clips of fewer frames are reported."""
-_ADULT = 1.5
-"""Metres: a standing or sitting person's largest extent, roughly, by which units are recognised."""
-_LONGEST_BONE = 0.9
-_UNEVEN = 0.5
-_JUMP = 0.5
-_AHEAD = 0.015
-_LIMBS = (("hip", "ankle", "foot"), ("shoulder", "elbow", "wrist"), ("shoulder", "elbow", "hand"))
-"""Girdle, start and end of limbs that mostly point forwards: in over 97 % of the public recordings."""
-_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -57,10 +42,6 @@ class Finding:
     where: str
     what: str
     remedy: str
-
-
-_Problem = tuple[Severity, str, str, str]
-"""severity, what, remedy, and a detail of the one recording."""
 
 
 def check(
@@ -101,7 +82,9 @@ def check(
     except DataError as error:
         return [Finding("error", path.name, str(error), "fix the file; docs/own_data.md describes what is needed")]
     problems = check_clip(clip)
-    return [Finding(severity, path.name, _with(what, detail), remedy) for severity, what, remedy, detail in problems]
+    return [
+        Finding(severity, path.name, with_detail(what, detail), remedy) for severity, what, remedy, detail in problems
+    ]
 
 
 def _check_store(path: Path) -> list[Finding]:
@@ -118,288 +101,6 @@ def proposed(findings: Sequence[Finding]) -> list[str]:
     """The options that findings propose, each once: "--up z"."""
     found = (re.search(r"add (--[a-z-]+(?: (?!or |unless )[\w.-]+)+)", finding.remedy) for finding in findings)
     return list(dict.fromkeys(match[1] for match in found if match))
-
-
-def check_or_refuse(clip: PoseSequence, where: str, force: bool = False) -> list[str]:
-    """A line for each error and warning that the check has for a clip.
-
-    Raises:
-        DataError: it finds an error, and not `force`.
-    """
-    lines = []
-    for severity, what, remedy, detail in check_clip(clip):
-        if severity == "error" and not force:
-            raise DataError(f"{where}: {_with(what, detail)}; {remedy}, or --force")
-        if severity != "note":
-            lines.append(f"{severity}: {where}: {_with(what, detail)}; {remedy}")
-    return lines
-
-
-def check_clip(clip: PoseSequence) -> Iterator[_Problem]:
-    """What is wrong with one recording: (severity, what, remedy, detail) each. A remedy that is an option of
-    `ups predict` and its like begins with "add --".
-    """
-    for notice in clip.notices:
-        yield notice.severity, notice.what, notice.remedy, notice.detail
-    if clip.frames < SHORT:
-        yield "warning", f"fewer than {SHORT} frames", "leave it out, or record longer", f"{clip.frames} frames"
-    seen = np.asarray(clip.visibility > 0)
-    yield from _check_seen(clip, seen)
-    if not seen.any():
-        return
-    flat = clip.space == "image"
-    first = _check_score(clip, seen)
-    if first is None:
-        first = _check_pixels(clip, seen) if flat else _check_metres(clip, seen)
-    if first is not None:
-        yield first  # the rest would only repeat it
-        return
-    yield from _check_root(clip, seen)
-    order = better_order(clip, seen)
-    if order is not None and order[1]:
-        what = f"the joints make a body in the order of {order[1]}, but not in that of {clip.skeleton.name}"
-        remedy = f"add --skeleton {order[1]}, or name it in the file"
-        yield "error", what, remedy, f"misfit {order[0]:.1f}, {BAD} is doubtful"
-        return
-    if order is not None and order[0] > 1.15 * BAD:
-        what = "the joints make no body: they may stand in another order, or the skeleton is another one"
-        yield "warning", what, "see `ups data joints`, and draw it with --plot", f"misfit {order[0]:.1f}, limit {BAD}"
-    turned = _check_up(clip, seen)
-    if turned is not None:
-        yield turned
-        return
-    yield from _check_sides(clip, seen)
-    if not flat:
-        yield from _check_bones(clip, seen)
-    yield from _check_motion(clip, seen)
-
-
-def _check_score(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
-    """Third coordinates that are scores: within 0..1 while x and y are pixels or, all of them positive, fractions."""
-    if clip.space == "image":
-        return None
-    points = clip.joints[seen]
-    third, plane = points[:, 2], points[:, :2]
-    pixels = third.min() >= 0 and third.max() <= 1.05 and plane.max() > 20
-    fractions = third.min() >= 0 and third.max() <= 1.001 and plane.min() >= 0 and plane.max() <= 1.001
-    if not pixels and not (fractions and float(np.median(third)) > 0.5):
-        return None
-    detail = f"z {_short(third.min())} to {_short(third.max())}, x and y up to {_short(plane.max())}"
-    return "error", "the third coordinate looks like a score, not like a depth", "add --fix score-z", detail
-
-
-def _check_root(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
-    """Hips that never leave the origin."""
-    pairs = [clip.skeleton.joints.index(n) for n in ("left_hip", "right_hip") if n in clip.skeleton.joints]
-    if len(pairs) < 2 or clip.frames < SHORT:
-        return
-    both = seen[:, :, pairs].all(-1)
-    flat = clip.space == "image"
-    hidden = flat and not seen[:, :, pairs].any() and float(clip.joints[seen].min()) < 0
-    if both.sum() < SHORT and not hidden:
-        return
-    distance = np.linalg.norm(clip.joints[:, :, pairs].mean(2), axis=-1)[both] if not hidden else np.zeros(1)
-    if float(np.percentile(distance, 95)) > 0.05 * _size(clip, seen):
-        return
-    if flat:
-        what = "the hips stay at (0, 0): the joints are relative to them, not pixels of an image"
-        yield "error", what, "give the joints as the detector found them, before the hips were subtracted", ""
-    else:
-        what = "the hips stay at the origin: the joints are relative to them, and where the body goes is lost"
-        remedy = "give the joints before the hips were subtracted, if the actions go anywhere"
-        yield "note", what, remedy, ""
-
-
-def _check_seen(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
-    for m in np.flatnonzero(~seen.any((1, 2))):
-        remedy = "leave out persons who are not there"
-        yield "warning", "a person of whom no joint is ever seen", remedy, f"person {m + 1}"
-    never = [clip.skeleton.joints[j] for j in np.flatnonzero(~seen.any((0, 1)))]
-    if never:
-        remedy = "nothing, if they were hidden; the model is told that they are missing"
-        yield "note", "joints never seen throughout a recording", remedy, _listed(never)
-    empty = float((~seen.any((0, 2))).mean())
-    if empty > 0.5:
-        yield "warning", "no joint seen in most frames", "cut the recording to where somebody is", f"{empty:.0%}"
-
-
-def _check_pixels(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
-    points, (width, height) = clip.joints[seen], clip.image_size or (1, 1)
-    low, high = points.min(0), points.max(0)
-    detail = (
-        f"x {_short(low[0])} to {_short(high[0])}, y {_short(low[1])} to {_short(high[1])}, image {width} x {height}"
-    )
-    if np.abs(points).max() <= 2:
-        if low.min() < -0.2:
-            return (
-                "error",
-                "values look like -1 to 1 across the image, not like pixels",
-                "add --coordinates signed",
-                detail,
-            )
-        return (
-            "error",
-            "values look like fractions of the image, not like pixels",
-            "add --coordinates fractions",
-            detail,
-        )
-    out = np.asarray(((points < 0) | (points >= (width, height))).any(-1))
-    if float(out.mean()) <= 0.3:
-        return None
-    if np.mean(points < 0) > 0.2 and float((np.abs(points) <= (width / 2, height / 2)).all(-1).mean()) > 0.95:
-        what = "values look like pixels from the middle of the image, not from its corner"
-        return "error", what, "add --coordinates centred", detail
-    turned = float(((points < 0) | (points >= (height, width))).any(-1).mean())
-    trunk = _trunk(clip, seen)
-    if turned < 0.05 and trunk is not None and abs(trunk[1]) < abs(trunk[0]):
-        return (
-            "error",
-            "x and y are exchanged: bodies lie on their side, partly outside the image",
-            "add --fix swap-xy",
-            detail,
-        )
-    if turned < 0.05:
-        what = "many joints lie outside the image; width and height seem to be exchanged"
-        return "warning", what, f"add --image-size {height} {width}, or correct image_size in the file", detail
-    return "warning", "many joints lie outside the image", "correct image_size = width, height", detail
-
-
-def _check_metres(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
-    size, unit = _size(clip, seen), unit_of(clip, seen)
-    detail = f"a person is {_short(size)} tall or wide"
-    if unit not in (None, "m") and size * UNITS[unit] < _ADULT * 2.2:
-        what = {"mm": "millimetres", "cm": "centimetres", "in": "inches", "ft": "feet"}[unit]
-        return "error", f"values look like {what}, not metres", f"add --unit {unit}", detail
-    if not _ADULT / 6 < size < _ADULT * 2.2:
-        return "error", "no human size in metres", "bring the values to metres; undo any normalisation", detail
-    return None
-
-
-def _trunk(clip: PoseSequence, seen: np.ndarray) -> np.ndarray | None:
-    """(V,) mean over the recording of the direction from hips to head, of length 1 where it never changes."""
-    head, head_seen = _middle(clip, seen, ("head", "head_top", "nose", "neck", "left_shoulder", "right_shoulder"))
-    hips, hips_seen = _middle(clip, seen, ("pelvis", "left_hip", "right_hip"))
-    both = head_seen & hips_seen
-    if both.sum() < SHORT:
-        return None
-    step = (head - hips)[both]
-    return (step / np.maximum(np.linalg.norm(step, axis=-1, keepdims=True), 1e-9)).mean(0)
-
-
-_UPRIGHT = 0.9
-"""Cosine, averaged over a recording, from which bodies are said to lie along an axis; standing ones pass it too."""
-
-
-def _check_up(clip: PoseSequence, seen: np.ndarray) -> _Problem | None:
-    """Bodies that stand along another axis than the space's own, throughout a recording."""
-    trunk = _trunk(clip, seen)
-    if trunk is None:
-        return None
-    axis = int(np.abs(trunk).argmax())
-    own = 1 if clip.space in ("kinect", "world") else -1
-    if abs(trunk[axis]) < _UPRIGHT or (axis == 1 and trunk[1] * own > 0):
-        return None
-    name = ("-" if trunk[axis] < 0 else "") + "xyz"[axis]
-    detail = f"mean cosine {abs(trunk[axis]):.2f}, limit {_UPRIGHT}"
-    if clip.space != "image":
-        if axis == 1:
-            what = f"the head is below the hips, while y points {'up' if own > 0 else 'down'} in space {clip.space!r}"
-            return "warning", what, f"add --up {name}, unless they really are upside down", detail
-        what = f"bodies lie along {'xyz'[axis]} in the whole recording: {name} seems to point up"
-        return "warning", what, f"add --up {name}, unless they really lie", detail
-    if axis == 1:
-        what = "the head is below the hips throughout: y points up, or the video stands on its head"
-        return "warning", what, "add --up y, or for a turned video --rotate 180", detail
-    degrees = 90 if trunk[0] < 0 else 270
-    what = "bodies lie on their side throughout: the video is turned, or x and y are exchanged"
-    return "warning", what, f"add --rotate {degrees}, or --fix swap-xy, unless they really lie", detail
-
-
-def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
-    """Left and right: shoulders against hips, and in 3D feet and hands, which point forwards."""
-    remedy = "add --fix swap-sides"
-    shoulders, a = _across(clip, seen, "shoulder")
-    hips, b = _across(clip, seen, "hip")
-    if shoulders is not None and hips is not None:
-        axes = [0] if clip.space == "image" else [0, 2]
-        wide = [np.linalg.norm(pair[:, axes], axis=-1) > 0.05 * _size(clip, seen) for pair in (shoulders, hips)]
-        both = a & b & wide[0] & wide[1]  # seen from the side, the order says little
-        against = float(((shoulders * hips)[both][:, axes].sum(-1) < 0).mean()) if both.sum() >= SHORT else 0.0
-        if against > 0.8:
-            yield (
-                "warning",
-                "left and right are exchanged at the shoulders or at the hips",
-                remedy,
-                f"{against:.0%} of frames",
-            )
-            return
-    ahead = (
-        [] if clip.space == "image" else [v for v in (_ahead(clip, seen, *limb) for limb in _LIMBS) if v is not None]
-    )
-    if ahead and max(ahead) < -_AHEAD:
-        what = "feet and hands point backwards: left and right are exchanged, or an axis is mirrored"
-        yield "warning", what, remedy + ", or negate z", f"by {-max(ahead):.2f} m"
-
-
-def _ahead(clip: PoseSequence, seen: np.ndarray, girdle: str, start: str, end: str) -> float | None:
-    """Metres by which the limbs' ends lie before their starts, seen from the body; None where too little was seen."""
-    across, there = _across(clip, seen, girdle)
-    names = [f"{side}_{part}" for part in (start, end) for side in ("left", "right")]
-    if across is None or not set(names) <= set(clip.skeleton.joints):
-        return None
-    ls, rs, le, re = (clip.skeleton.joints.index(name) for name in names)
-    there = there & seen[:, :, [ls, rs, le, re]].all(-1).reshape(-1)
-    if there.sum() < SHORT:
-        return None
-    front = np.cross(across, (0, 1 if clip.space in ("kinect", "world") else -1, 0))  # every space is right-handed
-    front /= np.maximum(np.linalg.norm(front, axis=-1, keepdims=True), 1e-6)
-    steps = (clip.joints[:, :, le] - clip.joints[:, :, ls] + clip.joints[:, :, re] - clip.joints[:, :, rs]) / 2
-    return float(np.median((steps.reshape(-1, 3) * front).sum(-1)[there]))
-
-
-def _check_bones(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
-    lengths = {}
-    for child, parent in clip.skeleton.bones:
-        both = seen[:, :, child] & seen[:, :, parent]
-        if both.any():
-            bone = np.linalg.norm(clip.joints[:, :, child] - clip.joints[:, :, parent], axis=-1)[both]
-            lengths[clip.skeleton.joints[child]] = float(np.median(bone))
-    long = [f"{joint} {length:.2f} m" for joint, length in lengths.items() if length > _LONGEST_BONE]
-    remedy = "check that the skeleton is the right one and its joints are in the order of the data"
-    if long:
-        yield "warning", "bones too long for a human", remedy, ", ".join(long)
-    uneven = []
-    for joint, length in lengths.items():
-        other = lengths.get(joint.replace("left_", "right_")) if joint.startswith("left_") else None
-        if other is not None and abs(length - other) > _UNEVEN * max(length, other) and max(length, other) > 0.1:
-            uneven.append(f"{joint} {length:.2f} m, right {other:.2f} m")
-    if uneven and not long:
-        yield "warning", "bones of very different length on the left and on the right", remedy, "; ".join(uneven)
-
-
-def _check_motion(clip: PoseSequence, seen: np.ndarray) -> Iterator[_Problem]:
-    """Jumps of whole bodies between one frame and the next, told apart from two persons exchanging places."""
-    centres, _ = _mean(clip.joints, seen)  # (M, N, V)
-    there = seen.sum(-1) > 2  # (M, N)
-    size = _size(clip, seen)
-    steps = np.linalg.norm(np.diff(centres, axis=1), axis=-1) / size  # (M, N - 1) in body sizes
-    jump = (steps > _JUMP) & there[:, 1:] & there[:, :-1]
-    swaps = []
-    if clip.persons > 1 and there.any(1)[:2].all():
-        a, b = centres[:2]
-        crossed = np.linalg.norm(a[1:] - b[:-1], axis=-1) + np.linalg.norm(b[1:] - a[:-1], axis=-1)
-        straight = np.linalg.norm(a[1:] - a[:-1], axis=-1) + np.linalg.norm(b[1:] - b[:-1], axis=-1)
-        both = there[0, 1:] & there[1, 1:] & there[0, :-1] & there[1, :-1]
-        swap = both & (straight > 0.2 * size) & (crossed < 0.5 * straight)
-        swaps = np.flatnonzero(swap).tolist()
-        jump[:2, swaps] = False
-    if swaps:
-        remedy = "follow the persons over time before writing them, so that each keeps their place"
-        yield "warning", "two persons exchange places between frames", remedy, _frames(swaps)
-    frames = np.flatnonzero(jump.any(0)).tolist()
-    if frames:
-        remedy = "cut the recording there, or give each person an entry of his own"
-        yield "warning", "a body jumps by more than half its size between frames", remedy, _frames(frames)
 
 
 def _check_folder(folder: Path, skeleton: Skeleton | None, joint_map: JointMap | None) -> list[Finding]:
@@ -425,16 +126,16 @@ def _check_folder(folder: Path, skeleton: Skeleton | None, joint_map: JointMap |
         for joint, visible in zip(clip.skeleton.joints, np.any(clip.visibility, axis=(0, 1)).tolist(), strict=True):
             seen[joint] = seen.get(joint, False) or bool(visible)
         for severity, what, remedy, detail in check_clip(clip):
-            groups[severity, what, remedy].append(_with(row.file, detail))
-    findings += [Finding(s, _listed(names), what, remedy) for (s, what, remedy), names in groups.items()]
+            groups[severity, what, remedy].append(with_detail(row.file, detail))
+    findings += [Finding(s, first_names(names), what, remedy) for (s, what, remedy), names in groups.items()]
     never = [joint for joint, visible in seen.items() if not visible]
     if never:
         remedy = "check the order of the joints, or choose a skeleton without them"
-        findings.append(Finding("warning", _listed(never), "joints never seen in any recording", remedy))
+        findings.append(Finding("warning", first_names(never), "joints never seen in any recording", remedy))
     if len(kinds) > 1:
         odd = sorted(kinds.values(), key=len)[0]
         remedy = "name one skeleton that all of them have, and bring all to one space; or make two data sets"
-        findings.append(Finding("error", _listed(odd), "another skeleton or space than the rest", remedy))
+        findings.append(Finding("error", first_names(odd), "another skeleton or space than the rest", remedy))
     findings += [*_check_table(folder, table), *_check_leaks(folder, table, good, skeleton)]
     order: list[Severity] = ["error", "warning", "note"]
     return sorted(findings, key=lambda finding: order.index(finding.severity))
@@ -450,23 +151,23 @@ def _check_table(folder: Path, table: ClipTable) -> Iterator[Finding]:
     ]
     if unlisted:
         yield Finding(
-            "warning", _listed(unlisted), f"files that {TABLE} does not list", "add a row for each, or move them"
+            "warning", first_names(unlisted), f"files that {TABLE} does not list", "add a row for each, or move them"
         )
     nameless = [row.file for row in table.rows if not row.label]
     if nameless and table.classes:
-        yield Finding("warning", _listed(nameless), "no label", "fill in the column label")
+        yield Finding("warning", first_names(nameless), "no label", "fill in the column label")
     if not table.classes:
         yield Finding("note", TABLE, "no recording has a label", "recognition needs a column label with words in it")
     digits = [name for name in table.classes if not any(c.isalpha() for c in name)]
     if digits:
         yield Finding(
-            "warning", _listed(digits), "labels are not words", "say it in words; the model reads class names"
+            "warning", first_names(digits), "labels are not words", "say it in words; the model reads class names"
         )
     if len(table.classes) == 1:
         yield Finding("warning", table.classes[0], "the only label there is", "recognition needs two or more")
     single = [name for name in table.classes if sum(row.label == name for row in table.rows) == 1]
     if single:
-        yield Finding("warning", _listed(single), "classes of one recording", "record more, or leave the class out")
+        yield Finding("warning", first_names(single), "classes of one recording", "record more, or leave the class out")
     if not table.protocols:
         remedy = "add a column split with train and test in it"
         yield Finding("note", TABLE, "no column says what is for training and what for testing", remedy)
@@ -484,12 +185,12 @@ def _check_protocol(table: ClipTable, protocol: str) -> Iterator[Finding]:
     unlearnt = sorted({r.label for r in parts["test"]} - {r.label for r in parts["train"]} - {""})
     if unlearnt and parts["train"]:
         remedy = "mark some of their recordings train"
-        yield Finding("error", f"{protocol}: {_listed(unlearnt)}", "classes tested but never trained", remedy)
+        yield Finding("error", f"{protocol}: {first_names(unlearnt)}", "classes tested but never trained", remedy)
     shared = sorted({r.subject for r in parts["test"]} & {r.subject for r in parts["train"]} - {""})
     if shared:
         what = "subjects in both train and test: results will not show how well new people are recognised"
         remedy = "split by subject, unless another camera or session is what you test"
-        yield Finding("note", f"{protocol}: {_listed(shared)}", what, remedy)
+        yield Finding("note", f"{protocol}: {first_names(shared)}", what, remedy)
 
 
 def _check_leaks(folder: Path, table: ClipTable, rows: list[Row], skeleton: Skeleton | None) -> Iterator[Finding]:
@@ -503,53 +204,4 @@ def _check_leaks(folder: Path, table: ClipTable, rows: list[Row], skeleton: Skel
         pairs = [f"{rows[i].file} = {rows[j].file}" for i, j in copies(joints, train, test)]
         if pairs:
             remedy = "keep each recording in one split only; as it is, test results are too good"
-            yield Finding("error", f"{protocol}: {_listed(pairs)}", "the same recording in train and test", remedy)
-
-
-def _size(clip: PoseSequence, seen: np.ndarray) -> float:
-    """How tall or wide a person usually is: the median over frames of the largest extent, in the clip's unit."""
-    low = np.where(seen[..., None], clip.joints, np.inf).min(2)
-    high = np.where(seen[..., None], clip.joints, -np.inf).max(2)
-    known = seen.sum(-1) > 2
-    return max(float(np.median((high - low).max(-1)[known])), 1e-6) if known.any() else _ADULT
-
-
-def _middle(clip: PoseSequence, seen: np.ndarray, wanted: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """(M * N, V) mean of the wanted joints that were seen, and (M * N,) where there was one."""
-    used = [clip.skeleton.joints.index(joint) for joint in wanted if joint in clip.skeleton.joints]
-    points, there = _mean(clip.joints[:, :, used], seen[:, :, used])
-    return points.reshape(-1, clip.joints.shape[-1]), there.reshape(-1)
-
-
-def _mean(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the seen joints (..., V), and where there is any (...)."""
-    weight = seen[..., None].astype(points.dtype)
-    return (points * weight).sum(-2) / np.maximum(weight.sum(-2), 1), np.any(seen, axis=-1)
-
-
-def _across(clip: PoseSequence, seen: np.ndarray, part: str) -> tuple[np.ndarray | None, np.ndarray]:
-    """(M * N, V) from the right to the left of a pair, and (M * N,) where both were seen."""
-    names, rows = clip.skeleton.joints, clip.persons * clip.frames
-    if f"left_{part}" not in names or f"right_{part}" not in names:
-        return None, np.zeros(rows, bool)
-    left, right = names.index(f"left_{part}"), names.index(f"right_{part}")
-    across = clip.joints[:, :, left] - clip.joints[:, :, right]
-    return across.reshape(rows, -1), (seen[:, :, left] & seen[:, :, right]).reshape(rows)
-
-
-def _frames(frames: list[int]) -> str:
-    return f"after frame {_listed([str(f) for f in frames])}"
-
-
-def _with(text: str, detail: str) -> str:
-    return f"{text} ({detail})" if detail else text
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _short(value: float) -> str:
-    """Three digits, never as a power of ten: 0.00512, 1440."""
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+            yield Finding("error", f"{protocol}: {first_names(pairs)}", "the same recording in train and test", remedy)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
 import json
 import logging
 import math
@@ -28,38 +27,36 @@ import os
 import threading
 import weakref
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, get_args
+from typing import IO, Any
 
 import numpy as np
 
 from ups.data.datasets.base import SPLITS
+from ups.data.store.facts import (
+    COLUMNS,
+    CRC,
+    FORMAT,
+    SOURCE,
+    check_sums,
+    checksum_of,
+    column_names,
+    npy_header,
+    read_columns,
+    read_facts,
+    wrong_columns,
+)  # fmt: skip
 from ups.errors import DataError
 from ups.files import checksum, new_folder, put_back
 from ups.labels import Spellings, one_spelling
-from ups.pose import IMAGE_SIDE, PoseSequence, Space
+from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
 
 log = logging.getLogger("ups")
-
-FORMAT = 1
-_COLUMNS = {
-    "offset": np.int64,
-    "persons": np.int32,
-    "frames": np.int32,
-    "label": np.int32,
-    "subject": np.int32,
-    "view": np.int32,
-    "fps": np.float64,
-    "width": np.int32,
-    "height": np.int32,
-}
-_SOURCE, _CRC = "source", "crc32"
-_OPTIONAL = {_SOURCE: np.uint64, _CRC: np.uint32}
 
 
 class StoreWriter:
@@ -114,7 +111,7 @@ class StoreWriter:
         try:
             for key, shape in self._shapes().items():
                 self._files[key] = (self._part / f"{key}.npy").open("wb")
-                self._files[key].write(_npy_header(shape))
+                self._files[key].write(npy_header(shape))
         except OSError:
             self._close()
             self._stack.close()
@@ -200,13 +197,13 @@ class StoreWriter:
             raise DataError(f"{self.folder}: no clip was added; an empty store is of no use")
         for key, shape in self._shapes().items():
             self._files[key].seek(0)
-            self._files[key].write(_npy_header(shape))
+            self._files[key].write(npy_header(shape))
             self._files[key].close()
-        values = zip(_columns(self.protocols), zip(*self._clips, strict=True), strict=True)
-        columns = {key: np.array(column, _COLUMNS.get(key, np.int8)) for key, column in values}
+        values = zip(column_names(self.protocols), zip(*self._clips, strict=True), strict=True)
+        columns = {key: np.array(column, COLUMNS.get(key, np.int8)) for key, column in values}
         if any(self._sources):
-            columns[_SOURCE] = np.array(self._sources, np.uint64)
-        columns[_CRC] = np.array(self._checksums, np.uint32)
+            columns[SOURCE] = np.array(self._sources, np.uint64)
+        columns[CRC] = np.array(self._checksums, np.uint32)
         with (self._part / "clips.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **columns)
         (self._part / "ids.txt").write_bytes("".join(f"{i}\n" for i in self._ids).encode())
@@ -226,7 +223,7 @@ class StoreWriter:
             "origin": self.origin,
             "checksums": {p.name: checksum(p) for p in sorted(self._part.iterdir())},
         }
-        facts["checksum"] = _checksum_of(facts)
+        facts["checksum"] = checksum_of(facts)
         (self._part / "store.json").write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
 
     def _unwritable(self, error: OSError) -> OSError:
@@ -326,9 +323,9 @@ class Store:
         """
         folder = Path(folder).resolve()
         put_back(folder)
-        facts = _read_facts(folder)
+        facts = read_facts(folder)
         try:
-            columns = _read_columns(folder / "clips.npz", facts)
+            columns = read_columns(folder / "clips.npz", facts)
             skeleton = Skeleton.from_dict(facts["skeleton"])
             rows, joints = facts["rows"], len(skeleton)
             shapes = {"joints": (rows, joints, _channels(facts["space"])), "visibility": (rows, joints)}
@@ -338,9 +335,9 @@ class Store:
             ids = (folder / "ids.txt").read_bytes()
             wrong = [key for key, shape in shapes.items() if tables[key].shape != shape]
             names = ids.count(b"\n") if ids.endswith(b"\n") else -1
-            if wrong := wrong or _wrong_columns(columns, facts) or ["ids"] * (names != facts["clips"]):
+            if wrong := wrong or wrong_columns(columns, facts) or ["ids"] * (names != facts["clips"]):
                 raise DataError(f"{', '.join(wrong[:3])} disagree with store.json")
-            _check_sums(folder, facts)
+            check_sums(folder, facts)
             spellings = _one_spelling(facts["name"], facts["classes"])
             if spellings.merged:  # a store that was written before they were one
                 columns["label"] = np.array([*spellings.places, -1], np.int32)[columns["label"]]
@@ -396,7 +393,7 @@ class Store:
         """
         names = ("joints.npy", "visibility.npy", "ids.txt", *(("pose_3d.npy",) if self.paired else ()))
         files = [self.checksums.get(name) or checksum(self.folder / name) for name in names]
-        columns = [zlib.crc32(self.columns[key].tobytes()) for key in _columns(self.protocols)]
+        columns = [zlib.crc32(self.columns[key].tobytes()) for key in column_names(self.protocols)]
         facts = [self.name, self.skeleton.to_dict(), self.space, self.classes, self.protocols, files, columns]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
@@ -417,11 +414,11 @@ class Store:
 
         joints, visibility = cut(self._joints), cut(self._visibility)
         pose_3d = None if self._pose_3d is None else cut(self._pose_3d)
-        if _CRC in c:
+        if CRC in c:
             value = 0
             for array in (joints, visibility) if pose_3d is None else (joints, visibility, pose_3d):
                 value = zlib.crc32(array.data, value)
-            if value != c[_CRC]:
+            if value != c[CRC]:
                 raise DataError(
                     f"{self.folder}: clip {self.ids[index]} is damaged (its CRC-32 differs); prepare it again with --force"
                 )
@@ -514,7 +511,7 @@ class Store:
     @property
     def sources(self) -> np.ndarray:
         """(clips,) uint64, what `StoreWriter.add` was given for the files they were read from."""
-        return self.columns.get(_SOURCE, np.zeros(len(self), np.uint64))
+        return self.columns.get(SOURCE, np.zeros(len(self), np.uint64))
 
     def indices(self, protocol: str, split: str) -> np.ndarray:
         """Numbers of the clips in `split`, "train" or "test", of `protocol`; raises DataError for unknown names."""
@@ -532,31 +529,6 @@ class Store:
         }
 
 
-def _read_facts(folder: Path) -> dict[str, Any]:
-    """store.json, after checking the format version, its checksum, and the size of every file it names."""
-    path = folder / "store.json"
-    if not path.is_file():
-        raise DataError(f"{folder} is not a store (it has no store.json); prepare the data set first")
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        version, files = facts["format"], dict(facts["files"])
-        texts = [facts[k] for k in ("name", "space", "terms")] + [t for k in _LISTS for t in facts[k]]
-        if not all(isinstance(text, str) for text in texts) or facts["space"] not in get_args(Space):
-            raise ValueError("a name is no text, or the space is unknown")
-        if [k for k in _LISTS if not isinstance(facts[k], list)] or not isinstance(facts.get("origin", {}), dict):
-            raise ValueError("a list or the origin is something else")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path}: damaged ({error!r}); prepare the data set again with --force") from error
-    if version != FORMAT:
-        raise DataError(f"{path}: format {version}, this version reads {FORMAT}; prepare the data set again")
-    for name, size in files.items():
-        found = (folder / name).stat().st_size if (folder / name).is_file() else None
-        if found != size:
-            state = "missing" if found is None else f"{found} bytes long"
-            raise DataError(f"{folder / name}: {state}, {size} bytes were written; prepare the data set again")
-    return facts
-
-
 def _one_spelling(name: str, classes: Sequence[str]) -> Spellings:
     """Classes of which none is another one's spelling; a warning where some were."""
     spellings = one_spelling(classes)
@@ -565,69 +537,5 @@ def _one_spelling(name: str, classes: Sequence[str]) -> Spellings:
     return spellings
 
 
-def _check_sums(folder: Path, facts: dict[str, Any]) -> None:
-    """Raises DataError where the facts, columns or names are not those that were written."""
-    sums, known = facts.get("checksums", {}), facts.get("checksum")
-    if not isinstance(sums, dict) or (sums and {*sums} != {*facts["files"]}):
-        raise DataError("the files with checksums are others than those of the store")
-    if (sums or known is not None) and known != _checksum_of({k: v for k, v in facts.items() if k != "checksum"}):
-        raise DataError("the CRC-32 of store.json is not the one that was written")
-    for name in sums.keys() & {"clips.npz", "ids.txt"}:
-        if checksum(folder / name) != sums[name]:
-            raise DataError(f"the CRC-32 of {name} is not the one that was written")
-
-
-_LISTS = ("classes", "protocols", "problems")
-
-
-def _checksum_of(facts: dict[str, Any]) -> str:
-    """CRC-32 of facts that JSON can hold, however they are laid out."""
-    return f"{zlib.crc32(json.dumps(facts, sort_keys=True).encode()):08x}"
-
-
-def _read_columns(path: Path, facts: dict[str, Any]) -> dict[str, np.ndarray]:
-    kinds = {key: _COLUMNS.get(key, np.int8) for key in _columns(facts["protocols"])}
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as table:
-        kinds |= {key: kind for key, kind in _OPTIONAL.items() if key in table}
-        columns = {key: table[key] for key in kinds}
-    for key, column in columns.items():
-        if column.dtype != kinds[key] or column.ndim != 1:
-            raise DataError(
-                f"column {key} is {column.dtype} {column.shape}; one {np.dtype(kinds[key])} a clip is needed"
-            )
-    return columns
-
-
-def _wrong_columns(columns: dict[str, np.ndarray], facts: dict[str, Any]) -> list[str]:
-    """Which columns can't be those of the store."""
-    c, size = columns, (columns["width"], columns["height"])
-    if {len(column) for column in c.values()} != {facts["clips"]} or not facts["clips"]:
-        return ["clips"]
-    poses = c["persons"].astype(np.int64) * c["frames"]
-    planar = facts["space"] == "image"
-    right = {
-        "persons": (c["persons"] >= 1).all(),
-        "frames": (c["frames"] >= 1).all(),
-        "offsets": np.array_equal(c["offset"], np.cumsum(poses) - poses) and poses.sum() == facts["rows"],
-        "labels": ((c["label"] >= -1) & (c["label"] < len(facts["classes"]))).all(),
-        "frame rates": ((c["fps"] >= 1) & (c["fps"] <= 1000)).all(),
-        "image sizes": all(((n >= planar) & (n <= IMAGE_SIDE)).all() for n in size),
-        "splits": all(np.isin(c[f"split_{p}"], (0, *SPLITS.values())).all() for p in facts["protocols"]),
-    }
-    return [key for key, fine in right.items() if not fine]
-
-
-def _columns(protocols: Iterable[str]) -> list[str]:
-    return [*_COLUMNS, *(f"split_{p}" for p in protocols)]
-
-
 def _channels(space: Space) -> int:
     return 2 if space == "image" else 3
-
-
-def _npy_header(shape: tuple[int, ...]) -> bytes:
-    """The header of a .npy file of float32; numpy leaves room for the first axis to grow, so its length is constant."""
-    buffer = io.BytesIO()
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype("<f4")), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(buffer, header)
-    return buffer.getvalue()
