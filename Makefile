@@ -10,7 +10,7 @@ quickstart: $(VENV)/installed
 	$(BIN)/ups quickstart --output quickstart
 
 test: lint types
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check
