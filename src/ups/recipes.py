@@ -28,7 +28,7 @@ _PUBLIC = (
             "humaneva:official", "bandai_namco:held_out_styles", "kard_2d:held_out_subjects", "cmu_mocap:held_out_subjects",
             "cmu_dance:held_out_styles",
         ),
-        shares=(0.25, 0.33, 0.14, 0.22, 0.06), balance=0.5, batch=32, frames=27,
+        shares=(0.27, 0.33, 0.16, 0.19, 0.05), balance=0.5, batch=80, frames=27,
     ),
     TaskMix(
         "recognize_2d", ("penn_action:official", "kard_2d:held_out_subjects"), shares=(0.8, 0.2), batch=32, frames=48,
@@ -42,7 +42,7 @@ _PUBLIC = (
         shares=(0.42, 0.25, 0.15, 0.18), batch=32, frames=48,
     ),
 )  # fmt: skip
-_SHIFTED = Augment(shift=ShiftAugment(share=0.65, skeleton=0.75, camera=0.6, detector=0.6, rate=0.35, pause=0.3))
+_SHIFTED = Augment(shift=ShiftAugment(share=0.7, skeleton=0.7, camera=0.5, detector=0.5, rate=0.3, pause=0.45))
 
 _PAPER = (
     TaskMix("estimate_pose", ("h36m_cpn:official",), batch=1024, frames=243),

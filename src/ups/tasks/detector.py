@@ -16,7 +16,7 @@ from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import knots
 
-CONSTANT, SLOW, FAST = 0.012, 0.025, 0.025
+CONSTANT, SLOW, FAST = 0.012, 0.02, 0.02
 """Largest standard deviations of a clip, in body sizes (the longer side of the box around a body, about 1.6 m)."""
 _ENDS = ("wrist", "hand", "hand_tip", "thumb", "index", "pinky", "ankle", "heel", "foot")
 _ARM = ("elbow", "wrist", "hand", "hand_tip", "thumb", "index", "pinky")
@@ -68,7 +68,7 @@ def _errors(clip: PoseSequence, size: float, rng: np.random.Generator) -> np.nda
     speed[:, 1:] *= seen[:, 1:] & seen[:, :-1]
     moving = (1 + rng.uniform(0, 15) * np.minimum(speed, 0.1))[..., None]
     fast = FAST * rng.random() ** 1.5 * rng.standard_normal((m, n, j, v))
-    slow = SLOW * rng.random() * knots(rng.standard_normal((m, max(3, n // 8), j, v)), n)
+    slow = SLOW * rng.random() ** 1.5 * knots(rng.standard_normal((m, max(3, n // 8), j, v)), n)
     constant = CONSTANT * rng.random() * rng.standard_normal((m, 1, j, v))
     return ((fast + slow) * moving * share[:, None] + constant).astype(np.float32)
 

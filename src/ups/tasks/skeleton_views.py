@@ -41,7 +41,7 @@ class SkeletonView:
 
 def draw_view(own: Skeleton, rng: np.random.Generator, estimates: bool) -> SkeletonView:
     """A random view of clips in skeleton `own`; with `estimates`, joints may be asked for that are not given."""
-    kind = rng.choice(["listed", "limbs", "subset"], p=[0.5, 0.2, 0.3])
+    kind = rng.choice(["listed", "limbs", "subset"], p=[0.4, 0.35, 0.25])
     if kind == "listed":
         given = list(LISTED[int(rng.integers(len(LISTED)))].joints)
     elif kind == "limbs":
