@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test lint types docs clean fuzz
+.PHONY: quickstart test lint types docs site clean fuzz
 
 # A small model trained and tried on generated motion, without any download of data; results in ./quickstart.
 quickstart: $(VENV)/installed
@@ -22,6 +22,11 @@ types: $(VENV)/installed-test
 # Width and links of Markdown, and that the commands and snippets of README and docs are right.
 docs: $(VENV)/installed-test
 	$(BIN)/pytest -q tests/docs
+
+# The same pages and the reference of commands and API as a site without outside resources: site/index.html.
+site: $(VENV)/installed-test
+	$(PIP) --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 clean:
 	rm -rf $(VENV)
