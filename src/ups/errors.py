@@ -4,6 +4,9 @@ Every message names the item, the value, the limit and the remedy. The command s
 one line; anything else keeps its traceback.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class UpsError(Exception):
     """Something about the input, a setting or the surroundings that the user can put right."""
@@ -27,3 +30,9 @@ class TrainingError(UpsError, RuntimeError):
 
 class IncompleteError(UpsError, RuntimeError):
     """Work that was done in part: names what failed. What succeeded is kept."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question, "; did you mean X?", where one of the known words is much like this one; else ""."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ups.config import Augment, Config, ModelConfig, ShiftAugment, TaskMix, TrainConfig
-from ups.errors import SettingError
+from ups.errors import SettingError, did_you_mean
 from ups.refs import DataRef
 
 _SYNTHETIC = (
@@ -139,7 +139,7 @@ for _paper in [config for name, config in RECIPES.items() if name.startswith("pa
 def get_recipe(name: str) -> Config:
     """The recipe called `name`; raises SettingError with the known names."""
     if name not in RECIPES:
-        raise SettingError(f"unknown recipe {name!r}; known: {', '.join(RECIPES)}")
+        raise SettingError(f"unknown recipe {name!r}{did_you_mean(name, RECIPES)}; known: {', '.join(RECIPES)}")
     return RECIPES[name]
 
 

@@ -13,7 +13,8 @@ from helpers import MODEL as SIZES
 from helpers import TRAIN, random_clip, synthetic_stores, trained_model
 
 from ups.checkpoint.create import with_data_sets
-from ups.checkpoint.io import PRETRAINED, load, locate, pack, save
+from ups.checkpoint.io import load, pack, save
+from ups.checkpoint.known_models import PRETRAINED, locate
 from ups.cli import main
 from ups.data.datasets import synthetic
 from ups.data.store.prepare import prepare

@@ -28,6 +28,7 @@ from safetensors.torch import save_file
 from torch.overrides import TorchFunctionMode
 
 from ups.checkpoint.hashes import check_facts, check_file, write_facts
+from ups.checkpoint.known_models import PRETRAINED, locate
 from ups.checkpoint.lineage import Lineage, joined, parse_lineage
 from ups.config import Config, ModelConfig, from_dict, to_dict
 from ups.errors import CheckpointError, SettingError
@@ -41,8 +42,6 @@ FORMAT = 1
 SPARE = 10_000_000
 """Elements that a model may hold besides its weights: tables that are computed."""
 WEIGHTS, TRAINING, STEP = "weights.safetensors", "training.safetensors", "training.json"
-PRETRAINED = {"ups-small": Path(__file__).parents[1] / "pretrained" / "ups-small"}
-"""Models that come with the package, by name; each folder holds a model card."""
 
 
 @dataclass
@@ -111,11 +110,6 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
         raise OSError(
             f"{folder}: the checkpoint was not written ({error}); nothing that stood there has changed"
         ) from error
-
-
-def locate(model: Path | str) -> Path:
-    """The folder of a model: itself, or that of a model of `PRETRAINED`; a folder of that name comes first."""
-    return Path(model) if Path(model).exists() else PRETRAINED.get(str(model), Path(model))
 
 
 def pack(models: Sequence[Path | str], folder: Path) -> None:

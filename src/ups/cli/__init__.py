@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import os
 import signal
@@ -10,8 +11,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Annotated
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import Annotated, Any, get_args
 
 import tyro
 from tyro.conf import subcommand
@@ -20,14 +21,17 @@ from ups import __version__
 from ups.cli.bench import Bench
 from ups.cli.convert import Convert
 from ups.cli.data import Data
+from ups.cli.doctor import Doctor
 from ups.cli.experiments import Experiments
 from ups.cli.export import Export
+from ups.cli.models import Models
+from ups.cli.overview import misspelt_options, overview, wrapped
 from ups.cli.predict import Predict, Quickstart
 from ups.cli.report import Report
-from ups.cli.show import PrintableFormatter, say
+from ups.cli.show import PrintableFormatter, say, show
 from ups.cli.stream import Stream
 from ups.cli.train import Describe, Evaluate, FineTune, Fuse, Pack, Train
-from ups.errors import UpsError
+from ups.errors import UpsError, did_you_mean
 
 BAD_INPUT, FAILED, BUG, INTERRUPTED = 2, 1, 70, 130
 """Exit codes: something the user can put right, a run that failed or a reader that is gone, an error of ours, a signal."""
@@ -46,28 +50,33 @@ Command = (
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Stream, subcommand("stream")]
     | Annotated[Convert, subcommand("convert")]
+    | Annotated[Models, subcommand("models")]
     | Annotated[Describe, subcommand("describe")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Quickstart, subcommand("quickstart")]
     | Annotated[Experiments, subcommand("experiments")]
     | Annotated[Report, subcommand("report")]
+    | Annotated[Doctor, subcommand("doctor")]
 )
-_DESCRIPTION = (
-    f"One model for skeleton action recognition, early action prediction and 3D pose estimation (version {__version__}). "
-    "Exit codes: 0 done, 1 the run failed, or nobody reads its output, 2 something about the input is wrong, 70 a bug "
-    "in ups, 130 interrupted by Ctrl-C, SIGTERM or SIGHUP. With the environment "
-    "variable UPS_TRACEBACK=1, errors come with their traceback."
-)
+COMMANDS: dict[str, type] = {get_args(each)[1].name: get_args(each)[0] for each in get_args(Command)}
+"""Word -> what it runs."""
+_CONFIG = (tyro.conf.CascadeSubcommandArgs, tyro.conf.DisallowNone)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line, `sys.argv` where None; returns the exit code. SystemExit: --help, or bad arguments (2)."""
-    config = (tyro.conf.CascadeSubcommandArgs, tyro.conf.DisallowNone)
+    words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names that a terminal's encoding lacks are shown, not stumbled over
             stream.reconfigure(errors="backslashreplace")
-    command = tyro.cli(Command, prog="ups", description=_DESCRIPTION, args=arguments, config=config)  # pyright: ignore
+    if not words or words[0] in ("-h", "--help", "--version"):
+        say(f"ups {__version__}") if words == ["--version"] else show(overview(COMMANDS, __version__))
+        return 0 if words else BAD_INPUT
+    if words[0] not in COMMANDS and not words[0].startswith("--tyro-"):
+        _complain(f"there is no command {words[0]!r}{did_you_mean(words[0], COMMANDS)}; `ups --help` lists them")
+        return BAD_INPUT
+    command = _parse(words)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # characters that the terminal's encoding lacks
@@ -98,6 +107,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         log.removeHandler(messages)
         _let_go_of_output()
+
+
+def _parse(words: list[str]) -> Any:
+    """The command that the words make. SystemExit: --help, or words that make none, of which a misspelt one is told."""
+    if {"-h", "--help"} & set(words) and (text := _help_of(words)):
+        print(wrapped(text))
+        raise SystemExit(0)
+    try:
+        return tyro.cli(Command, prog="ups", args=words, config=_CONFIG)  # pyright: ignore
+    except SystemExit as ended:
+        if ended.code not in (0, None):
+            path = list(itertools.takewhile(lambda word: not word.startswith("-"), words[:2]))
+            for line in misspelt_options(words, _help_of(path) or _help_of(path[:1])):
+                _complain(line)
+        raise
+
+
+def _help_of(words: list[str]) -> str:
+    """What --help says of a command; "" where there is none."""
+    text = io.StringIO()
+    with redirect_stdout(text), redirect_stderr(io.StringIO()):
+        try:
+            tyro.cli(Command, prog="ups", args=[*words, "--help"], config=_CONFIG)  # pyright: ignore
+        except SystemExit as ended:
+            return text.getvalue() if not ended.code else ""
+    return text.getvalue()
 
 
 def _complain(what: object) -> None:

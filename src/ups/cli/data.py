@@ -14,7 +14,7 @@ from tyro.conf import Positional, arg, subcommand
 from ups.cli.recording import Recording
 from ups.cli.show import say, show
 from ups.cli.table import Table
-from ups.errors import IncompleteError, SettingError
+from ups.errors import IncompleteError, SettingError, did_you_mean
 
 if TYPE_CHECKING:
     from ups.data.datasets.base import DataSet
@@ -70,7 +70,7 @@ class Prepare:
         """The user's recordings: a PYSKL pickle, or a folder with clips.csv."""
         from ups.data.custom import custom_data_set
         from ups.data.datasets.pyskl import pyskl_data_set, read_class_names
-        from ups.data.datasets.registry import prepared_otherwise
+        from ups.data.datasets.registry import DATA_SETS, prepared_otherwise
         from ups.skeletons import find_skeleton
 
         skeleton = find_skeleton(self.skeleton) if self.skeleton else None
@@ -80,9 +80,10 @@ class Prepare:
             return pyskl_data_set(source, self.name, names, skeleton)
         if (source / "clips.csv").exists():
             return custom_data_set(source, self.name, skeleton, _joint_map(self.joint_map))
+        near = did_you_mean(self.name, DATA_SETS)
         raise SettingError(
-            f"unknown data set {self.name!r} (`ups data list` has them), and {source} has no table clips.csv, which your own "
-            f"recordings need; `ups data table {shlex.quote(str(source))}` writes one"
+            f"unknown data set {self.name!r}{near} (`ups data list` has them), and {source} has no table clips.csv, which "
+            f"your own recordings need; `ups data table {shlex.quote(str(source))}` writes one"
         )
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ups import recipes
 from ups.config import Config, from_dict
-from ups.errors import IncompleteError, SettingError, TrainingError
+from ups.errors import IncompleteError, SettingError, TrainingError, did_you_mean
 from ups.evaluation.results import METRICS, Record, Variant, measures, new_record, read_record, variants, write_record
 from ups.recipes import seeded, separate, without_routing
 from ups.refs import Benchmark
@@ -127,7 +127,7 @@ def experiments(name: str, base: Config, seeds: Sequence[int] = (0,), fine_tune:
         SettingError: an unknown set, no seed, a share below 0.
     """
     if name not in SETS:
-        raise SettingError(f"unknown set of experiments {name!r}; known: {', '.join(SETS)}")
+        raise SettingError(f"unknown set of experiments {name!r}{did_you_mean(name, SETS)}; known: {', '.join(SETS)}")
     if not seeds or fine_tune < 0:
         raise SettingError(f"{len(seeds)} seeds, a share of {fine_tune} for fine-tuning; at least 1 and 0 are needed")
     names: dict[Config, str] = {without_routing(base): "without_routing", base: "unified"}

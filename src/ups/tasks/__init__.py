@@ -3,7 +3,7 @@
 Adding one is a file and a line here; the model and the decoder never change.
 """
 
-from ups.errors import SettingError
+from ups.errors import SettingError, did_you_mean
 from ups.tasks.action import anticipate, recognize_2d, recognize_3d
 from ups.tasks.pose import estimate_pose
 from ups.tasks.task import Task
@@ -15,5 +15,5 @@ TASKS: dict[str, Task] = {task.name: task for task in (estimate_pose, recognize_
 def get_task(name: str) -> Task:
     """The task called `name`; raises SettingError with the known names."""
     if name not in TASKS:
-        raise SettingError(f"unknown task {name!r}; known: {', '.join(TASKS)}")
+        raise SettingError(f"unknown task {name!r}{did_you_mean(name, TASKS)}; known: {', '.join(TASKS)}")
     return TASKS[name]

@@ -15,7 +15,7 @@ from ups import __version__
 from ups.data.datasets.base import WHOLE, Clip, DataSet, Shard, Source
 from ups.data.datasets.registry import DATA_SETS
 from ups.data.store.store import Store, StoreWriter
-from ups.errors import DataError
+from ups.errors import DataError, did_you_mean
 
 Item = tuple[Clip | DataError, int]
 """What was read of a file, and what stands for the file in `Store.sources`."""
@@ -56,7 +56,7 @@ def prepare(
         OSError: the disk is full or can't be written. Nothing half-written is left behind, and an old store stays.
     """
     if name not in DATA_SETS:
-        raise DataError(f"unknown data set {name!r}; known: {', '.join(DATA_SETS)}")
+        raise DataError(f"unknown data set {name!r}{did_you_mean(name, DATA_SETS)}; known: {', '.join(DATA_SETS)}")
     data_set, source, output = DATA_SETS[name], Path(source), Path(output)
     made_from, old = fingerprint(data_set, source), None
     if made_from and not force:
