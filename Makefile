@@ -41,6 +41,6 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) --editable '.[test]'
 	touch $@
 
-# 10,000 damaged and hostile files for every reader, and a table of what became of them.
+# 10,000 damaged and hostile inputs of every kind (1,000 of those that take long), and a table of what became of them.
 fuzz: $(VENV)/installed-test
-	$(BIN)/python tests/fuzz/mutants.py 10000
+	cd tests && ../$(BIN)/python -m fuzz.run 10000

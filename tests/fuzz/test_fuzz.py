@@ -1,18 +1,45 @@
-"""Every reader, on some hundreds of damaged and hostile files: an answer or an error of ours, soon, in little memory."""
+"""Some dozens of damaged and hostile inputs of every kind: an answer or an error of ours, soon, in little memory."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from fuzz.mutants import KINDS, fuzz, mutant
+from fuzz.kinds import KINDS
+from fuzz.own import BASES, make_base
+from fuzz.run import SLOW, fuzz, mutant
+
+MUTANTS = 30
+NEEDED = {"c3d": "ezc3d", "hdf5": "h5py", "export": "onnxscript"}
+FAST = [kind for kind in KINDS if not KINDS[kind].slow]
+OWN = [kind for kind in KINDS if KINDS[kind].slow and kind != "export"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_mutants_end_in_a_value_or_an_error_of_ours(kind: str) -> None:
-    result = fuzz(kind, 300)
-    assert result.faults == []
-    assert result.read + result.refused == 300 and result.refused > 0
+def check(kinds: list[str], count: int) -> None:
+    for kind in kinds:
+        if kind in NEEDED:
+            pytest.importorskip(NEEDED[kind])
+    results = fuzz(kinds, count)
+    assert [f"{kind} {fault}" for kind, result in results.items() for fault in result.faults] == []
+    for kind, result in results.items():
+        assert result.read + result.refused == count, kind
+        assert count < MUTANTS or (result.read > 0 and result.refused > 0), kind
 
 
-def test_some_mutants_are_read_and_they_are_the_same_every_time() -> None:
-    assert fuzz("json", 50).read > 0
-    assert all(mutant(kind, 7) == mutant(kind, 7) != mutant(kind, 8) for kind in KINDS)
+def test_mutants_end_in_a_value_or_an_error_of_ours() -> None:
+    check(FAST, MUTANTS)
+
+
+def test_models_and_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(BASES, str(tmp_path))
+    make_base("checkpoint", tmp_path / "checkpoint")
+    check(OWN, MUTANTS // SLOW)
+
+
+@pytest.mark.slow
+def test_more_models_and_exports() -> None:
+    check([*OWN, "export"], 200)
+
+
+def test_mutants_are_the_same_every_time() -> None:
+    assert all(mutant(kind, 7) == mutant(kind, 7) != mutant(kind, 8) for kind in FAST)

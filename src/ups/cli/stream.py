@@ -198,6 +198,8 @@ def _people(people: list[Any]) -> tuple[Any, Any]:
     if not frames:
         return None, None
     joints = np.stack([joints for joints, _ in frames])
+    if joints.ndim != 3:
+        raise DataError(f"people: joints of one have shape {joints.shape[1:]}; {_NEEDED}")
     marks = [np.ones(joints.shape[1]) if seen is None else seen for _, seen in frames]
     return joints, None if all(seen is None for _, seen in frames) else np.stack(marks)
 

@@ -21,8 +21,8 @@ from ups.errors import DataError
 from ups.notices import Notice
 from ups.pose import PoseSequence
 
-_SECONDS = 20
-"""What a file may take."""
+_SECONDS = 8
+"""What a file may take, and one second more for every four megabytes."""
 _CHILD = """
 import json, sys
 try:
@@ -84,12 +84,13 @@ def _run(path: Path) -> tuple[dict[str, list], np.ndarray]:
     """The parameters of the group POINT that are lists, and the points (3, J, N), NaN where not seen."""
     if importlib.util.find_spec("ezc3d") is None:
         raise DataError(f"{path}: C3D needs ezc3d; pip install 'unified-pose-sequence[c3d]'")
-    room = (4 << 30) + 60 * path.stat().st_size
+    size = path.stat().st_size
+    room, seconds = (4 << 30) + 60 * size, _SECONDS + size / (4 << 20)
     command = [sys.executable, "-c", _CHILD, str(path.resolve()), str(room)]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_SECONDS)
+        done = subprocess.run(command, capture_output=True, timeout=seconds)
     except subprocess.TimeoutExpired as error:
-        raise DataError(f"{path}: ezc3d does not come to an end within {_SECONDS} s; the file is damaged") from error
+        raise DataError(f"{path}: ezc3d does not come to an end within {seconds:.0f} s; the file is damaged") from error
     head, _, content = done.stdout.partition(b"\n")
     if done.returncode or not head:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]

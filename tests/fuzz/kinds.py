@@ -1,0 +1,13 @@
+"""All kinds of mutants; a module that makes others exports `KINDS`, and gets a line here."""
+
+from __future__ import annotations
+
+from fuzz import arrays, official, own, recordings
+from fuzz.mutate import Kind
+
+KINDS: dict[str, Kind] = {
+    **arrays.KINDS,
+    **recordings.KINDS,
+    **official.KINDS,
+    **own.KINDS,
+}
