@@ -107,7 +107,7 @@ def joints_of_markers(points: np.ndarray, names: Sequence[str]) -> tuple[np.ndar
                 break
     if "left_hip" not in joints:
         joints |= _hips(points, place)
-    if not is_body(joints):
+    if not is_body(list(joints)):
         return None
     return np.stack(list(joints.values()), 2), list(joints)
 
