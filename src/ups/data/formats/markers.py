@@ -34,6 +34,8 @@ _MIDDLE = {
     "chest": "STRN+T10",
     "pelvis": "LASI+RASI+LPSI+RPSI LASIS+RASIS+LPSIS+RPSIS LASI+RASI+SACR",
 }
+_FLOOR = -0.05, 0.2
+"""Metres between which the lowest joints are of somebody who stands, or lies, on a floor at zero."""
 _LATERAL, _BACK, _DOWN = 0.36, 0.19, 0.30
 """Of the distance between the two anterior superior iliac spines: where a hip lies from their middle (Bell, Pedersen and
 Brand, 1990)."""
@@ -71,16 +73,36 @@ def marker_clip(
     told = (*told, *more)
     up = wish.up or up
     if up is None:
-        up = up_axis(people, places) or usual_up
-        if up != usual_up:
-            what = f"{up} is taken for the axis that points up, for so the bodies stand"
-            told = (*told, Notice("warning", what, f"if they lie or hang instead, add --up {usual_up or 'AXIS'}"))
+        up, doubt = _up(people, places, usual_up)
+        told = (*told, *doubt)
     if up not in UPRIGHT:
         known = ", ".join(UPRIGHT)
         raise DataError(f"{where}: it does not say which axis points up, nor do the bodies; give --up, one of {known}")
     return named_clip(
         y_up(people, up), None, places, space="world", wish=wish, path=path, stated_fps=fps, moments=moments, told=told
     )
+
+
+def _up(people: np.ndarray, places: dict[str, int], usual: str | None) -> tuple[str | None, tuple[Notice, ...]]:
+    """The axis that points up by how bodies (M, N, J, 3) stand, and what to tell: another than the usual one only where
+    their feet are on its zero, and not on that of the usual one.
+    """
+    found = up_axis(people, places)
+    if found is None or found == usual:
+        return found or usual, ()
+    if usual is None or (_on_floor(people, found) and not _on_floor(people, usual)):
+        what = f"{found} is taken for the axis that points up, for so the bodies stand"
+        return found, (Notice("warning", what, f"if they lie or hang instead, add --up {usual or 'AXIS'}"),)
+    what = f"bodies lie along {found} throughout"
+    return usual, (Notice("warning", what, f"if that is the axis that points up, add --up {found}; else nothing"),)
+
+
+def _on_floor(people: np.ndarray, up: str) -> bool:
+    """Whether the lowest joints (M, N, J, 3) along an axis are about at its zero, most of the time."""
+    height = y_up(people, up)[..., 1]
+    seen = np.isfinite(height).any(-1)
+    lowest = np.where(np.isfinite(height), height, np.inf).min(-1)[seen]
+    return bool(_FLOOR[0] < float(np.median(lowest)) < _FLOOR[1])
 
 
 def _enough(names: list[str]) -> bool:
