@@ -158,6 +158,15 @@ def test_3d_zeros_are_not_seen_but_the_origin_of_a_body_is():
     assert not not_seen(np.zeros((2, 17, 3)), root=(0,))[1].any()
 
 
+def test_a_marker_that_is_lost_at_the_origin_is_no_root():
+    body = np.random.default_rng(0).normal(0, 0.4, (3, 17, 3))
+    body[1, 5] = 0  # in one frame of three
+    assert np.argwhere(not_seen(body)[1] == 0).tolist() == [[1, 5]]
+    body[:, 5] = 0  # in all of them, but a pose is relative to no wrist
+    assert np.argwhere(not_seen(body, sided=(5,))[1] == 0).tolist() == [[0, 5], [1, 5], [2, 5]]
+    assert not_seen(body, sided=(6,))[1].all()
+
+
 def test_infinite_coordinates_and_wrong_shapes_are_refused():
     with pytest.raises(DataError, match=r"clip: joints\(1, 0\) is inf \(1 values are infinite\)"):
         not_seen(np.array([[1.0, 2], [np.inf, 3]]), where="clip")

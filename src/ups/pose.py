@@ -246,5 +246,5 @@ def pose_sequence(
         points, scores = points[None], None if scores is None else scores[None]
     if points.ndim != 4:
         raise DataError(f"{where}: joints have shape {points.shape}; (frames, joints, coordinates) is needed")
-    points, seen, told = not_seen(points, scores, where, named.root_indices)
+    points, seen, told = not_seen(points, scores, where, named.root_indices, named.sided)
     return PoseSequence(points, seen, named, space, fps, id, image_size=image_size, notices=told)

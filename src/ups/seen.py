@@ -19,12 +19,13 @@ _MARGIN = 0.25
 
 
 def not_seen(
-    joints: Any, scores: Any = None, where: str = "joints", root: Sequence[int] = ()
+    joints: Any, scores: Any = None, where: str = "joints", root: Sequence[int] = (), sided: Sequence[int] = ()
 ) -> tuple[np.ndarray, np.ndarray, tuple[Notice, ...]]:
     """Raw coordinates and scores -> joints (..., J, V), 0 where not seen, visibility (..., J) in 0..1, and what to tell.
 
     A joint is not seen where a coordinate is NaN, None or masked; in 2D at exactly (0, 0) or (-1, -1), whatever its
-    score; in 3D at exactly (0, 0, 0), except one joint of a body around the origin (root-relative poses); and where its
+    score; in 3D at exactly (0, 0, 0), except one joint in the middle of a body around the origin, which is there in every
+    frame (root-relative poses); and where its
     score is 0, NaN, None or masked. Scores are booleans, 0 to 1, percent (the greatest is above 2 and at most 100), or
     COCO's 0, 1, 2, of which 1 and 2 are seen; what is a little above 1 or below 0 is cut.
 
@@ -33,6 +34,7 @@ def not_seen(
         scores: (..., J), or None: what has coordinates counts as seen.
         where: the item, for errors.
         root: number of the skeleton's root joint, if that is a single one.
+        sided: numbers of left and right joints, to which no pose is relative.
 
     Raises:
         DataError: not numbers, an infinite coordinate, scores of another shape or scale.
@@ -52,7 +54,7 @@ def not_seen(
         seen = ~(unknown | zero | (points == -1).all(-1))
     else:
         seen = ~(unknown | zero)
-        seen |= _origin(points, zero, seen, root)
+        seen |= _origin(points, zero, seen, root, sided)
     if scores is None:
         visibility, told = seen.astype(np.float32), ()
     else:
@@ -87,7 +89,9 @@ def numbers(values: Any, where: str, what: str) -> np.ndarray:
         raise DataError(f"{where}: {what}: not numbers in a regular array ({error})") from error
 
 
-def _origin(points: np.ndarray, zero: np.ndarray, others: np.ndarray, root: Sequence[int]) -> np.ndarray:
+def _origin(
+    points: np.ndarray, zero: np.ndarray, others: np.ndarray, root: Sequence[int], sided: Sequence[int]
+) -> np.ndarray:
     """Joints (..., J) at the origin that were seen there: the root, or the only one, of a body around the origin."""
     result = np.zeros_like(zero)
     if not zero.any():
@@ -99,7 +103,12 @@ def _origin(points: np.ndarray, zero: np.ndarray, others: np.ndarray, root: Sequ
     with np.errstate(invalid="ignore"):
         margin = _MARGIN * np.where(body[..., None], high - low, 0).max(-1, keepdims=True)
     around = body & ((low - margin <= 0) & (high + margin >= 0)).all(-1)
-    result |= zero & (around & (zero.sum(-1) == 1))[..., None]
+    alone = zero & (around & (zero.sum(-1) == 1))[..., None]
+    alone[..., list(sided)] = False
+    if alone.ndim > 1:  # a marker that was lost for a moment is no root
+        always = (zero | ~body[..., None]).reshape(-1, alone.shape[-1]).all(0)
+        alone &= always
+    result |= alone
     for joint in root if len(root) == 1 and root[0] < zero.shape[-1] else ():
         at_root = zero[..., joint] & around
         result[at_root] = False

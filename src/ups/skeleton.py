@@ -91,6 +91,11 @@ class Skeleton:
         return tuple(self.joints.index(j) for j in self.root)
 
     @cached_property
+    def sided(self) -> tuple[int, ...]:
+        """Indices of left and right joints."""
+        return tuple(i for i, joint in enumerate(self.joints) if joint.startswith(("left_", "right_")))
+
+    @cached_property
     def top_down(self) -> tuple[int, ...]:
         """Joint indices by depth in the tree of bones, then by slot: parents before children."""
 

@@ -108,7 +108,7 @@ def test_c3d(tmp_path: Path, up: str, stated: bool) -> None:
 def test_c3d_that_tells_too_little(tmp_path: Path) -> None:
     lying = moving() @ np.array([[0.7, 0.7, 0], [-0.7, 0.7, 0], [0, 0, 1]])
     path = c3d(tmp_path / "a.c3d", lying, MARKERS, "m")
-    with pytest.raises(DataError, match="which axis points up, nor do the bodies; give up, one of x, y"):
+    with pytest.raises(DataError, match="which axis points up, nor do the bodies; give --up, one of x, y"):
         read_file(path)
     assert read_c3d(path, Wish(up="y")).space == "world"
     with pytest.raises(DataError, match="POINT:UNITS is 'furlong'"):

@@ -101,7 +101,7 @@ def test_endings_of_any_case(ending, tmp_path):
     ("lines", "told"),
     [
         (["left_hip_x left_hip_y", "1 2"], "neither commas nor semicolons nor tabs"),
-        (["left_hip_x|left_hip_y", "1|2"], "neither commas nor semicolons nor tabs"),
+        (["left_hip_x;left_hip_y", "1.234,5;2"], "write numbers without a sign between thousands"),
         (["left_hip_x,left_hip_y", '"1,5","2,5"'], "'1,5' is no number; write decimals with a point"),
         (["left_hip_x,left_hip_y", "1,5,2,5"], "has 4 cells, the column names 2; are decimals written with a comma"),
         (["left_hip_x;left_hip_y", "1,5;2.5"], "'1,5' and '2.5' in one table; one sign of decimals"),

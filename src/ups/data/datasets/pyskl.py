@@ -101,7 +101,9 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
         found = skeleton or _SKELETONS.get(joints.shape[2:])
         if found is None:
             raise DataError(f"{joints.shape[2]} joints of {joints.shape[3]} coordinates; name their skeleton")
-        joints, visibility, told = not_seen(joints, annotation.get("keypoint_score"), "keypoint", found.root_indices)
+        joints, visibility, told = not_seen(
+            joints, annotation.get("keypoint_score"), "keypoint", found.root_indices, found.sided
+        )
         rate, untold = frame_rate(annotation.get("fps"), None, "fps")
         flat = joints.shape[3] == 2
         space: Space = "image" if flat else annotation.get("space", "kinect")

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ups.data.formats.axes import UPRIGHT, up_axis, y_up
-from ups.data.formats.named import Wish, named_clip, places_of
+from ups.data.formats.axes import UPRIGHT
+from ups.data.formats.markers import marker_clip
+from ups.data.formats.named import Wish
 from ups.data.formats.trc import UNITS
 from ups.errors import DataError
-from ups.notices import Notice
 from ups.pose import PoseSequence
 
 _SECONDS = 8
@@ -41,7 +41,7 @@ sys.stdout.buffer.write(json.dumps({"shape": points.shape, "point": values}).enc
 
 
 def read_c3d(path: Path, wish: Wish) -> PoseSequence:
-    """One person's markers; space is "world" (metres, y up).
+    """The markers of one or several persons; space is "world" (metres, y up).
 
     Up is what the user says, else POINT:Y_SCREEN of the file, else how the bodies in it stand, which is told.
 
@@ -63,21 +63,11 @@ def read_c3d(path: Path, wish: Wish) -> PoseSequence:
         )
     unit = wish.unit or str((_value(point, "UNITS") or [""])[0]).strip().lower()
     if unit not in UNITS:
-        raise DataError(f"{path}: POINT:UNITS is {unit!r}; give the unit, one of {', '.join(UNITS)}")
-    points = values.transpose(2, 1, 0)[None] * UNITS[unit]
-    names = names[: values.shape[1]]
-    places, told = places_of(names, len(names), str(path), wish.joint_map)
+        raise DataError(f"{path}: POINT:UNITS is {unit!r}; give --unit, one of m, cm, mm, in, ft")
     stated = str((_value(point, "Y_SCREEN") or [""])[0]).strip().lower().removeprefix("+")
-    up = wish.up or (stated if stated in UPRIGHT else None)
-    if up is None:
-        up = up_axis(points, places)
-        what = f"{up} is taken for the axis that points up, for so the bodies stand"
-        told = (*told, Notice("warning", what, "say which it is, if that is wrong: --up"))
-    if up not in UPRIGHT:
-        known = ", ".join(UPRIGHT)
-        raise DataError(f"{path}: C3D does not say which axis points up, nor do the bodies; give up, one of {known}")
     rate = float((_value(point, "RATE") or [0])[0])
-    return named_clip(y_up(points, up), None, places, space="world", wish=wish, path=path, stated_fps=rate, told=told)
+    points = values.transpose(2, 1, 0) * UNITS[unit]
+    return marker_clip(points, names[: values.shape[1]], path, wish, rate, up=stated if stated in UPRIGHT else None)
 
 
 def _run(path: Path) -> tuple[dict[str, list], np.ndarray]:

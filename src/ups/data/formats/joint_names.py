@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -61,8 +61,13 @@ _WORDS: dict[str, str] = {
 _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right", "lft": "left", "rgt": "right", "lt": "left",
           "rt": "right"}  # fmt: skip
 _NOISE = {"joint", "jnt", "jt", "bone", "bn", "def", "org", "c", "m", "mid", "kp", "keypoint", "landmark", "marker", "body",
-          "person"}  # fmt: skip
+          "person", "pos", "position", "coord", "coords", "coordinate", "loc", "location"}  # fmt: skip
 """Words that say nothing, in front or behind."""
+_WHOSE = re.compile(
+    r"(?i)(?:(?P<who>[^:|]+)[:|]+|(?P<who_>(?:person|player|subject|body|skeleton|human|actor|individual|animal|p|s)[ _.-]?\d+)"
+    r"[ _.:|-]+)(?P<joint>.+)"
+)
+"""What says whose joint it is, in front of it."""
 _PART = {word: part for part, words in _WORDS.items() for word in words.split()}
 _SIDED = {word: part for part, words in _WORDS.items() for word in words.split() if part.startswith("*")}
 _CENTRE = {word: part for part, words in _WORDS.items() for word in words.split() if not part.startswith("*")}
@@ -141,6 +146,28 @@ def body_of(names: Sequence[str], where: str) -> Naming:
             "(`ups data joints FILE` writes one to edit)"
         )
     return naming
+
+
+def names_body(names: Sequence[str]) -> bool:
+    """Whether these are the names of enough of a body."""
+    return is_body(slots_of(names).places)
+
+
+def split_people(
+    names: Sequence[str], enough: Callable[[list[str]], bool] = names_body
+) -> tuple[list[str], list[list[int]]] | None:
+    """Joints of several persons told apart by what stands in front ("Anna:LKnee", "person2_left_knee"): the names without
+    it, and for each person the places of these joints, -1 for those that he lacks. None if fewer than two are `enough`.
+    """
+    people: dict[str, dict[str, int]] = {}
+    for i, name in enumerate(names):
+        if match := _WHOSE.fullmatch(name.strip()):
+            people.setdefault(match["who"] or match["who_"], {}).setdefault(match["joint"], i)
+    people = {who: joints for who, joints in people.items() if enough(list(joints))}
+    if len(people) < 2:
+        return None
+    joints = list(dict.fromkeys(joint for own in people.values() for joint in own))
+    return joints, [[own.get(joint, -1) for joint in joints] for own in people.values()]
 
 
 def near(names: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.joint_names import body_of, near, quoted
 from ups.data.formats.layouts import layout_of
-from ups.data.formats.timing import frame_rate
+from ups.data.formats.moments import Moments, in_time
 from ups.errors import DataError
 from ups.notices import Notice
 from ups.pose import PoseSequence, Space
@@ -94,6 +94,7 @@ def named_clip(
     wish: Wish,
     path: Path,
     stated_fps: float | None = None,
+    moments: Moments | None = None,
     image_size: tuple[int, int] | None = None,
     told: tuple[Notice, ...] = (),
 ) -> PoseSequence:
@@ -107,6 +108,7 @@ def named_clip(
         wish: what the user says.
         path: of the file; the clip is called after it.
         stated_fps, image_size: what the file says.
+        moments: when the N frames were taken, where the file says that.
         told: notices that the clip is to have besides its own.
 
     Raises:
@@ -121,14 +123,18 @@ def named_clip(
     skeleton = skeleton_for(places, where)
     order = [places[slot] for slot in skeleton.joints]
     values, seen, scaled = not_seen(
-        points[:, :, order], None if scores is None else scores[:, :, order], where, skeleton.root_indices
+        points[:, :, order],
+        None if scores is None else scores[:, :, order],
+        where,
+        skeleton.root_indices,
+        skeleton.sided,
     )
     there = seen.any((1, 2))
     if not there.any():
         raise DataError(f"{where}: nobody is seen in any of its {points.shape[1]} frames; cut it to where somebody is")
-    rate, timed = frame_rate(stated_fps, wish.fps, where)
+    values, seen, _, rate, timed = in_time(moments, values[there], seen[there], None, stated_fps, wish.fps, where)
     notices = (*told, *timed, *more, *scaled)
     return PoseSequence(
-        values[there], seen[there], skeleton, space, rate, path.stem, image_size=size if space == "image" else None,
+        values, seen, skeleton, space, rate, path.stem, image_size=size if space == "image" else None,
         notices=notices,
     )  # fmt: skip

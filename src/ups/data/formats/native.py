@@ -7,20 +7,19 @@ import re
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, get_args
 
 import numpy as np
 
-from ups.data.formats.columns import joint_columns
+from ups.data.formats.columns import joint_columns, two_headed, with_axes
 from ups.data.formats.joint_map import JointMap
-from ups.data.formats.joint_names import is_body, near, quoted, slots_of
+from ups.data.formats.joint_names import is_body, near, quoted, slots_of, split_people
+from ups.data.formats.moments import Moments, Said, in_time, moments_of, role_of, said_by
 from ups.data.formats.named import Wish, left_out_notice, skeleton_for
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.safe_pickle import load_npz
-from ups.data.formats.table import Table, read_table
-from ups.data.formats.timing import check_step, even, frame_rate, placed, seconds
+from ups.data.formats.table import Table, first_rows, read_table
 from ups.errors import DataError
 from ups.files import write_whole
 from ups.notices import Notice
@@ -33,24 +32,19 @@ KEYS = (
     "joints", "visibility", "fps", "skeleton", "joint_names", "parents", "root", "space", "image_size", "label", "id",
     "subject", "view", "pose_3d", "frame", "up", "unit", "coordinates",
 )  # fmt: skip
-"""What a file may hold, besides `TIMES`; only `joints` is needed, and the skeleton: its name, or the names of its joints."""
-TIMES = {
-    "time": None, "times": None, "timestamp": None, "timestamps": None, "t": None,
-    "time_s": "seconds", "time_sec": "seconds", "timestamp_s": "seconds", "seconds": "seconds", "sec": "seconds",
-    "time_ms": "milliseconds", "timestamp_ms": "milliseconds", "milliseconds": "milliseconds", "ms": "milliseconds",
-    "time_us": "microseconds", "timestamp_us": "microseconds", "microseconds": "microseconds",
-    "time_ns": "nanoseconds", "timestamp_ns": "nanoseconds", "nanoseconds": "nanoseconds",
-}  # fmt: skip
-"""Keys and columns for the time of every frame, and their unit; None = it is told by the steps."""
-FRAME = ("frame", "frames", "frame_id", "frame_index", "frame_number", "frame_no")
-PERSON = ("person", "person_id", "track_id", "id", "idx")
-"""Columns of a .csv that say which frame and who it is."""
+"""What a file may hold, besides times by any name that `role_of` knows; only `joints` is needed, and the skeleton: its
+name, or the names of its joints."""
 CELLS = 10_000_000
 """Numbers of a .csv whose rows are put in their places, at most; or four times as many as it has cells."""
+ALIASES = {
+    "keypoints": "joints", "poses": "joints", "kpts": "joints", "confidence": "visibility", "confidences": "visibility",
+    "scores": "visibility", "keypoint_scores": "visibility", "frame_rate": "fps", "framerate": "fps",
+}  # fmt: skip
+"""Other names of `KEYS`."""
+_MOMENTS = "moments"
+"""Key under which `read_fields` has the moments of a .csv."""
 _OTHERS = "other columns"
 """Key under which `read_fields` lists columns of a .csv that are no joint's."""
-_MS = 5
-"""Frame numbers that are further apart than this, in uneven steps, are milliseconds."""
 
 
 def read_own(
@@ -81,9 +75,16 @@ def read_own(
         OSError: the file can't be read.
     """
     fields = {key: value for key, value in read_fields(path).items() if value is not None}
-    fields = {("frame" if key in FRAME else key): value for key, value in fields.items()}
-    others = fields.pop(_OTHERS, [])
-    unknown = sorted(set(fields) - set(KEYS) - set(TIMES))
+    fields = {
+        (ALIASES.get(key, key) if ALIASES.get(key) not in fields else key): value for key, value in fields.items()
+    }
+    if {"width", "height"} <= set(fields) and "image_size" not in fields:
+        fields["image_size"] = [fields.pop("width"), fields.pop("height")]
+    others, moments = fields.pop(_OTHERS, []), fields.pop(_MOMENTS, None)
+    when = sorted(
+        (key for key in fields if role_of(key)[0] in ("time", "frame")), key=lambda key: role_of(key)[0] != "time"
+    )
+    unknown = sorted(set(fields) - set(KEYS) - set(when))
     if "joints" not in fields or unknown:
         wrong = f"{', '.join(unknown[:3])} unknown" if unknown else "no joints"
         raise DataError(f"{path}: {wrong}; a recording may hold {', '.join(KEYS)}, and must hold joints")
@@ -105,10 +106,13 @@ def read_own(
         named = (*named, Notice("note", what, "nothing, if they hold something else", quoted(others)))
     root = [order[i] for i in found.root_indices]
     scores = _like(fields, "visibility", shape, path) if "visibility" in fields else None
-    joints, visibility, told = not_seen(joints, scores, str(path), root)
+    joints, visibility, told = not_seen(joints, scores, str(path), root, [order[i] for i in found.sided])
     pose_3d = _like(fields, "pose_3d", (*shape, 3), path) if "pose_3d" in fields else None
     pose_3d = None if pose_3d is None else np.nan_to_num(pose_3d)
-    joints, visibility, pose_3d, rate, more = _in_time(fields, joints, visibility, pose_3d, fps, path)
+    if moments is None and when:
+        moments = _per_frame(fields, when[0], joints.shape[1], path)
+    stated = _scalar(fields, "fps", 0, float, path) if "fps" in fields else None
+    joints, visibility, pose_3d, rate, more = in_time(moments, joints, visibility, pose_3d, stated, fps, str(path))
     size = fields.get("image_size", image_size)
     clip = PoseSequence(
         joints=joints[:, :, order],
@@ -135,64 +139,21 @@ def _own_wish(fields: dict[str, Any], wish: Wish, path: Path) -> Wish:
     return wish
 
 
-def _in_time(
-    fields: dict[str, Any], joints: np.ndarray, visibility: np.ndarray, pose_3d: np.ndarray | None, fps: float | None,
-    path: Path,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, float, tuple[Notice, ...]]:  # fmt: skip
-    """Joints, visibility and 3D poses where the frames' numbers or times say, frames per second, and what to tell."""
-    where, frames = str(path), joints.shape[1]
-    stated = _scalar(fields, "fps", 0, float, path) if "fps" in fields else None
-    key = next((key for key in TIMES if key in fields), None)
-    unit, told = (TIMES[key], ()) if key else (None, ())
-    if key is None and "frame" in fields:
-        numbers = _per_frame(fields, "frame", frames, path)
-        steps = np.diff(np.unique(numbers))
-        if not np.all(numbers == np.round(numbers)):
-            key, unit = "frame", None
-        elif len(steps) > 3 and np.ptp(steps) > 0 and steps.min() > _MS and np.gcd.reduce(steps.astype(np.int64)) == 1:
-            key, unit = "frame", "milliseconds"
-            told = (Notice("warning", "frame numbers are read as milliseconds, for their steps are uneven",
-                           "call the column time_ms, or number the frames in steps of 1"),)  # fmt: skip
-    if key is None:
-        rate, more = frame_rate(stated, fps, where)
-        if "frame" not in fields:
-            return joints, visibility, pose_3d, rate, more
-        numbers = _per_frame(fields, "frame", frames, path).astype(np.int64)
-        place = placed(numbers, rate, where)
-        if place.frames * joints[:, 0].size > max(CELLS, 4 * joints.size):
-            raise DataError(
-                f"{path}: {frames} rows for {len(joints)} persons and {place.frames} frames; cut it at its gaps"
-            )
-        check_step(numbers, rate, where)
-        spread = [_spread(array, place.places, place.frames) for array in (joints, visibility, pose_3d)]
-        return *spread, place.fps, (*more, *place.notices)  # type: ignore[return-value]
-    times, read = seconds(_per_frame(fields, key, frames, path), unit, where)
-    order = np.argsort(times, kind="stable")
-    grid = even(times[order], stated if stated is not None else fps, where)
-    if grid.frames * joints[:, 0].size > max(CELLS, 4 * joints.size):
-        raise DataError(f"{path}: {frames} rows for {len(joints)} persons and {grid.frames} frames; cut it at its gaps")
-    target = None if pose_3d is None else grid.resampled(pose_3d[:, order], np.ones_like(visibility))[0]
-    joints, visibility = grid.resampled(joints[:, order], visibility[:, order])
-    return joints, visibility, target, grid.fps, (*told, *read, *grid.notices)
-
-
-def _spread(array: np.ndarray | None, places: np.ndarray, frames: int) -> np.ndarray | None:
-    """(M, n, ...) -> (M, frames, ...) with zeros where no frame was given."""
-    if array is None or (len(places) == frames and (np.diff(places) > 0).all()):
-        return array
-    result = np.zeros((len(array), frames, *array.shape[2:]), array.dtype)
-    result[:, places] = array
-    return result
-
-
-def _per_frame(fields: dict[str, Any], key: str, frames: int, path: Path) -> np.ndarray:
-    """One finite number for every frame."""
-    values = _numbers(fields, key, path)
+def _per_frame(fields: dict[str, Any], key: str, frames: int, path: Path) -> Moments:
+    """One finite number, or clock time, for every frame."""
+    role, unit = role_of(key)
+    assert role is not None
+    given = fields[key]
+    if isinstance(given, list) and any(isinstance(value, str) for value in given):
+        moments = moments_of([str(value) for value in given], role, unit, str(path), key)
+    else:
+        moments = Moments(_numbers(fields, key, path), role == "time", unit)
+    values = moments.values
     values = values.reshape(-1) if values.size == frames else values  # a column is as good as a row
     if values.shape != (frames,) or not np.isfinite(values).all() or np.abs(values).max() >= 2**62:
         found = f"shape {values.shape}" if values.shape != (frames,) else "values that are no numbers"
         raise DataError(f"{path}: {key} has {found}; one number for each of {frames} frames is needed")
-    return values
+    return replace(moments, values=values)
 
 
 def write_file(clip: PoseSequence, path: Path | str) -> None:
@@ -257,16 +218,19 @@ def _json_fields(path: Path) -> dict[str, Any]:
 
 
 def _csv_fields(path: Path) -> dict[str, Any]:
-    table = read_table(path)
-    head = [_key(name) for name in table.head]
-    axes, joints, columns = _csv_columns(list(table.head), path)
-    fields: dict[str, Any] = _csv_place(table, head, columns, path)
-    block = fields.pop("block")
-    fields["joints"] = block[..., : len(axes.removesuffix("v"))]
+    two = two_headed(first_rows(path))
+    table, said = said_by(with_axes(read_table(path, nameless=True)) if two else read_table(path))
+    axes, joints, columns = _csv_columns(list(table.head), said, path)
+    block, moments = _csv_place(table, said, columns, path)
+    if len(block) == 1 and (split := split_people(joints)):
+        joints, places = split
+        padded = np.concatenate([block[0], np.full_like(block[0, :, :1], np.nan)], 1)
+        block = np.stack([padded[:, person] for person in places])
+    fields: dict[str, Any] = {"joints": block[..., : len(axes.removesuffix("v"))], _MOMENTS: moments}
     if not all(name.isdecimal() for name in joints):
         fields["joint_names"] = joints
     used = {column for joint in columns for column in joint}
-    others = [n for i, n in enumerate(table.head) if i not in used and head[i] not in (*FRAME, *PERSON, *TIMES)]
+    others = [name for i, name in enumerate(table.head) if i not in used | said.used]
     if others:
         fields[_OTHERS] = others
     if axes.endswith("v"):
@@ -277,19 +241,19 @@ def _csv_fields(path: Path) -> dict[str, Any]:
         if not equals and note.partition(":")[0].strip().lower() in KEYS:
             key, equals, value = (part.strip() for part in note.lower().partition(":"))
         if equals and key == "image_size":
-            fields[key] = re.split(r"[xX×,;\s]+", value)
+            fields[key] = [part for part in re.split(r"[xX×*,;\s()\[\]]+", value) if part]
         elif equals:
             fields[key] = re.sub(r"^(\d+),(\d+)$", r"\1.\2", value)
     return fields
 
 
-def _csv_columns(head: list[str], path: Path) -> tuple[str, list[str], list[list[int]]]:
+def _csv_columns(head: list[str], said: Said, path: Path) -> tuple[str, list[str], list[list[int]]]:
     """Which of "xyzv" there are, the joints as the file calls them in its order, and the columns of each."""
     low = [_key(name) for name in head]
     if len(set(low)) < len(low):
         twice = sorted({h for h in low if low.count(h) > 1})
         raise DataError(f"{path}: columns named twice: {', '.join(twice[:3])}")
-    kept = {i: name for i, name in enumerate(head) if _key(name) not in (*FRAME, *PERSON, *TIMES)}
+    kept = {i: name for i, name in enumerate(head) if i not in said.used}
     found = joint_columns(list(kept.values()))
     places = list(kept)
     joints = {name: {axis: places[i] for axis, i in axes.items()} for name, axes in found.items()}
@@ -311,35 +275,27 @@ def _key(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
-def _csv_place(table: Table, head: list[str], columns: list[list[int]], path: Path) -> dict[str, Any]:
-    """Cells as "block" (M, N, J, columns of a joint), NaN where a person lacks a frame; and the frames' numbers or times."""
-    key = next((name for name in head if name in TIMES), None) or next((name for name in head if name in FRAME), None)
-    who = next((name for name in head if name in PERSON), None)
-    if key:
-        table = replace(table, rows=[row for row in table.rows if any(row)])
+def _csv_place(table: Table, said: Said, columns: list[list[int]], path: Path) -> tuple[np.ndarray, Moments | None]:
+    """Cells (M, N, J, columns of a joint), NaN where a person lacks a frame; and the frames' numbers or times."""
     values = table.numbers([column for joint in columns for column in joint])
     rows = len(values)
-    if who and not key and len({row[head.index(who)] for row in table.rows}) > 1:
-        raise DataError(f"{path}: a column {who} needs a column frame or time beside it")
+    if said.persons and not said.when and len(set(said.persons)) > 1:
+        raise DataError(f"{path}: a column {said.who} needs a column frame or time beside it")
     person = np.zeros(rows, np.int64)
-    if who:
-        names = [row[head.index(who)] for row in table.rows]
-        if not all(names):
-            raise DataError(f"{path}: data row {names.index('') + 1}: no {who}; every row needs one")
-        person = np.unique(names, return_inverse=True)[1]
+    if said.persons:
+        person = np.unique(said.persons, return_inverse=True)[1]
     persons = int(person.max()) + 1
-    moment = np.arange(rows, dtype=float)
-    if key:
-        moment = _moments(table, head.index(key), path)
+    moment = np.arange(rows, dtype=float) if said.moments is None else said.moments.values
     moments, place = np.unique(moment, return_inverse=True)
     both = person * len(moments) + place
     if len(np.unique(both)) < rows:
         row = int(np.flatnonzero(np.bincount(both)[both] > 1)[1])
+        twice, each = ("occurs twice for one person", "person and frame") if said.persons else ("occurs twice", "frame")
         raise DataError(
-            f"{path}: data row {row + 1}: {key} {moment[row]:g} occurs twice{' for one person' if who else ''}; one row for "
-            f"each{' person and frame' if who else ' frame, or a column person'} is needed"
+            f"{path}: data row {row + 1}: {said.when} {moment[row]:g} {twice}; one row for each {each}"
+            f"{'' if said.persons else ', or a column person'} is needed"
         )
-    cells = persons * len(moments) * len(head)
+    cells = persons * len(moments) * len(table.head)
     if persons * len(moments) > 100 * rows or cells > max(CELLS, 4 * values.size):
         raise DataError(
             f"{path}: {rows} rows for {persons} persons and {len(moments)} frames; give a person a row for every frame, or "
@@ -347,29 +303,7 @@ def _csv_place(table: Table, head: list[str], columns: list[list[int]], path: Pa
         )
     block = np.full((persons, len(moments), len(columns), len(columns[0])), np.nan)
     block[person, place] = values.reshape(rows, len(columns), len(columns[0]))
-    return {"block": block} | ({key: moments} if key else {})
-
-
-def _moments(table: Table, column: int, path: Path) -> np.ndarray:
-    """Numbers of frames, or times; clock times in seconds."""
-    if any(":" in row[column] for row in table.rows):
-        return np.array([_clock(row[column], path) for row in table.rows])
-    moment = table.numbers([column])[:, 0]
-    if not np.isfinite(moment).all():
-        row = int(np.flatnonzero(~np.isfinite(moment))[0])
-        raise DataError(f"{path}: data row {row + 1} has no {table.head[column]}; every row needs a number there")
-    return moment
-
-
-def _clock(text: str, path: Path) -> float:
-    """Seconds of 00:00:01.033, or of a date and time."""
-    try:
-        if "-" in text:
-            return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-        hours, minutes, second = ([0.0, 0.0] + [float(part.replace(",", ".")) for part in text.split(":")])[-3:]
-        return 3600 * hours + 60 * minutes + second
-    except ValueError as error:
-        raise DataError(f"{path}: time {text[:40]!r}; seconds, milliseconds or 00:00:01.033 are needed") from error
+    return block, said.moments and replace(said.moments, values=moments)
 
 
 _FIELDS: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -484,27 +418,34 @@ def _filled(values: Any, shape: tuple[int, ...]) -> Any:
 
 def _like(fields: dict[str, Any], key: str, shape: tuple[int, ...], path: Path) -> np.ndarray:
     values = _numbers(fields, key, path)
+    if key == "visibility" and values.shape in ((*shape, 1), (*shape[1:], 1)):
+        values = values[..., 0]
     if values.shape not in (shape, shape[1:]) or (values.shape == shape[1:] and shape[0] != 1):
         raise DataError(f"{path}: {key} has shape {values.shape}; {shape} is needed")
     return values.reshape(shape)
 
 
 def _scalar(fields: dict[str, Any], key: str, default: float, kind: type, path: Path) -> Any:
+    given = fields.get(key, default)
     try:
-        value = float(fields.get(key, default))
+        if isinstance(given, str) and (
+            rate := re.fullmatch(r"([\d.]+)(?:/([\d.]+))?\s*(?:fps|hz)?", given.strip().lower())
+        ):
+            given = float(rate[1]) / float(rate[2] or 1)
+        value = float(np.asarray(given).reshape(()) if np.size(given) == 1 else given)
         if kind is int and value != int(value):
             raise DataError(f"{value} is not whole")
         return kind(value)
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
         hint = "; class names belong in clips.csv" if key == "label" else ""
-        raise DataError(f"{path}: {key}: {fields[key]!r} is no number ({error}){hint}") from error
+        raise DataError(f"{path}: {key}: {given!r:.60} is no number ({str(error)[:80]}){hint}") from error
 
 
 def _pair(size: Any, path: Path) -> tuple[int, int]:
     try:
-        width, height = (int(value) for value in size)
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path}: image_size {size!r}; width and height in pixels are needed") from error
+        width, height = (int(float(value)) for value in size)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"{path}: image_size {size!r:.60}; width and height in pixels are needed") from error
     if min(width, height) < 1:
         raise DataError(f"{path}: image_size {width} x {height}; width and height in pixels are needed")
     return width, height

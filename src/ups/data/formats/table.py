@@ -11,7 +11,7 @@ import numpy as np
 
 from ups.errors import DataError
 
-_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _NOTHING = {"", "nan", "null", "none", "na", "n/a", "#n/a", "nil", "-", "."}
 _WORDS = {"true": 1.0, "false": 0.0}
 _BLANK = ' \t,;"'
@@ -78,6 +78,8 @@ class Table:
         hint = ""
         if self.separator == "," and re.fullmatch(r"\s*-?\d+,\d+\s*", cell):
             hint = "; write decimals with a point, for commas separate the cells"
+        elif re.fullmatch(r"\s*-?\d{1,3}([.,' ]\d{3})*[.,]\d+\s*", cell):
+            hint = "; write numbers without a sign between thousands"
         return DataError(
             f"{self.path}: data row {row + 1}, column {self.head[column]}: {cell[:40]!r} is no number{hint}"
         )
@@ -155,7 +157,9 @@ def _text(path: Path) -> str:
     try:
         text = content.decode(wide or "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not a text file ({error}); save it as CSV in UTF-8") from error
+        if wide or re.search(rb"[\x00-\x08\x0e-\x1f\x7f]", content):
+            raise DataError(f"{path}: not a text file ({error}); save it as CSV in UTF-8") from error
+        text = content.decode("cp1252", "replace")  # older Windows; only letters beyond ASCII differ
     if "\0" in text:
         raise DataError(f"{path}: not a text file (it holds zero bytes); save it as CSV in UTF-8")
     return text

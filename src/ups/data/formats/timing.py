@@ -20,9 +20,9 @@ SPARSE = 100
 """Frames for each one that is there, at most: higher numbers are taken for damage."""
 GAP = 5
 """Steps: between times further apart than this nothing is interpolated, and the frames between count as not seen."""
-_UNITS = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9}
-_STEPS = 0.002, 0.5
-"""Seconds between frames by which the unit of times is told: 2 to 500 frames a second."""
+_UNITS = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9, "ticks of 100 ns": 1e-7}
+_STEPS = (0.008, 0.11), (0.002, 0.5)
+"""Seconds between frames by which the unit of times is told: 9 to 125 frames a second, else 2 to 500."""
 _ALIKE = 0.05
 """Share of a step: times that are all that near to even ones are taken as even."""
 
@@ -149,10 +149,13 @@ def seconds(times: np.ndarray, unit: str | None, where: str) -> tuple[np.ndarray
     if unit is not None:
         return times * _UNITS[unit], ()
     step = float(np.median(np.diff(np.unique(times)))) if len(np.unique(times)) > 1 else 0.0
-    fits = [name for name, factor in _UNITS.items() if _STEPS[0] <= step * factor <= _STEPS[1]]
+    fits: list[str] = []
+    for low, high in _STEPS:
+        fits = fits or [name for name, factor in _UNITS.items() if low <= step * factor <= high]
     if len(fits) != 1:
         raise DataError(
-            f"{where}: times {step:g} apart, in a unit that can't be told; call them time_s, time_ms, time_us or time_ns"
+            f"{where}: times {step:g} apart, in a unit that can't be told; call them time_s, time_ms, time_us or time_ns, or "
+            "frame if they count frames"
         )
     return times * _UNITS[fits[0]], (Notice("note", f"times are read as {fits[0]}", "call them time_s or time_ms"),)
 

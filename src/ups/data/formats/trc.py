@@ -6,21 +6,30 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.formats.axes import y_up
-from ups.data.formats.named import Wish, named_clip
+from ups.data.formats.markers import marker_clip
+from ups.data.formats.moments import Moments
+from ups.data.formats.named import Wish
 from ups.errors import DataError
+from ups.notices import Notice
 from ups.pose import PoseSequence
 
-UNITS = {"m": 1.0, "meters": 1.0, "metres": 1.0, "mm": 0.001, "millimeters": 0.001, "cm": 0.01, "centimeters": 0.01,
-         "in": 0.0254, "inches": 0.0254, "ft": 0.3048, "feet": 0.3048}  # fmt: skip
+UNITS = {
+    word: factor
+    for words, factor in (
+        ("m meter meters metre metres", 1.0), ("mm millimeter millimeters millimetre millimetres", 0.001),
+        ("cm centimeter centimeters centimetre centimetres", 0.01), ("in inch inches", 0.0254), ("ft foot feet", 0.3048),
+    )
+    for word in words.split()
+}  # fmt: skip
 """Metres of the units that headers name."""
 _MOST = 30_000_000
 
 
 def read_trc(path: Path, wish: Wish) -> PoseSequence:
-    """One person's markers; space is "world" (metres, y up).
+    """The markers of one or several persons; space is "world" (metres, y up).
 
-    The file's five lines on top give DataRate, Units and the names; an empty cell is a marker not seen.
+    The file's five lines on top give DataRate, Units and the names; an empty cell is a marker not seen. Frames stand where
+    Frame# says.
 
     Raises:
         DataError: another header, an unknown unit, rows of another length, too little of a body in the names.
@@ -32,7 +41,9 @@ def read_trc(path: Path, wish: Wish) -> PoseSequence:
     header = dict(zip((k.strip().lower() for k in lines[1].split("\t")), lines[2].split("\t"), strict=False))
     unit = wish.unit or header.get("units", "").strip().lower()
     if unit not in UNITS:
-        raise DataError(f"{path}: line 3: Units {unit[:20]!r}; one of {', '.join(UNITS)} is needed")
+        raise DataError(
+            f"{path}: line 3: Units {unit[:20]!r}; one of m, cm, mm, in, ft is needed: write it there, or give --unit"
+        )
     try:
         fps = float(header["datarate"])
     except (KeyError, ValueError) as error:
@@ -47,10 +58,27 @@ def read_trc(path: Path, wish: Wish) -> PoseSequence:
         if len(row) > width and any(cell.strip() for cell in row[width:]):
             raise DataError(f"{path}: line {number}: {len(row)} cells; {len(names)} markers need {width}")
         try:
-            cells = [float(cell) if cell.strip() else np.nan for cell in row[:width]]
+            cells = [float(cell.replace(",", ".", 1)) if cell.strip() else np.nan for cell in row[:width]]
         except ValueError as error:
             raise DataError(f"{path}: line {number}: {error}") from error
         values[r, : len(cells)] = cells
-    points = values[None, :, 2:].reshape(1, len(rows), len(names), 3) * UNITS[unit]
-    points = y_up(points, wish.up or "y")
-    return named_clip(points, None, names, space="world", wish=wish, path=path, stated_fps=fps)
+    points = values[:, 2:].reshape(len(rows), len(names), 3) * UNITS[unit]
+    moments, told = _moments(values[:, 0], values[:, 1], fps), ()
+    stated = header.get("numframes", "").strip()
+    if stated.isdecimal() and int(stated) > len(rows):
+        what = f"line 3 announces {stated} frames, and there are {len(rows)}; it may be cut off"
+        told = (*told, Notice("warning", what, "export it again, if the end is missing"))
+    return marker_clip(points, names, path, wish, fps, usual_up="y", moments=moments, told=told)
+
+
+def _moments(numbers: np.ndarray, times: np.ndarray, fps: float) -> Moments | None:
+    """When the rows were taken: by Frame#, or by Time where that says otherwise than DataRate; None if they say nothing."""
+    steps = np.diff(times)
+    if len(steps) and np.isfinite(times).all() and (steps > 0).all():
+        rate = 1 / float(np.median(steps))
+        whole = np.isfinite(numbers).all() and (np.diff(numbers) == 1).all()
+        if whole and abs(rate - fps) > 0.02 * fps and rate < 1000:
+            return Moments(times, True, "seconds")
+    if not np.isfinite(numbers).all() or (numbers != np.round(numbers)).any():
+        return None
+    return Moments(numbers)

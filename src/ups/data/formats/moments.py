@@ -1,0 +1,260 @@
+"""When the frames of a file were taken, as its columns and keys say in anybody's spelling, and the joints put there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, get_args
+
+import numpy as np
+
+from ups.data.formats.joint_names import quoted
+from ups.data.formats.table import Table
+from ups.data.formats.timing import check_step, even, frame_rate, numbers_of, placed, seconds
+from ups.errors import DataError
+from ups.notices import Notice
+
+_UNITS = {
+    "seconds": "s sec secs second seconds",
+    "milliseconds": "ms msec msecs millis millisecond milliseconds",
+    "microseconds": "us usec usecs µs μs micros microsecond microseconds",
+    "nanoseconds": "ns nsec nsecs nanos nanosecond nanoseconds",
+}
+_UNIT = {word: unit for unit, words in _UNITS.items() for word in words.split()}
+_TIME = {
+    "time", "times", "timestamp", "timestamps", "t", "ts", "elapsed", "elapsedtime", "videotime", "datetime", "relativetime",
+    "capturetime", "recordtime", "recordingtime", "systemtime", "unixtime", "epoch", "epochtime", "unixtimestamp", "clock",
+    "videotimestamp", "frametimestamp", "starttime", "datetimestamp",
+}  # fmt: skip
+_FRAME = {
+    "frame", "frames", "frameid", "frameidx", "frameindex", "framenumber", "frameno", "framenum", "framenr", "framecount",
+    "framecounter", "fnum", "fno", "frm", "imageid", "imageidx", "imageindex", "imagenumber", "imgid", "imgidx", "framei",
+    "videoframe", "currentframe",
+}  # fmt: skip
+_IMAGE = {
+    "image", "images", "img", "imagename", "imgname", "imagefile", "imagepath", "imgpath", "framename", "framefile",
+    "framepath", "filename", "file", "filepath", "path", "fname", "imagefilename",
+}  # fmt: skip
+_PERSON = {
+    "person", "persons", "personid", "personidx", "personindex", "personnumber", "personno", "personnr", "pid", "trackid",
+    "track", "trackingid", "tid", "id", "idx", "bodyid", "body", "bodyindex", "bodyidx", "playerid", "player", "humanid",
+    "human", "instanceid", "instance", "skeletonid", "individual", "individuals", "poseid", "poseindex", "personname",
+    "objectid", "detectionid", "actorid", "actor",
+}  # fmt: skip
+_SOURCE = {
+    "video", "videoname", "videoid", "videopath", "videofile", "clip", "clipname", "clipid", "sequence", "sequenceid",
+    "sequencename", "seq", "recording", "recordingid", "trial", "trialid", "session", "sessionid", "take", "camera", "cam",
+    "cameraid", "camid", "cameraname", "view", "viewid",
+}  # fmt: skip
+_ROW = {"id", "idx", "index", "n", "no", "nr", "number", "i", "row", "sample"}
+"""Columns that count rows, if their whole numbers differ from row to row."""
+_CELLS = 10_000_000
+"""Numbers of a recording whose frames are put in their places, at most; or four times as many as it has."""
+_MS = 5
+"""Frame numbers that are further apart than this, in uneven steps, are milliseconds."""
+
+Role = Literal["time", "frame", "image", "person", "source"]
+"""What a column says: when, which frame by number, by the name of its image, who, or which recording or camera."""
+_ROLES: dict[Role, set[str]] = {"time": _TIME, "frame": _FRAME, "image": _IMAGE, "person": _PERSON, "source": _SOURCE}
+
+
+def role_of(name: str) -> tuple[Role | None, str | None]:
+    """What a column or key is by its name, and the unit that it names: "Time (ms)", "frameIdx", "PersonID", "t_s"."""
+    words = [w.lower() for w in re.findall(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-zµμ]+|[A-Z]", name)]
+    if not words or len(words) > 6 or any(c.isdigit() for c in name):
+        return None, None
+    unit = _UNIT.get(words[-1])
+    joined = "".join(words)
+    if unit and len(words) > 1 and "".join(words[:-1]).removesuffix("in") in _TIME:
+        return "time", unit
+    if unit and len(words) == 1 and len(words[0]) > 1:
+        return "time", unit
+    for role, known in _ROLES.items():
+        if joined in known:
+            return role, None
+    return None, None
+
+
+@dataclass(frozen=True)
+class Moments:
+    """When the frames were taken, as a file says it.
+
+    Attributes:
+        values: (N,) whole numbers of frames, or times.
+        times: whether they are times.
+        unit: of times, of `timing.seconds`; None where the file does not say.
+    """
+
+    values: np.ndarray
+    times: bool = False
+    unit: str | None = None
+
+
+def moments_of(cells: Sequence[str], role: Role, unit: str | None, where: str, column: str) -> Moments:
+    """The moments that the cells of a column say: numbers, clock times, times with a unit behind them, or names of images.
+
+    Raises:
+        DataError: a cell that says nothing, or names of images without an order.
+    """
+    cells = [cell.strip() for cell in cells]
+    if role == "image" and not all(re.fullmatch(r"-?\d+([.,]0*)?", cell) for cell in cells):
+        names = list(dict.fromkeys(cells))
+        number = dict(zip(names, numbers_of(names, where), strict=True))
+        return Moments(np.array([number[cell] for cell in cells], float))
+    if role == "time" and any(":" in cell for cell in cells):
+        return Moments(np.array([_clock(cell, where) for cell in cells]), True, "seconds")
+    behind = [re.fullmatch(r"([-+.,\deE]+)\s*([a-zµμ]+)", cell) for cell in cells] if role == "time" else [None]
+    if all(match and match[2] in _UNIT for match in behind) and len({match[2] for match in behind if match}) == 1:
+        unit = _UNIT[next(match[2] for match in behind if match)]
+        cells = [match[1] for match in behind if match]
+    values = []
+    for row, cell in enumerate(cells, start=1):
+        try:
+            values.append(float(cell.replace(",", ".", 1)))
+        except ValueError:
+            values.append(np.nan)
+        if not np.isfinite(values[-1]):
+            raise DataError(
+                f"{where}: data row {row}, column {column}: {cell[:40]!r}; every row needs a number there"
+            ) from None
+    return Moments(np.array(values), role == "time", unit)
+
+
+def _clock(text: str, where: str) -> float:
+    """Seconds of 00:00:01.033, or of a date and time."""
+    try:
+        if "-" in text or "/" in text:
+            return datetime.fromisoformat(text.replace("/", "-").replace(",", ".").replace("Z", "+00:00")).timestamp()
+        parts = text.split(":")
+        if len(parts) > 3:
+            raise ValueError("a time code counts frames")
+        hours, minutes, second = ([0.0, 0.0] + [float(part.replace(",", ".")) for part in parts])[-3:]
+        return 3600 * hours + 60 * minutes + second
+    except ValueError as error:
+        raise DataError(f"{where}: time {text[:40]!r}; seconds, milliseconds or 00:00:01.033 are needed") from error
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the columns of a table say besides joints.
+
+    Attributes:
+        moments: of the rows, None where no column says when.
+        when: name of that column, "" where there is none.
+        persons: who it is, of every row; None where no column says.
+        who: name of that column, "" where there is none.
+        used: numbers of all columns of a known role.
+    """
+
+    moments: Moments | None
+    when: str
+    persons: list[str] | None
+    who: str
+    used: frozenset[int]
+
+
+def said_by(table: Table) -> tuple[Table, Said]:
+    """When and who the rows of a table are, and the table without the empty rows that say neither.
+
+    Raises:
+        DataError: rows of several videos or cameras, a row that doesn't say when or who, names of images without an order.
+    """
+    where, roles = str(table.path), {i: role_of(name) for i, name in enumerate(table.head)}
+    of = {role: [i for i, (found, _) in roles.items() if found == role] for role in get_args(Role)}
+    filled = [row for row in table.rows if any(row)]
+    for i in of["source"]:
+        found = list(dict.fromkeys(row[i] for row in filled if row[i]))
+        if len(found) > 1:
+            raise DataError(
+                f"{where}: column {table.head[i]}: rows of {len(found)} recordings or cameras ({quoted(found)}); write a file "
+                "for each"
+            )
+    when = [i for role in ("time", "frame") for i in of[role]]
+    when += [i for i in of["image"] if len({row[i] for row in filled}) > 1]
+    when = when or [i for i, name in enumerate(table.head) if name.strip().lower() in _ROW and _each_once(filled, i)]
+    who = next((i for i in of["person"] if i not in when), None)
+    if when:
+        table = replace(table, rows=filled)
+    persons = None if who is None else [row[who] for row in table.rows]
+    if persons is not None and not all(persons):
+        raise DataError(f"{where}: data row {persons.index('') + 1}: no {table.head[who or 0]}; every row needs one")
+    used = frozenset(when) | {i for i, (role, _) in roles.items() if role}
+    name = "" if who is None else table.head[who]
+    if not when:
+        return table, Said(None, "", persons, name, used)
+    role, unit = roles[when[0]]
+    column = table.head[when[0]]
+    cells = [row[when[0]] for row in table.rows]
+    moments = moments_of(cells, "frame" if role in (None, "person") else role, unit, where, column)
+    return table, Said(moments, column, persons, name, used)
+
+
+def _each_once(rows: Sequence[list[str]], column: int) -> bool:
+    """Whether the whole numbers of a column differ from row to row, as row numbers do."""
+    cells = [row[column] for row in rows]
+    return len(cells) > 1 and len(set(cells)) == len(cells) and all(cell.isdecimal() for cell in cells)
+
+
+InTime = tuple[np.ndarray, np.ndarray, np.ndarray | None, float, tuple[Notice, ...]]
+
+
+def in_time(
+    moments: Moments | None, joints: np.ndarray, visibility: np.ndarray, pose_3d: np.ndarray | None,
+    stated: float | None, wished: float | None, where: str,
+) -> InTime:  # fmt: skip
+    """Joints, visibility and 3D poses where the frames' numbers or times say, frames per second, and what to tell.
+
+    Args:
+        moments: of the frames; None = they follow one another.
+        joints: (M, N, J, V), 0 where not seen; visibility: (M, N, J); pose_3d: (M, N, J, 3) or None.
+        stated, wished: frames per second that the file and the user say.
+        where: the item, for errors.
+
+    Raises:
+        DataError: numbers or times that can't be, or gaps that would make far more frames than there are.
+    """
+    told: tuple[Notice, ...] = ()
+    if moments is None:
+        rate, more = frame_rate(stated, wished, where)
+        return joints, visibility, pose_3d, rate, more
+    values, times, unit = moments.values, moments.times, moments.unit
+    if not times:
+        steps = np.diff(np.unique(values))
+        if not np.all(values == np.round(values)):
+            times, unit = True, None
+        elif len(steps) > 3 and np.ptp(steps) > 0 and steps.min() > _MS and np.gcd.reduce(steps.astype(np.int64)) == 1:
+            times, unit = True, "milliseconds"
+            told = (Notice("warning", "frame numbers are read as milliseconds, for their steps are uneven",
+                           "call the column time_ms, or number the frames in steps of 1"),)  # fmt: skip
+    if not times:
+        rate, more = frame_rate(stated, wished, where)
+        numbers = values.astype(np.int64)
+        place = placed(numbers, rate, where)
+        _check_room(place.frames, joints, where)
+        check_step(numbers, rate, where)
+        spread = [_spread(array, place.places, place.frames) for array in (joints, visibility, pose_3d)]
+        return *spread, place.fps, (*more, *place.notices)  # type: ignore[return-value]
+    given, read = seconds(values, unit, where)
+    order = np.argsort(given, kind="stable")
+    grid = even(given[order], stated if stated is not None else wished, where)
+    _check_room(grid.frames, joints, where)
+    target = None if pose_3d is None else grid.resampled(pose_3d[:, order], np.ones_like(visibility))[0]
+    joints, visibility = grid.resampled(joints[:, order], visibility[:, order])
+    return joints, visibility, target, grid.fps, (*told, *read, *grid.notices)
+
+
+def _check_room(frames: int, joints: np.ndarray, where: str) -> None:
+    if frames * joints[:, 0].size > max(_CELLS, 4 * joints.size):
+        persons, rows = joints.shape[:2]
+        raise DataError(f"{where}: {rows} rows for {persons} persons and {frames} frames; cut it at its gaps")
+
+
+def _spread(array: np.ndarray | None, places: np.ndarray, frames: int) -> np.ndarray | None:
+    """(M, n, ...) -> (M, frames, ...) with zeros where no frame was given."""
+    if array is None or (len(places) == frames and (np.diff(places) > 0).all()):
+        return array
+    result = np.zeros((len(array), frames, *array.shape[2:]), array.dtype)
+    result[:, places] = array
+    return result
