@@ -296,6 +296,29 @@ def test_predict_among_given_classes(run, recordings, capsys):
     assert len(json.loads(capsys.readouterr().out)["answers"]) == 3
 
 
+def test_predict_what_is_done_when(run, recordings, capsys):
+    arguments = ["predict", str(recordings["3d"]), "--timeline", "--model", str(run / "checkpoint")]
+    assert main(arguments) == 0
+    said = capsys.readouterr()
+    answer = json.loads(said.out)
+    segments = answer["timeline"]
+    assert segments[0]["start"] == 0 and segments[-1]["end"] == pytest.approx(
+        answer["frames"] / answer["fps"], abs=1e-3
+    )
+    assert all(s["action"] in synthetic.CLASSES or s["why"] in ("unknown", "nobody") for s in segments)
+    assert len(said.err.strip().splitlines()) >= len(segments) and f"{segments[-1]['end']:.2f} s" in said.err
+    planar = [
+        "predict",
+        str(recordings["2d"]),
+        "--timeline",
+        "--task",
+        "estimate_pose",
+        "--model",
+        str(run / "checkpoint"),
+    ]
+    fails(capsys, planar, "--timeline tells actions")
+
+
 def test_predict_3d_poses(run, recordings, tmp_path, capsys):
     arguments = ["predict", str(recordings["2d"]), "--task", "estimate_pose", "--model", str(run / "checkpoint")]
     assert main([*arguments, "--plot", str(tmp_path / "lifted.png")]) == 0

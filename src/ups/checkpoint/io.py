@@ -5,6 +5,7 @@ model.json            config, task names, vocabulary, data sets (classes, skelet
 weights.safetensors   the averaged (EMA) weights, or the raw ones where no average was kept
 training.safetensors  raw weights, optimiser moments, running average; only while a run may be resumed
 training.json         step and what else a resumed run needs
+calibration.safetensors  how far its answers can be believed (`ups calibrate`); only where that was measured
 
 What was exchanged or damaged since it was written is noticed when it is loaded; checkpoints of versions before the hashes
 lack them, and are read all the same.
@@ -27,6 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch.overrides import TorchFunctionMode
 
+from ups.checkpoint.calibration import CALIBRATION, read_calibration, write_calibration
 from ups.checkpoint.hashes import check_facts, check_file, write_facts
 from ups.checkpoint.known_models import PRETRAINED, locate
 from ups.checkpoint.lineage import Lineage, joined, parse_lineage
@@ -36,6 +38,7 @@ from ups.files import new_folder, put_back
 from ups.model.ups import UPS
 from ups.refs import DataSetInfo
 from ups.skeleton import SLOTS
+from ups.tasks.calibration import Calibration
 from ups.tokens.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -56,6 +59,7 @@ class Trained:
         class_mean, class_scale: standardisation of class text features, to add classes by text.
         steps: optimiser steps behind it.
         lineage: all that it and the models it started from have learned from.
+        calibration: how far its answers can be believed, by task; empty where that was not measured.
     """
 
     model: UPS
@@ -66,6 +70,7 @@ class Trained:
     class_scale: float = 1.0
     steps: int = 0
     lineage: Lineage = ()
+    calibration: Calibration = field(default_factory=dict)
 
     def classes_of(self, data_set: str) -> tuple[str, ...]:
         """Class names of a data set it was trained on; SettingError names the known ones."""
@@ -103,6 +108,8 @@ def save(trained: Trained, folder: Path, weights: dict[str, torch.Tensor], train
                 tensors = {k: v.cpu().contiguous() for k, v in training["tensors"].items()}
                 save_file(tensors, temporary / TRAINING)
                 (temporary / STEP).write_text(json.dumps(training["facts"], indent=1))
+            if trained.calibration:
+                write_calibration(temporary / CALIBRATION, trained.calibration)
             write_facts(temporary, facts)
             for path in temporary.iterdir():
                 shutil.copymode(temporary / "model.json", path)  # safetensors' are for their owner alone
@@ -144,6 +151,8 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
         trained.lineage = joined(other.lineage, trained.lineage)
         for name, value in other.model.state_dict().items():
             total[name] += value
+    if len(models) > 1:
+        trained.calibration = {}  # it was another model's
     save(trained, folder, {name: (value / len(models)).to(torch.bfloat16) for name, value in total.items()})
 
 
@@ -165,6 +174,9 @@ def load(folder: Path | str) -> Trained:
             trained = _build(facts, shapes, read)
         check_facts(folder / "model.json", facts)
         check_file(folder / WEIGHTS, facts)
+        if (folder / CALIBRATION).exists():
+            check_file(folder / CALIBRATION, facts)
+            trained.calibration = read_calibration(folder / CALIBRATION, trained.config.model.decoder_width)
         return trained
     except CheckpointError:
         raise

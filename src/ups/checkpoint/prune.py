@@ -43,4 +43,5 @@ def cut_to_route(trained: Trained, task: str) -> Trained:
     data_sets = {name: trained.data_sets[name] for name in met if name in trained.data_sets}
     cut = UPS(config.model, (task,), model.vocabulary.features).to(model.output_scale.device)
     cut.load_state_dict({name: weight.clone() for name, weight in state.items()})
-    return replace(trained, model=cut.eval(), config=config, data_sets=data_sets)
+    calibration = {name: of for name, of in trained.calibration.items() if name == task}
+    return replace(trained, model=cut.eval(), config=config, data_sets=data_sets, calibration=calibration)

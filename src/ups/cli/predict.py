@@ -39,6 +39,8 @@ class Predict:
     """How many actions to list."""
     device: str | None = None
     """Where the model answers: cpu, cuda, cuda:1; default: a GPU if there is one."""
+    timeline: bool = False
+    """What is done when: tell the action of every part of the recording, and where none is known."""
     force: bool = False
     """Answer even where the check of the recording finds an error."""
     plot: Path | None = None
@@ -66,7 +68,12 @@ class Predict:
         predictor = Predictor(load(self.model), device=choose_device(self.device))
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
         check_space(task, clip.space, str(self.file))
-        check_somebody(clip.visibility, str(self.file))
+        if self.timeline and task is estimate_pose:
+            raise SettingError(
+                "--timeline tells actions; leave it out for estimate_pose, which answers for every frame"
+            )
+        if not self.timeline:
+            check_somebody(clip.visibility, str(self.file))
         facts: dict[str, Any] = {
             "file": str(self.file),
             "task": task.name,
@@ -89,11 +96,22 @@ class Predict:
             raise SettingError(f"--classes {self.classes!r} names no action; separate several by commas")
         if self.data_set:
             classes = predictor.trained.classes_of(self.data_set)
+        if self.timeline:
+            found = predictor.timeline(clip, classes, task.name)
+            for segment in found.segments:
+                say(f"{segment.start_s:9.2f} {segment.end_s:9.2f} s  {segment.told}", sys.stderr)
+            if self.plot:
+                save_picture(clip, self.plot, f"{self.file.name}: {', '.join(s.told for s in found.segments[:3])}")
+            return {"timeline": found.to_dicts()}
         answer = predictor.rank_actions(task.name, clip, classes)
         pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
         if self.plot:
             save_picture(clip, self.plot, f"{self.file.name}: {answer.best}", pairs)
-        return {"best": answer.best, "answers": [{"class": text, "probability": p} for text, p in pairs]}
+        told: dict[str, Any] = {
+            "best": answer.best,
+            "answers": [{"class": text, "probability": p} for text, p in pairs],
+        }
+        return told if answer.unknown is None else told | {"unknown": round(answer.unknown, 6)}
 
     def lift(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
         """3D poses of all persons."""

@@ -63,8 +63,8 @@ class Stream:
     """How many actions to list."""
     every: int = 1
     """Answer with the action every N frames."""
-    horizon: int = 300
-    """The action is that of the last N frames."""
+    horizon: int | None = None
+    """The action is that of the last N frames; default: two seconds, a window of `ups predict --timeline`."""
     stride: int = 9
     """3D poses decoded together: more = cheaper and later."""
     delay: int | None = None
@@ -132,6 +132,8 @@ class Stream:
             pairs = [] if answer is None else list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
             found = [{"class": text, "probability": round(p, 6)} for text, p in pairs]
             answers["action"] = found or None
+            if answer is not None and answer.unknown is not None:
+                answers["unknown"] = round(answer.unknown, 6)
         if wanted["pose"] and online.frames > online.delay:
             pose = online.pose()
             answers["pose"] = None if pose is None else {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from itertools import islice
 
 import numpy as np
 
@@ -20,11 +21,22 @@ from ups.skeleton import Skeleton
 from ups.skeletons import get_skeleton, skeleton_of
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask, anticipate, recognize_2d, recognize_3d
+from ups.tasks.calibration import LONGEST, Calibration
 from ups.tasks.placement import intrinsics, locate, steady
 from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
 from ups.tasks.skeleton_views import LISTED, asking_for
 from ups.tasks.task import Example
+from ups.tasks.timeline import (
+    STEP,
+    WINDOW,
+    Timeline,
+    make_timeline,
+    part,
+    pooled_answer,
+    somebody_in_steps,
+    windows_of,
+)
 from ups.tokens.vocabulary import Vocabulary
 
 log = logging.getLogger("ups")
@@ -40,6 +52,7 @@ class BasePredictor(ABC):
 
     Attributes:
         lineage: all that it and the models it started from have learned from.
+        calibration: how far its answers can be believed, by task; empty where nobody measured it (`ups calibrate`).
     """
 
     clips_at_once = 16
@@ -50,12 +63,15 @@ class BasePredictor(ABC):
     def __init__(self, config: Config, vocabulary: Vocabulary, data_sets: dict[str, DataSetInfo]) -> None:
         self.config, self.vocabulary, self.data_sets = config, vocabulary, data_sets
         self.lineage: Lineage = named_parts(config.train)
+        self.calibration: Calibration = {}
 
     @abstractmethod
     def action_scores(
         self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
-    ) -> np.ndarray:
-        """Log-probability of each class for each example, whose joints are those of `skeleton`: (B, classes) float32."""
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Log-probability of each class for each example, whose joints are those of `skeleton`: (B, classes) float32; and
+        the decoder's state behind it (B, D) float32, None where that is not known.
+        """
 
     @abstractmethod
     def coordinates(
@@ -92,7 +108,8 @@ class BasePredictor(ABC):
     def recognize(self, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> Answer:
         """Which action is this? 2D or 3D follows from the clip's space.
 
-        `classes` are the candidates, by text; all actions that clips taught the model (`actions`) where None.
+        `classes` are the candidates, by text; all actions that clips taught the model (`actions`) where None. Of a
+        recording longer than the clips of training the answers about windows are pooled, see `timeline`.
 
         Raises:
             DataError: nobody is seen: no frame shows enough of a body (`ups.seen.BODY`).
@@ -101,8 +118,46 @@ class BasePredictor(ABC):
         return self.rank_actions(task.name, clip, classes)
 
     def anticipate(self, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> Answer:
-        """Which action is about to happen, from its first frames? See `recognize`."""
+        """Which action is about to happen, from its first frames? See `recognize`.
+
+        Of a recording longer than the clips of training the last window counts.
+        """
         return self.rank_actions(anticipate.name, clip, classes)
+
+    def timeline(
+        self,
+        clip: PoseSequence,
+        classes: tuple[str, ...] | None = None,
+        task: str | None = None,
+        window_s: float = WINDOW,
+        step_s: float = STEP,
+    ) -> Timeline:
+        """What is done when, in a recording of any length: see `ups.tasks.timeline`.
+
+        Args:
+            clip: the recording; no more than a few windows of it are copied at a time.
+            classes: the candidates, see `recognize`.
+            task: of actions; recognition in the clip's space where None.
+            window_s: seconds of a window.
+            step_s: seconds between the starts of two, and of a step of the timeline.
+
+        Raises:
+            SettingError: a task that the model does not know, windows of no length.
+        """
+        recognition = recognize_2d if clip.space == "image" else recognize_3d
+        question, names = task or recognition.name, self.candidates(classes)
+        windows = windows_of(clip.frames, clip.fps, window_s, step_s)
+        told = np.zeros(len(windows.starts), bool)
+        sure, unknown = np.zeros((len(told), len(names)), np.float32), np.ones((len(told), 1), np.float32)
+        known = (self.drop_untrained_joints(question, window) for window in windows.cut(clip))
+        numbered = ((i, window) for i, window in enumerate(known) if bodies(window.visibility).any())
+        while some := list(islice(numbered, self.clips_at_once)):
+            rows = [i for i, _ in some]
+            scores, none = self.judged(question, [window for _, window in some], names, len(some))
+            told[rows], sure[rows] = True, np.exp(scores)
+            unknown[rows, 0] = 1 - sure[rows].max(1) if none is None else none
+        pooled, doubt = windows.pool(sure, told), windows.pool(unknown, told)[:, 0]
+        return make_timeline(names, windows, pooled, doubt, somebody_in_steps(clip.visibility, windows))
 
     def ask(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> object:
         """The answer to any task's question, by the task's name; see the task's own `answer`.
@@ -195,16 +250,35 @@ class BasePredictor(ABC):
         self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64
     ) -> np.ndarray:
         """Log-probability of each class for each clip: (clips, classes) float32. The clips share one skeleton."""
+        return self.judged(task, clips, classes, batch)[0]
+
+    def judged(
+        self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The same, and the probability that none of the classes is shown (clips) float32; None where the model was not
+        calibrated.
+        """
         question = get_task(task)
         if not isinstance(question, ActionTask):
             raise SettingError(f"task {task!r} does not answer with an action")
         frames, skeleton = self.frames_of(task), clips[0].skeleton.sorted_by_slot()
-        scores = []
+        found = []
         for start in range(0, len(clips), batch):
-            part = [self.as_read(clip.keep_best(PERSONS)) for clip in clips[start : start + batch]]
-            examples = [question.example(clip, frames) for clip in part]
-            scores.append(finite(self.action_scores(question, examples, skeleton, classes)))
-        return np.concatenate(scores)
+            some = [self.as_read(clip.keep_best(PERSONS)) for clip in clips[start : start + batch]]
+            examples = [question.example(clip, frames) for clip in some]
+            found.append(self.judge(question, *self.action_scores(question, examples, skeleton, classes), classes))
+        scores, unknown = zip(*found, strict=True)
+        return np.concatenate(scores), None if unknown[0] is None else np.concatenate(unknown)
+
+    def judge(
+        self, task: ActionTask, scores: np.ndarray, states: np.ndarray | None, classes: tuple[str, ...]
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """What `action_scores` found, calibrated: log-probabilities (B, classes), and that none of them is shown (B)."""
+        known = self.calibration.get(task.name)
+        if known is None:
+            return finite(scores), None
+        none = None if states is None else known.unknown(states, classes).astype(np.float32)
+        return finite(known.sharpen(scores).astype(np.float32)), none
 
     def rank_actions(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None) -> Answer:
         """The candidates in answer to a task of actions, most probable first; see `recognize`."""
@@ -213,7 +287,19 @@ class BasePredictor(ABC):
         check_somebody(clip.visibility, clip.id or "clip")
         if clip.persons > PERSONS:
             log.warning("%s: %d persons; the %d seen best are looked at", clip.id or "clip", clip.persons, PERSONS)
-        return rank(names, self.class_scores(task, [clip], names)[0])
+        return self.answer_about(task, clip, names)
+
+    def answer_about(self, task: str, clip: PoseSequence, names: tuple[str, ...]) -> Answer:
+        """The answer to a clip of joints that the model knows, in windows where it is longer than training's clips."""
+        question = get_task(task)
+        longest = self.calibration[task].longest_s if task in self.calibration else LONGEST
+        if clip.frames / clip.fps > longest:
+            if not (isinstance(question, ActionTask) and question.prefix):
+                return pooled_answer(self.timeline(clip, names, task))
+            clip = part(clip, windows_of(clip.frames, clip.fps).starts[-1], clip.frames)
+            check_somebody(clip.visibility, f"{clip.id or 'clip'}: its last {WINDOW:g} s")
+        scores, unknown = self.judged(task, [clip], names)
+        return rank(names, scores[0], None if unknown is None else float(unknown[0]))
 
     def candidates(self, classes: tuple[str, ...] | None) -> tuple[str, ...]:
         """One name for each of the classes asked about, told where some are one; all actions that clips taught the

@@ -34,14 +34,15 @@ class CapturedPredictor(Predictor):
 
     def action_scores(
         self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `BasePredictor`."""
 
         def scores(decoded: Decoded, layout: Layout) -> tuple[Tensor, ...]:
             column = [layout.allowed[0].index(token) for token in self.vocabulary.class_tokens(list(classes))]
-            return (decoded.first[:, column],)
+            return decoded.first[:, column], decoded.state
 
-        return self._play(task, examples, skeleton, classes, scores)[0]
+        log_probability, state = self._play(task, examples, skeleton, classes, scores)
+        return log_probability, state
 
     def coordinates(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool

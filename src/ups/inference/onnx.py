@@ -119,8 +119,8 @@ class OnnxPredictor(BasePredictor):
 
     def action_scores(
         self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
-    ) -> np.ndarray:
-        """See `BasePredictor`."""
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """See `BasePredictor`; exports of older versions tell no state."""
         self._check(skeleton)
         persons = [persons_of(e) for e in examples]
         if (most := max(map(len, persons))) > PERSONS:
@@ -135,11 +135,11 @@ class OnnxPredictor(BasePredictor):
             "memory": memory.reshape(len(examples), -1, memory.shape[-1]),
             "memory_mask": mask.reshape(len(mask), -1),
         }
-        everything = self.step.run(None, flat)[0]
+        everything, *state = self.step.run(None, flat)
         first = self.vocabulary.size - len(self.vocabulary.classes)
         columns = [token - first for token in self.vocabulary.class_tokens(list(classes))]
         total = np.logaddexp.reduce(everything[:, sorted(set(columns))], axis=1, keepdims=True)
-        return everything[:, columns] - total
+        return everything[:, columns] - total, state[0] if state else None
 
     def coordinates(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool

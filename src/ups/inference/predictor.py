@@ -56,6 +56,7 @@ class Predictor(BasePredictor):
             trained.model.to(device)
         super().__init__(trained.config, trained.vocabulary, trained.data_sets)
         self.trained, self.model, self.lineage = trained, trained.model.eval(), trained.lineage
+        self.calibration = trained.calibration
         self.values = torch.from_numpy(trained.vocabulary.token_values).to(self.device)
         self._embedding: Tensor | None = None  # of the vocabulary: the same for every question
         trained_in = trained.config.train.precision
@@ -99,14 +100,14 @@ class Predictor(BasePredictor):
 
     def action_scores(
         self, task: ActionTask, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `BasePredictor`."""
         layout = task.layout(self.vocabulary, skeleton, classes)
         column = [layout.allowed[0].index(t) for t in self.vocabulary.class_tokens(list(classes))]
         poses, _ = collate_poses(examples, skeleton)
         with self._inference():
             decoded = self.decoded(task.name, poses.to(self.device), layout, None)
-        return decoded.first[:, column].cpu().numpy()
+        return decoded.first[:, column].cpu().numpy(), decoded.state.cpu().numpy()
 
     def coordinates(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ups.batch import PERSONS
 from ups.errors import DataError, SettingError
 from ups.inference.base import BasePredictor, finite
 from ups.inference.onnx import OnnxPredictor
@@ -31,8 +30,9 @@ from ups.skeletons import get_skeleton
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask, anticipate
 from ups.tasks.pose import estimate_pose
-from ups.tasks.predictions import Answer, rank
+from ups.tasks.predictions import Answer
 from ups.tasks.task import check_space
+from ups.tasks.timeline import WINDOW
 
 if TYPE_CHECKING:
     from ups.inference.predictor import Predictor
@@ -74,7 +74,8 @@ class OnlinePredictor:
         task: what `action` answers: anticipate, the action that is about to be completed (trained on beginnings of
             clips), or recognize_3d or recognize_2d, the one that a whole clip shows.
         classes: the candidates of `action`, by text; all that clips taught the model where None.
-        horizon: `action` covers the last `horizon` frames.
+        horizon: `action` covers the last `horizon` frames; a window's, `ups.tasks.timeline.WINDOW` seconds, where None. Of
+            more than the clips of training have, windows are pooled as `predictor.recognize` does.
         stride: frames whose 3D poses are decoded from one window: more = cheaper, and the delay grows.
         delay: frames between a frame and its 3D pose; from stride - 1 to the window's length - 1. As small as a window
             allows that stands evenly around the decoded frames where None.
@@ -96,11 +97,12 @@ class OnlinePredictor:
         persons: int = 1,
         task: str = anticipate.name,
         classes: tuple[str, ...] | None = None,
-        horizon: int = 300,
+        horizon: int | None = None,
         stride: int = 9,
         delay: int | None = None,
         lifter: Predictor | OnnxPredictor | None = None,
     ) -> None:
+        horizon = max(1, round(WINDOW * fps)) if horizon is None and fps > 0 else horizon or 0
         if horizon < 1:
             raise DataError(f"a horizon of {horizon} frames; at least 1 is needed")
         self.predictor, self._namer = _for_one(predictor)
@@ -194,12 +196,10 @@ class OnlinePredictor:
             SettingError: the model was not trained on the question.
         """
         task = self._task
-        clip = self.predictor.as_read(self.predictor.drop_untrained_joints(task.name, self.seen(self.horizon)))
+        clip = self.predictor.drop_untrained_joints(task.name, self.seen(self.horizon))
         if not bodies(clip.visibility[:, -max(1, round(self.fps)) :]).any():
             return None
-        example = task.example(clip.keep_best(PERSONS), self.predictor.frames_of(task.name))
-        scores = self._namer.action_scores(task, [example], clip.skeleton.sorted_by_slot(), self.classes)
-        return rank(self.classes, finite(scores)[0])
+        return self._namer.answer_about(task.name, clip, self.classes)
 
     def pose(self) -> OnlinePose | None:
         """The 3D poses in the frame `delay` frames before the last one; None while there is no such frame.

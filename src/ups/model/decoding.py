@@ -31,6 +31,7 @@ class Decoded:
             is allowed.
         spread: (Q, K) float32, standard deviation of the same.
         first: (Q, number of tokens allowed at step 0) float32 log-probabilities, in the order of `layout.allowed[0]`.
+        state: (Q, width) float32, the decoder's state that wrote step 0; zeros where only one token is allowed there.
 
     Where only one token is allowed its log-probability is 0.
     """
@@ -40,6 +41,7 @@ class Decoded:
     mean: Tensor
     spread: Tensor
     first: Tensor
+    state: Tensor
 
 
 @torch.no_grad()
@@ -77,7 +79,7 @@ def decode(
     known[:, :1] = start
     mixing = torch.from_numpy(plan.mixing).to(known)
     fed = torch.from_numpy(plan.mixing != 0)
-    result = _forced(len(memory), layout, memory.device)
+    result = _forced(len(memory), layout, memory)
     last = max((k for k, ids in enumerate(layout.allowed) if len(ids) > 1), default=-1)
     for low, high in plan.spans:
         a, b = plan.tokens[low][0], plan.tokens[high - 1][1]
@@ -90,6 +92,8 @@ def decode(
         anchored = None if anchors is None else anchors[span]
         hidden = model.decoder(inputs, positions[span], anchored, memory, mask, memory_mask, caches)
         written = model.decoder.writes(hidden[:, low - high :], plan.tokens[low:high])
+        if a == 0:
+            result.state[:] = written[:, 0]
         for ids in dict.fromkeys(ids for ids in layout.allowed[a:b] if len(ids) > 1):
             at = [k for k in layout.choices[ids] if a <= k < b]
             scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float()
@@ -99,12 +103,14 @@ def decode(
     return result
 
 
-def _forced(sequences: int, layout: Layout, device: torch.device) -> Decoded:
+def _forced(sequences: int, layout: Layout, memory: Tensor) -> Decoded:
     """Sequences of each step's first allowed token: what they stay where only one is allowed."""
+    device = memory.device
     tokens = torch.tensor([ids[0] for ids in layout.allowed], device=device).repeat(sequences, 1)
     log_probability, mean, spread = (torch.zeros(tokens.shape, device=device) for _ in range(3))
     first = torch.zeros(sequences, len(layout.allowed[0]), device=device)
-    return Decoded(tokens, log_probability, mean, spread, first)
+    state = torch.zeros(sequences, memory.shape[-1], device=device)
+    return Decoded(tokens, log_probability, mean, spread, first, state)
 
 
 def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list[int], expected: bool) -> None:

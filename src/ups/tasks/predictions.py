@@ -15,11 +15,13 @@ class Answer:
 
     Attributes:
         classes: the candidates, most probable first.
-        probabilities: theirs, summing to 1.
+        probabilities: theirs, summing to 1: which one it is, if it is one of them.
+        unknown: probability that it is none of them; None where the model was not calibrated (`ups calibrate`).
     """
 
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
+    unknown: float | None = None
 
     @property
     def best(self) -> str:
@@ -53,8 +55,8 @@ class Lifted:
     focal_known: bool = False
 
 
-def rank(names: tuple[str, ...], log_probabilities: np.ndarray) -> Answer:
+def rank(names: tuple[str, ...], log_probabilities: np.ndarray, unknown: float | None = None) -> Answer:
     """The answer that gives each name the probability of its logarithm (classes,)."""
     probability = np.exp(log_probabilities)
     order = np.argsort(-probability, kind="stable")
-    return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order))
+    return Answer(tuple(names[i] for i in order), tuple(float(probability[i]) for i in order), unknown)

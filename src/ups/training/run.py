@@ -43,6 +43,7 @@ class Run:
     """
 
     def __init__(self, trained: Trained, output: Path, data: dict[str, str] | None = None) -> None:
+        trained.calibration = {}  # training changes what was measured
         self.trained, self.output, self.data = trained, Path(output), data or {}
         self.config = trained.config.train
         self.fabric = start(self.config.precision, self.config.strategy)
