@@ -50,6 +50,7 @@ class Predict:
         """Read, ask, answer."""
         from ups.checkpoint.io import load
         from ups.data.checks.clip import check_or_refuse
+        from ups.inference.as_json import recording_told
         from ups.inference.predictor import Predictor
         from ups.runtime.device import choose_device
         from ups.seen import check_somebody
@@ -77,10 +78,7 @@ class Predict:
         facts: dict[str, Any] = {
             "file": str(self.file),
             "task": task.name,
-            "persons": clip.persons,
-            "frames": clip.frames,
-            "fps": clip.fps,
-            "skeleton": clip.skeleton.name,
+            **recording_told(clip),
         }
         found = self.lift(predictor, clip) if task is estimate_pose else self.name_action(predictor, task, clip)
         answer(facts | found)
@@ -89,6 +87,7 @@ class Predict:
 
     def name_action(self, predictor: Predictor, task: Task, clip: PoseSequence) -> dict[str, Any]:
         """The most probable actions."""
+        from ups.inference.as_json import actions_told
         from ups.reporting.poses import save_picture
 
         classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text) if self.classes else None
@@ -104,18 +103,14 @@ class Predict:
                 save_picture(clip, self.plot, f"{self.file.name}: {', '.join(s.told for s in found.segments[:3])}")
             return {"timeline": found.to_dicts()}
         answer = predictor.rank_actions(task.name, clip, classes)
-        pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
         if self.plot:
+            pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
             save_picture(clip, self.plot, f"{self.file.name}: {answer.best}", pairs)
-        told: dict[str, Any] = {
-            "best": answer.best,
-            "answers": [{"class": text, "probability": p} for text, p in pairs],
-        }
-        return told if answer.unknown is None else told | {"unknown": round(answer.unknown, 6)}
+        return actions_told(answer, self.top)
 
     def lift(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
         """3D poses of all persons."""
-        from ups.cli.stream import or_null
+        from ups.inference.as_json import poses_told
         from ups.reporting.poses import save_lift_picture
         from ups.tasks.pose import estimate_pose
 
@@ -125,13 +120,7 @@ class Predict:
             best = int(clip.visibility.sum((1, 2)).argmax())
             title = f"{self.file.name}: person {best + 1}"
             save_lift_picture(clip, lifted.joints[best], self.plot, title, best)
-        return {
-            "unit": "metre",
-            "frame": "camera: x right, y down, z forward; relative to the root joint",
-            "joint_names": list(lifted.skeleton.joints),
-            "joints": or_null(lifted.joints),
-            "spread": or_null(lifted.spread),
-        }
+        return poses_told(lifted)
 
 
 @dataclass
