@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg, subcommand
 
-from ups.cli.recording import Recording
-from ups.cli.show import say, show
+from ups.cli.recording import Recording, Repairs
+from ups.cli.show import printable, say, show
 from ups.cli.table import Table
 from ups.errors import IncompleteError, SettingError, did_you_mean
 
@@ -39,7 +41,8 @@ class Prepare:
     shard: str = "1/1"
     """I/N: every N-th recording from the I-th on. The N stores, made side by side, become one by `ups data merge`."""
     force: bool = False
-    """Prepare anew, whatever is there."""
+    """Prepare anew, whatever is there; of your own recordings, also those in which the check finds an error."""
+    how: Annotated[Repairs, arg(name="")] = field(default_factory=Repairs)
     skeleton: str | None = None
     """Your own recordings: name of their skeleton or a TOML file that describes it, where they don't say."""
     joint_map: Path | None = None
@@ -50,6 +53,7 @@ class Prepare:
 
     def run(self) -> None:
         """Prepare, and report what could not be used."""
+        from ups.data.checks.recordings import checked
         from ups.data.datasets.registry import DATA_SETS
         from ups.data.store.prepare import prepare, write_store
 
@@ -64,7 +68,8 @@ class Prepare:
         if self.name in DATA_SETS or source is None:
             _tell(prepare(self.name, source or ".", self.output / folder, shard, self.force))
         else:
-            _tell(write_store(self.own(Path(source)), Path(source), self.output / folder, shard))
+            own = checked(self.own(Path(source)), self.force)
+            _tell(write_store(own, Path(source), self.output / folder, shard))
 
     def own(self, source: Path) -> DataSet:
         """The user's recordings: a PYSKL pickle, or a folder with clips.csv."""
@@ -77,9 +82,11 @@ class Prepare:
         if source.suffix.lower() in (".pkl", ".pickle"):
             known = prepared_otherwise(self.name)
             names = read_class_names(self.classes) if self.classes else known.classes if known else None
+            if given := self.how.repairs():
+                raise SettingError(f"{source}: {', '.join(given)}: for files of recordings, not for a pickle of many")
             return pyskl_data_set(source, self.name, names, skeleton)
         if (source / "clips.csv").exists():
-            return custom_data_set(source, self.name, skeleton, _joint_map(self.joint_map))
+            return custom_data_set(source, self.name, skeleton, _joint_map(self.joint_map), self.how.repairs())
         near = did_you_mean(self.name, DATA_SETS)
         raise SettingError(
             f"unknown data set {self.name!r}{near} (`ups data list` has them), and {source} has no table clips.csv, which "
@@ -115,8 +122,6 @@ class Check:
 
     def run(self) -> None:
         """Check, draw, print; fails where something is an error."""
-        import rich.table
-
         from ups.data.checks.check import check, proposed
         from ups.data.custom import first_clip, read_table
         from ups.data.store.store import Store
@@ -125,16 +130,20 @@ class Check:
 
         joint_map = _joint_map(self.how.joint_map)
         repairs = self.how.one_file()
-        if any(repairs.values()) and (self.path / "clips.csv").exists():
-            given = [f"--{name.replace('fixes', 'fix')}" for name, value in repairs.items() if value]
+        if (self.how.fps or self.how.space) and (self.path / "clips.csv").exists():
             raise SettingError(
-                f"{self.path}: {', '.join(given)}: for one recording; name one file of the folder, or write it into its files"
+                f"{self.path}: --fps and --space are for one recording; a folder's clips.csv has columns for it"
             )
         findings = check(self.path, self.how.skeleton, self.how.image_size, joint_map, **repairs)
-        table = rich.table.Table("", "where", "what", "remedy", show_lines=True)
         for finding in findings:
-            table.add_row(finding.severity, finding.where, finding.what, finding.remedy)
-        show(table if findings else "nothing found that looks wrong")
+            for text, indent in (
+                (f"{finding.severity}: {finding.where}: {finding.what}", 2),
+                (f"  -> {finding.remedy}", 5),
+            ):
+                for line in _wrapped(printable(text), indent):
+                    say(line)
+        if not findings:
+            say("nothing found that looks wrong")
         for option in proposed(findings):
             say(f"try: ups data check {self.path} {option}", sys.stderr)
         if self.plot:
@@ -150,6 +159,14 @@ class Check:
         errors = sum(finding.severity == "error" for finding in findings)
         if errors:
             raise SettingError(f"{self.path}: {errors} errors")
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """A line as wide as the terminal, or as COLUMNS says, goes on below; one in a file or a pipe is left whole."""
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return [text]
+    width = shutil.get_terminal_size().columns
+    return textwrap.wrap(text, width, subsequent_indent=" " * indent, break_on_hyphens=False, drop_whitespace=True)
 
 
 @dataclass

@@ -11,7 +11,30 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Recording:
+class Repairs:
+    """What is known of all recordings that they don't say themselves, see `ups.data.open_file.read_file`."""
+
+    up: str | None = None
+    """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
+    unit: str | None = None
+    """Unit of 3D joints: m, cm, mm, in, ft."""
+    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
+    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
+    rotate: Literal[90, 180, 270] | None = None
+    """Turn the picture behind 2D joints clockwise by these degrees."""
+    fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()
+    """Exchange left and right, exchange x and y, or take the third coordinate for a score."""
+
+    def repairs(self) -> dict[str, Any]:
+        """The options as `read_file` names them, those that were given."""
+        given = {
+            "up": self.up, "unit": self.unit, "coordinates": self.coordinates, "rotate": self.rotate, "fixes": self.fix,
+        }  # fmt: skip
+        return {name: value for name, value in given.items() if value}
+
+
+@dataclass
+class Recording(Repairs):
     """How a recording is to be read, see `ups.data.open_file.read_file`."""
 
     skeleton: str | None = None
@@ -27,23 +50,10 @@ class Recording:
     joint_map: Path | None = None
     """TOML file that says which joint of the recording is which, see `ups data joints`; for a folder with clips.csv, by
     default joint_map.toml beside it."""
-    up: str | None = None
-    """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
-    unit: str | None = None
-    """Unit of 3D joints: m, cm, mm, in, ft."""
-    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
-    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
-    rotate: Literal[90, 180, 270] | None = None
-    """Turn the picture behind 2D joints clockwise by these degrees."""
-    fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()
-    """Exchange left and right, exchange x and y, or take the third coordinate for a score."""
 
     def one_file(self) -> dict[str, Any]:
         """The options that are for one file only, as `read_file` names them."""
-        return {
-            "fps": self.fps, "space": self.space, "up": self.up, "unit": self.unit, "coordinates": self.coordinates,
-            "rotate": self.rotate, "fixes": self.fix,
-        }  # fmt: skip
+        return {"fps": self.fps, "space": self.space, **self.repairs()}
 
     def read(self, file: Path) -> PoseSequence:
         """The recording in a file; raises as `read_file` does."""

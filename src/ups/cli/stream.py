@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
-from ups.cli.show import answer
+from ups.cli.recording import Repairs
+from ups.cli.show import answer, say
 from ups.errors import DataError, SettingError, UpsError
 
 if TYPE_CHECKING:
@@ -61,9 +62,13 @@ class Stream:
     """Folder of the model for 3D poses where it is another one: an exported model answers one task."""
     threads: int | None = None
     """Processor threads that compute; default: the library's choice."""
+    how: Annotated[Repairs, arg(name="")] = field(default_factory=Repairs)
+    force: bool = False
+    """Answer even where the check of the first frames finds an error."""
 
     def run(self) -> None:
         """Read, ask, answer, until the input ends."""
+        from ups.cli.first_frames import FirstFrames, StreamRefused
         from ups.inference.frames import Asked, answers, frame
         from ups.inference.streaming import OnlinePredictor
         from ups.skeletons import find_skeleton
@@ -80,9 +85,12 @@ class Stream:
             )
         action = actions[0] if actions else "anticipate"
         asked = Asked(bool(actions), estimate_pose.name in self.tasks, self.top, self.every)
+        first = FirstFrames(
+            find_skeleton(self.skeleton), self.space, self.fps, self.image_size, self.how.repairs(), self.force
+        )
         online = OnlinePredictor(
-            self._model(self.model), find_skeleton(self.skeleton), space=self.space, fps=self.fps,
-            image_size=self.image_size, persons=self.persons, task=action,
+            self._model(self.model), first.skeleton, space=first.space, fps=self.fps,
+            image_size=first.image_size, persons=self.persons, task=action,
             classes=tuple(text.strip() for text in self.classes.split(",")) if self.classes else None,
             horizon=self.horizon, stride=self.stride, delay=self.delay,
             lifter=None if self.lifter is None else self._model(self.lifter),
@@ -92,8 +100,12 @@ class Stream:
             if not line.strip():
                 continue
             try:
-                online.push(*frame(line))
+                online.push(*first.mended(*frame(line)))
+                for remark in first.remarks(online):
+                    say(remark, sys.stderr)
                 answer({"frame": online.frames - 1} | answers(online, asked))
+            except StreamRefused:
+                raise
             except UpsError as error:
                 bad.append(f"line {number}: {error}")
                 answer({"line": number, "error": str(error)})

@@ -81,12 +81,16 @@ class FineTune:
     """As in training: bfloat16 where the device has it, or in float32."""
     allow_leak: bool = False
     """Go on where recordings of the test part are learned through another data set or protocol; figures are marked."""
+    force: bool = False
+    """Learn from data in which the check finds an error, too."""
 
     def run(self) -> None:
         """Fine-tune or continue to."""
         from dataclasses import replace
 
         from ups.checkpoint.io import load
+        from ups.data.checks.recordings import check_before_training
+        from ups.refs import DataRef
         from ups.runtime.allocator import keep_freed_memory
         from ups.training.batches import open_stores
         from ups.training.loop import fine_tune
@@ -101,6 +105,10 @@ class FineTune:
         if data:
             mixes = tuple(replace(mix, data=data) for mix in mixes)
         stores = open_stores(replace(trained.config.train, tasks=mixes), self.stores)
+        for entry in data:
+            ref = DataRef.parse(entry)
+            store = stores[ref.store]
+            check_before_training(store, store.indices(ref.protocol, "train"), self.force)
         how = self.cycles, self.learning_rate, data, self.allow_leak
         _finish(fine_tune(trained, task, stores, self.output, *how), self.output)
 

@@ -1,9 +1,9 @@
 """A folder of the user's own recordings as a data set: files of any kind that `read_file` knows, and a table of them.
 
 `clips.csv` has a row a recording. Columns: `file` (below the folder); `label` (the action in words, may be empty);
-`subject`, `view` (numbers or names); `fps`, `width`, `height`, `space` for files that don't say; every other
-column is a protocol, with train, test or nothing in its cells. Only `file` is needed. A
-`joint_map.toml` beside it says which joint of the files is which.
+`subject`, `view` (numbers or names); `fps`, `width`, `height`, `space`, `up`, `unit`, `coordinates`, `rotate`, `fix` for
+files that don't say, as `read_file` takes them; every other column is a protocol, with train, test or nothing in its
+cells. Only `file` is needed. A `joint_map.toml` beside it says which joint of the files is which.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from ups.data.datasets.base import SPLITS, Clip, DataSet
 from ups.data.formats.joint_map import FOLDER_MAP, JointMap, read_joint_map
@@ -31,7 +31,8 @@ from ups.skeleton import Skeleton
 log = logging.getLogger("ups")
 
 TABLE = "clips.csv"
-_COLUMNS = ("file", "label", "subject", "view", "fps", "width", "height", "space")
+_REPAIRS = ("up", "unit", "coordinates", "rotate", "fix")
+_COLUMNS = ("file", "label", "subject", "view", "fps", "width", "height", "space", *_REPAIRS)
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Row:
         label, subject, view: as written, "" where nothing is; the label in the spelling of its class.
         fps, image_size, space: as written, None where nothing is.
         splits: protocol -> "train" or "test".
+        repairs: up, unit, coordinates, rotate, fixes: what `read_file` is told of the file.
     """
 
     file: str
@@ -53,6 +55,7 @@ class Row:
     image_size: tuple[int, int] | None
     splits: dict[str, str]
     space: Space | None = None
+    repairs: dict[str, Any] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -78,7 +81,11 @@ class ClipTable:
 
 
 def custom_data_set(
-    folder: Path | str, name: str, skeleton: Skeleton | None = None, joint_map: JointMap | None = None
+    folder: Path | str,
+    name: str,
+    skeleton: Skeleton | None = None,
+    joint_map: JointMap | None = None,
+    repairs: dict[str, Any] | None = None,
 ) -> DataSet:
     """The recordings of `folder` as a data set called `name`, from which `ups.data.store.prepare.write_store` makes a store.
 
@@ -88,13 +95,14 @@ def custom_data_set(
         skeleton: of files that don't name their joints; from the others its joints are picked. None: the files say,
             and the first one that can be read decides.
         joint_map: which joint of the files is which; by default joint_map.toml of the folder, if there is one.
+        repairs: up, unit, coordinates, rotate and fixes, as for `read_file`, of files of which clips.csv doesn't say.
 
     Raises:
         DataError: clips.csv is not as described above, or not one recording can be read.
         FileNotFoundError: no clips.csv.
     """
     folder = Path(folder)
-    table = read_table(folder)
+    table = with_repairs(read_table(folder), repairs or {})
     first = first_clip(folder, table, skeleton, joint_map)
     return DataSet(
         name=name,
@@ -123,9 +131,21 @@ def read_clip(
     Without `joint_map` that of the folder counts, if there is one.
     """
     clip = read_file(
-        place_of(folder, row), skeleton, row.fps, row.image_size, joint_map or folder_map(folder), row.space
+        place_of(folder, row),
+        skeleton,
+        row.fps,
+        row.image_size,
+        joint_map or folder_map(folder),
+        row.space,
+        **row.repairs,
     )
     return replace(clip, id=row.id, label=-1, subject=-1, view=-1)
+
+
+def with_repairs(table: ClipTable, repairs: dict[str, Any]) -> ClipTable:
+    """The table, where what a row does not say of its file is as in `repairs`."""
+    given = {name: value for name, value in repairs.items() if value}
+    return replace(table, rows=tuple(replace(row, repairs=given | row.repairs) for row in table.rows))
 
 
 def place_of(folder: Path, row: Row) -> Path:
@@ -217,7 +237,14 @@ def _row(cells: dict[str, str], protocols: tuple[str, ...], where: str) -> Row:
         raise DataError(f"{where}: space {cells['space']!r}; {', '.join(get_args(Space))} or nothing is needed")
     size = (width, height) if width and height else None
     texts = (cells.get(key, "") for key in ("label", "subject", "view"))
-    return Row(file.as_posix(), *texts, fps=fps, image_size=size, splits=splits, space=space)
+    repairs: dict[str, Any] = {key: cells[key].lower() for key in ("up", "unit", "coordinates") if cells.get(key)}
+    if cells.get("rotate"):
+        if not cells["rotate"].isdecimal():
+            raise DataError(f"{where}: rotate {cells['rotate']!r}; 90, 180 or 270 is needed")
+        repairs["rotate"] = int(cells["rotate"])
+    if cells.get("fix"):
+        repairs["fixes"] = tuple(cells["fix"].lower().split())
+    return Row(file.as_posix(), *texts, fps=fps, image_size=size, splits=splits, space=space, repairs=repairs)
 
 
 def first_clip(

@@ -101,7 +101,7 @@ def test_files_of_class_names(tmp_path: Path, content: bytes, names: tuple[str, 
 def test_3d_without_scores_is_visible_where_it_is_not_zero(tmp_path: Path) -> None:
     joints = np.random.default_rng(0).normal(size=(2, 5, 25, 3)).astype(np.float16)
     joints[1, 2:] = 0
-    a = annotation("S001", keypoint=joints, keypoint_score=None, img_shape=None, original_shape=None)
+    a = annotation("S001", keypoint=joints, keypoint_score=None, img_shape=None, original_shape=None, total_frames=5)
     data_set = pyskl_data_set(put(tmp_path / "x.pkl", [a]), "ntu")
     (item,) = data_set.read(tmp_path / "x.pkl")
     assert not isinstance(item, DataError)

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from ups.data.checks.clip import Severity, check_clip, first_names, with_detail
+from ups.data.checks.recordings import SAMPLE
 from ups.data.checks.store_info import NO_CHECKSUMS, find_problems
-from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table
+from ups.data.custom import TABLE, ClipTable, Row, read_clip, read_table, with_repairs
+from ups.data.datasets.pyskl import pyskl_data_set
 from ups.data.duplicates import copies
 from ups.data.formats.joint_map import JointMap
 from ups.data.open_file import read_file
@@ -25,6 +27,9 @@ from ups.data.store.store import Store
 from ups.errors import DataError
 from ups.skeleton import Skeleton
 from ups.skeletons import find_skeleton
+
+REPAIRS = ("up", "unit", "coordinates", "rotate", "fixes")
+"""What a user says of all files of a folder; a row of clips.csv may say otherwise."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,9 @@ def check(
     ):
         raise DataError(f"{path}: no {TABLE} in it; a table with the columns file, label, split is needed")
     if path.is_dir() and (path / TABLE).is_file():
-        return _check_folder(path, found, joint_map)
+        return _check_folder(path, found, joint_map, repairs)
+    if path.suffix.lower() in (".pkl", ".pickle"):
+        return _check_pickle(path, found)
     try:
         clip = read_file(path, found, image_size=image_size, joint_map=joint_map, **repairs)
     except DataError as error:
@@ -94,7 +101,30 @@ def _check_store(path: Path) -> list[Finding]:
     except DataError as error:
         return [Finding("error", path.name, str(error), "prepare the store again, or copy it again")]
     found = [] if store.checksums else [Finding("warning", path.name, NO_CHECKSUMS, "ups data prepare")]
+    groups: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
+    for i in np.unique(np.linspace(0, len(store) - 1, SAMPLE).astype(int)).tolist() if len(store) else ():
+        clip = store[i]
+        for severity, what, remedy, detail in check_clip(clip):
+            groups[severity, what, remedy].append(with_detail(clip.id, detail))
+    found += [Finding(s, first_names(names), what, remedy) for (s, what, remedy), names in groups.items()]
     return found + [Finding("note", path.name, line, "know it before training") for line in find_problems(store)]
+
+
+def _check_pickle(path: Path, skeleton: Skeleton | None) -> list[Finding]:
+    """Every annotation of a PYSKL pickle."""
+    try:
+        data_set = pyskl_data_set(path, path.stem, None, skeleton)
+    except DataError as error:
+        return [Finding("error", path.name, str(error), "write it as the message says; docs/formats.md describes it")]
+    groups: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
+    findings: list[Finding] = []
+    for item in data_set.read(path):
+        if isinstance(item, DataError):
+            findings.append(Finding("error", path.name, str(item), "mend the annotation, or leave it out"))
+            continue
+        for severity, what, remedy, detail in check_clip(item[0]):
+            groups[severity, what, remedy].append(with_detail(item[0].id, detail))
+    return findings + [Finding(s, first_names(names), what, remedy) for (s, what, remedy), names in groups.items()]
 
 
 def proposed(findings: Sequence[Finding]) -> list[str]:
@@ -103,8 +133,10 @@ def proposed(findings: Sequence[Finding]) -> list[str]:
     return list(dict.fromkeys(match[1] for match in found if match))
 
 
-def _check_folder(folder: Path, skeleton: Skeleton | None, joint_map: JointMap | None) -> list[Finding]:
-    table = read_table(folder)
+def _check_folder(
+    folder: Path, skeleton: Skeleton | None, joint_map: JointMap | None, repairs: dict[str, Any]
+) -> list[Finding]:
+    table = with_repairs(read_table(folder), {name: repairs.get(name) for name in REPAIRS})
     findings: list[Finding] = []
     groups: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
     good: list[Row] = []

@@ -21,8 +21,12 @@ SHORT = 5
 _ADULT = 1.5
 """Metres: a standing or sitting person's largest extent, roughly, by which units are recognised."""
 _LONGEST_BONE = 0.9
-_UNEVEN = 0.5
-_JUMP = 0.5
+_UNEVEN, _SMALL = 0.5, 0.25
+"""Share by which the bones of both sides differ, and metres up to which one may: hands, feet and collars are noisy."""
+_JUMP, _LEAP = 0.5, 1.1
+"""Body sizes between two frames. One jump happens, where sensors lose somebody; several, or a leap, are other people."""
+_ENOUGH = 15
+"""Frames from which sides are judged."""
 _AHEAD = 0.015
 _LIMBS = (("hip", "ankle", "foot"), ("shoulder", "elbow", "wrist"), ("shoulder", "elbow", "hand"))
 """Girdle, start and end of limbs that mostly point forwards: in over 97 % of the public recordings."""
@@ -225,7 +229,29 @@ def _check_up(clip: PoseSequence, seen: np.ndarray) -> Problem | None:
         return "warning", what, "add --up y, or for a turned video --rotate 180", detail
     degrees = 90 if trunk[0] < 0 else 270
     what = "bodies lie on their side throughout: the video is turned, or x and y are exchanged"
-    return "warning", what, f"add --rotate {degrees}, or --fix swap-xy, unless they really lie", detail
+    remedy = f"add --rotate {degrees}, or --fix swap-xy, unless they really lie"
+    return "warning" if _stands(clip, seen) else "note", what, remedy, detail
+
+
+def _stands(clip: PoseSequence, seen: np.ndarray) -> bool:
+    """Whether bodies that lie on their side in the picture hold themselves as standing ones do: legs in line with the
+    trunk, and arms not across it. Who does push-ups or bench presses has arms or shanks across.
+    """
+    names = clip.skeleton.joints
+    ends = ["ankle" if "left_ankle" in names else "foot", "wrist" if "left_wrist" in names else "hand"]
+    found = [_middle(clip, seen, (f"left_{part}", f"right_{part}")) for part in ("shoulder", "hip", "knee", *ends)]
+    there = np.all([known for _, known in found], axis=0)
+    if there.sum() < SHORT:
+        return False  # too little is seen to tell
+    shoulders, hips, knees, ankles, wrists = (points[there] for points, _ in found)
+    trunk = hips - shoulders
+    length = np.maximum(np.linalg.norm(trunk, axis=-1), 1e-9)
+    down = trunk / length[:, None]
+    across = np.stack([-down[:, 1], down[:, 0]], -1)
+    shank = ankles - knees
+    straight = (shank * down).sum(-1) / np.maximum(np.linalg.norm(shank, axis=-1), 1e-9)
+    arm = np.abs(((wrists - shoulders) * across).sum(-1)) / length
+    return float(np.median(straight)) > 0.6 and float(np.median(arm)) < 0.33
 
 
 def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:
@@ -237,7 +263,7 @@ def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:
         axes = [0] if clip.space == "image" else [0, 2]
         wide = [np.linalg.norm(pair[:, axes], axis=-1) > 0.05 * _size(clip, seen) for pair in (shoulders, hips)]
         both = a & b & wide[0] & wide[1]  # seen from the side, the order says little
-        against = float(((shoulders * hips)[both][:, axes].sum(-1) < 0).mean()) if both.sum() >= SHORT else 0.0
+        against = float(((shoulders * hips)[both][:, axes].sum(-1) < 0).mean()) if both.sum() >= _ENOUGH else 0.0
         if against > 0.8:
             yield (
                 "warning",
@@ -262,7 +288,7 @@ def _ahead(clip: PoseSequence, seen: np.ndarray, girdle: str, start: str, end: s
         return None
     ls, rs, le, re = (clip.skeleton.joints.index(name) for name in names)
     there = there & seen[:, :, [ls, rs, le, re]].all(-1).reshape(-1)
-    if there.sum() < SHORT:
+    if there.sum() < _ENOUGH:
         return None
     front = np.cross(across, (0, 1 if clip.space in ("kinect", "world") else -1, 0))  # every space is right-handed
     front /= np.maximum(np.linalg.norm(front, axis=-1, keepdims=True), 1e-6)
@@ -284,7 +310,7 @@ def _check_bones(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:
     uneven = []
     for joint, length in lengths.items():
         other = lengths.get(joint.replace("left_", "right_")) if joint.startswith("left_") else None
-        if other is not None and abs(length - other) > _UNEVEN * max(length, other) and max(length, other) > 0.1:
+        if other is not None and abs(length - other) > _UNEVEN * max(length, other) and max(length, other) > _SMALL:
             uneven.append(f"{joint} {length:.2f} m, right {other:.2f} m")
     if uneven and not long:
         yield "warning", "bones of very different length on the left and on the right", remedy, "; ".join(uneven)
@@ -312,7 +338,8 @@ def _check_motion(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:
     frames = np.flatnonzero(jump.any(0)).tolist()
     if frames:
         remedy = "cut the recording there, or give each person an entry of his own"
-        yield "warning", "a body jumps by more than half its size between frames", remedy, _frames(frames)
+        severity = "warning" if len(frames) > 1 or float(steps[jump].max()) > _LEAP else "note"
+        yield severity, "a body jumps by more than half its size between frames", remedy, _frames(frames)
 
 
 def _size(clip: PoseSequence, seen: np.ndarray) -> float:

@@ -69,8 +69,9 @@ def pyskl_data_set(
             break
         reasons.append(str(item))
     if first is None:
-        some = "; ".join(reason[:200] for reason in reasons[:3])
-        raise DataError(f"{path}: none of {len(annotations)} annotations has poses that can be used. {some}")
+        raise DataError(
+            f"{path}: none of {len(annotations)} annotations has poses that can be used; {_several(reasons)}"
+        )
     return DataSet(
         name=name,
         skeleton=first.skeleton,
@@ -82,6 +83,19 @@ def pyskl_data_set(
         summary=f"{len(annotations)} annotations of {path.name}",
         paired=first.pose_3d is not None,
     )
+
+
+def _several(reasons: list[str]) -> str:
+    """The first few different reasons, without the places where they are alike."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for reason in reasons:
+        place, _, what = reason.partition("): ")
+        groups[what or place].append(f"{place})".rpartition("annotation ")[2] if what else place)
+    shown = [
+        f"{what[:250]} (annotation {places[0]}{f' and {len(places) - 1} more' if len(places) > 1 else ''})"
+        for what, places in list(groups.items())[:3]
+    ]
+    return "; ".join(shown) or "there is none"
 
 
 def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> PoseSequence | DataError:
@@ -96,20 +110,27 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
     where = f"{where} ({_shown(annotation.get('frame_dir', 'no frame_dir'))})"
     try:
         joints = np.asanyarray(annotation["keypoint"], dtype=np.float32)
-        if joints.ndim != 4:
-            raise DataError(f"keypoint has shape {joints.shape}; (persons, frames, joints, coordinates) is needed")
+        scores = annotation.get("keypoint_score")
+        _check_layout(joints, scores, annotation)
         found = skeleton or _SKELETONS.get(joints.shape[2:])
         if found is None:
             raise DataError(f"{joints.shape[2]} joints of {joints.shape[3]} coordinates; name their skeleton")
-        joints, visibility, told = not_seen(
-            joints, annotation.get("keypoint_score"), "keypoint", found.root_indices, found.sided
-        )
+        joints, visibility, told = not_seen(joints, scores, "keypoint", found.root_indices, found.sided)
         rate, untold = frame_rate(annotation.get("fps"), None, "fps")
         flat = joints.shape[3] == 2
         space: Space = "image" if flat else annotation.get("space", "kinect")
         height, width = annotation.get("img_shape", annotation.get("original_shape", (0, 0))) if flat else (0, 0)
         if flat and not (height and width):
             raise DataError("2D keypoints, but no img_shape (height, width)")
+        if flat and (visibility > 0).any() and float(np.abs(joints[visibility > 0]).max()) <= 2:
+            signed = float(joints[visibility > 0].min()) < -0.2
+            remedy = (
+                f"(x + 1) / 2 * {width}, (y + 1) / 2 * {height}"
+                if signed
+                else f"multiply x by {width} and y by {height}"
+            )
+            what = "-1 to 1 across the image" if signed else "fractions of the image"
+            raise DataError(f"keypoint holds no pixels: these are {what}; {remedy}")
         return PoseSequence(
             joints=joints,
             visibility=visibility,
@@ -128,6 +149,40 @@ def read_clip(annotation: Any, where: str, skeleton: Skeleton | None = None) -> 
         return DataError(f"{where}: {error}")
     except Exception as error:  # whatever is wrong with an annotation is that annotation's problem
         return DataError(f"{where}: {type(error).__name__}: {str(error)[:200]}")
+
+
+def _check_layout(joints: np.ndarray, scores: Any, annotation: dict[str, Any]) -> None:
+    """Raises DataError for arrays whose axes are not PYSKL's, and says which way they are."""
+    shape, length = joints.shape, annotation.get("total_frames")
+    needed = "(persons, frames, joints, coordinates) is needed"
+    if joints.ndim == 3:
+        raise DataError(f"keypoint has shape {shape}, without an axis of persons; {needed}: keypoint[None]")
+    if joints.ndim != 4:
+        raise DataError(f"keypoint has shape {shape}; {needed}")
+    few, many = shape[1], shape[0]
+    if many > few and few <= PERSONS and (many == length if isinstance(length, int) else many > 2 * PERSONS):
+        raise DataError(
+            f"keypoint has shape {shape}, frames before persons; {needed}: keypoint.transpose(1, 0, 2, 3), and "
+            "keypoint_score.transpose(1, 0, 2)"
+        )
+    if shape[3] == 3 and _holds_scores(joints, annotation):
+        raise DataError(
+            f"keypoint has shape {shape}, x, y and score in one array; put the score into keypoint_score: "
+            "keypoint[..., :2] and keypoint[..., 2]"
+        )
+    if scores is not None and np.shape(scores) != shape[:3]:
+        raise DataError(f"keypoint_score has shape {np.shape(scores)}, keypoint {shape}; {shape[:3]} is needed")
+    if isinstance(length, int | np.integer) and length != shape[1]:
+        raise DataError(f"total_frames {length}, but keypoint has {shape[1]} frames; one of them is wrong")
+
+
+def _holds_scores(joints: np.ndarray, annotation: dict[str, Any]) -> bool:
+    """Whether third coordinates are scores: within 0..1, beside pixels or where an image is told of."""
+    finite = joints[np.isfinite(joints).all(-1) & (joints != 0).any(-1)]
+    if not len(finite) or finite[:, 2].min() < 0 or finite[:, 2].max() > 1.0001:
+        return False
+    pictured = "img_shape" in annotation or "original_shape" in annotation
+    return pictured or float(np.abs(finite[:, :2]).max()) > 20
 
 
 def _shown(name: object) -> str:
