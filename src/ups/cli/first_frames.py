@@ -36,7 +36,8 @@ class FirstFrames:
         self.skeleton, self.fps, self.force = skeleton, fps, force
         self._given: tuple[Space, tuple[int, int] | None] = space, image_size
         self._wish = Wish(**repairs) if repairs else None
-        self.space, self.image_size = space, image_size
+        self.space: Space = space
+        self.image_size = image_size
         self._left = LOOKED_AT
         if self._wish is not None:
             check_wish(self._wish, "stream")
