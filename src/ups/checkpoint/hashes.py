@@ -37,6 +37,8 @@ def check_facts(path: Path, facts: dict[str, Any]) -> None:
 def check_file(path: Path, facts: dict[str, Any]) -> None:
     """Raises CheckpointError where a file is not the one that model.json was written with; older ones have no hashes."""
     hashes = _hashes(path, facts)
+    if hashes and not path.is_file():
+        raise CheckpointError(f"{path}: is missing; copy the folder again")
     if hashes and hashes.get(path.name) != sha256(path):
         raise CheckpointError(f"{path}: not what was written with model.json (SHA-256 differs); copy the folder again")
 

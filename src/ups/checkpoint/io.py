@@ -29,7 +29,7 @@ from safetensors.torch import save_file
 from torch.overrides import TorchFunctionMode
 
 from ups.checkpoint.calibration import CALIBRATION, read_calibration, write_calibration
-from ups.checkpoint.hashes import check_facts, check_file, write_facts
+from ups.checkpoint.hashes import HASHES, check_facts, check_file, write_facts
 from ups.checkpoint.known_models import PRETRAINED, locate
 from ups.checkpoint.lineage import Lineage, joined, parse_lineage
 from ups.config import Config, ModelConfig, from_dict, to_dict
@@ -156,6 +156,24 @@ def pack(models: Sequence[Path | str], folder: Path) -> None:
     save(trained, folder, {name: (value / len(models)).to(torch.bfloat16) for name, value in total.items()})
 
 
+def add_calibration(model: Path | str, calibration: Calibration, output: Path) -> None:
+    """Write a copy of a checkpoint with another calibration, whole or not at all; `output` may be its own folder.
+
+    Raises:
+        CheckpointError: no checkpoint there, or a damaged one.
+        OSError: the copy can't be written.
+    """
+    source = locate(model)
+    load(source)  # what is damaged is not passed on
+    facts = {key: value for key, value in _read_json(source / "model.json").items() if key != HASHES}
+    with new_folder(output, "a checkpoint", WEIGHTS) as temporary:
+        for path in source.iterdir():
+            if path.is_file() and path.name not in ("model.json", CALIBRATION):
+                shutil.copyfile(path, temporary / path.name)
+        write_calibration(temporary / CALIBRATION, calibration)
+        write_facts(temporary, facts)
+
+
 def load(folder: Path | str) -> Trained:
     """The trained model in a folder, or one that comes with the package, by its name; in evaluation mode.
 
@@ -174,7 +192,7 @@ def load(folder: Path | str) -> Trained:
             trained = _build(facts, shapes, read)
         check_facts(folder / "model.json", facts)
         check_file(folder / WEIGHTS, facts)
-        if (folder / CALIBRATION).exists():
+        if (folder / CALIBRATION).exists() or CALIBRATION in facts.get(HASHES, {}):
             check_file(folder / CALIBRATION, facts)
             trained.calibration = read_calibration(folder / CALIBRATION, trained.config.model.decoder_width)
         return trained

@@ -19,6 +19,7 @@ from tyro.conf import subcommand
 
 from ups import __version__
 from ups.cli.bench import Bench
+from ups.cli.calibrate import Calibrate
 from ups.cli.convert import Convert
 from ups.cli.data import Data
 from ups.cli.doctor import Doctor
@@ -47,6 +48,7 @@ Command = (
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Fuse, subcommand("fuse")]
     | Annotated[Pack, subcommand("pack")]
+    | Annotated[Calibrate, subcommand("calibrate")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Stream, subcommand("stream")]
     | Annotated[Convert, subcommand("convert")]

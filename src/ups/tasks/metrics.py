@@ -71,6 +71,39 @@ def p_mpjpe(predicted: ArrayLike, truth: ArrayLike) -> np.ndarray:
     return mpjpe(procrustes_align(predicted, truth), truth)
 
 
+def mpjve(predicted: ArrayLike, truth: ArrayLike) -> np.ndarray:
+    """Mean per-joint velocity error: MPJPE of the differences of successive frames (Pavllo et al., CVPR 2019, 5.2).
+
+    Args:
+        predicted: (F, J, 3) positions of successive frames.
+        truth: the same shape and unit.
+
+    Returns:
+        (F - 1,) float64 in the unit given per frame; empty where there is one frame.
+
+    Raises:
+        DataError: shapes that differ, positions that are not finite.
+    """
+    return _differences_apart(predicted, truth, 1)
+
+
+def acceleration_error(predicted: ArrayLike, truth: ArrayLike) -> np.ndarray:
+    """Jitter: MPJPE of second differences x(t-1) - 2 x(t) + x(t+1) (Kanazawa et al., CVPR 2019, as VIBE and others have it).
+
+    Args:
+        predicted: (F, J, 3) positions of successive frames.
+        truth: the same shape and unit.
+
+    Returns:
+        (F - 2,) float64 in the unit given per frame squared; times fps squared it is per second squared. Empty where there
+        are fewer than three frames.
+
+    Raises:
+        DataError: shapes that differ, positions that are not finite.
+    """
+    return _differences_apart(predicted, truth, 2)
+
+
 def procrustes_align(predicted: ArrayLike, truth: ArrayLike) -> np.ndarray:
     """Each predicted pose, moved to its truth by the similarity s·R·p + t with the least squared error.
 
@@ -190,6 +223,30 @@ def _binned(probabilities: ArrayLike, correct: ArrayLike, bins: int) -> tuple[np
     return p, right, np.clip(np.ceil(p * bins).astype(int) - 1, 0, bins - 1)
 
 
+def area_under_roc(positive: ArrayLike, negative: ArrayLike) -> float:
+    """Area under the receiver operating characteristic: the chance that a positive's score exceeds a negative's.
+
+    Args:
+        positive: (P,) scores of what is to be found.
+        negative: (N,) scores of the rest. Of equal scores half count (the Mann-Whitney statistic, U / PN).
+
+    Returns:
+        0..1; 0.5 = the scores tell nothing.
+
+    Raises:
+        DataError: none of the one or of the other, scores that are NaN.
+    """
+    p, n = np.asarray(positive, dtype=np.float64), np.asarray(negative, dtype=np.float64)
+    if p.ndim != 1 or n.ndim != 1 or not len(p) or not len(n):
+        raise DataError(f"positives {p.shape} and negatives {n.shape}; one list of scores of each is needed")
+    if np.isnan(p).any() or np.isnan(n).any():
+        raise DataError("scores are NaN; the model has diverged")
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([p, n]))[: len(p)]
+    return float((ranks.sum() - len(p) * (len(p) + 1) / 2) / (len(p) * len(n)))
+
+
 def spearman(a: ArrayLike, b: ArrayLike) -> float:
     """Spearman's rank correlation: Pearson's correlation of the ranks, ties sharing their mean rank.
 
@@ -213,6 +270,14 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
     from scipy.stats import spearmanr
 
     return float(np.asarray(spearmanr(x, y))[0])
+
+
+def _differences_apart(predicted: ArrayLike, truth: ArrayLike, order: int) -> np.ndarray:
+    """Distance of the differences of an order in time, mean over joints: (F - order,)."""
+    p, t = _paired_poses(predicted, truth)
+    if p.ndim != 3:
+        raise DataError(f"poses {p.shape}; (frames, joints, 3) of successive frames are needed")
+    return np.linalg.norm(np.diff(p - t, order, axis=0), axis=-1).mean(-1)
 
 
 def _paired_poses(predicted: ArrayLike, truth: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
