@@ -36,7 +36,7 @@ LAYERS = (
     {"checkpoint"},
     {"training", "inference", "reporting"},
     # what is done with it
-    {"evaluation", "bench"},
+    {"evaluation", "bench", "video"},
     {"experiments"},
     {"cli"},
 )

@@ -29,6 +29,7 @@ from ups.cli.models import Models
 from ups.cli.overview import misspelt_options, overview, wrapped
 from ups.cli.predict import Predict, Quickstart
 from ups.cli.report import Report
+from ups.cli.setup import Setup
 from ups.cli.show import PrintableFormatter, say, show
 from ups.cli.stream import Stream
 from ups.cli.train import Describe, Evaluate, FineTune, Fuse, Pack, Train
@@ -59,6 +60,7 @@ Command = (
     | Annotated[Quickstart, subcommand("quickstart")]
     | Annotated[Experiments, subcommand("experiments")]
     | Annotated[Report, subcommand("report")]
+    | Annotated[Setup, subcommand("setup")]
     | Annotated[Doctor, subcommand("doctor")]
 )
 COMMANDS: dict[str, type] = {get_args(each)[1].name: get_args(each)[0] for each in get_args(Command)}

@@ -16,7 +16,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Your recordings": ("data",),
     "Train and measure": ("train", "fine-tune", "evaluate", "fuse", "experiments", "report"),
     "Models": ("models", "describe", "pack", "export", "bench"),
-    "Try and look": ("quickstart", "doctor"),
+    "Try and look": ("quickstart", "setup", "doctor"),
 }
 """Commands by what they are for."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Predict:
-    """Ask a model about one recording. The answer goes to standard output as JSON."""
+    """Ask a model about one recording, a video or a camera. The answer goes to standard output as JSON."""
 
-    file: Positional[Path]
-    """The recording: the project's .npz, .json or .csv, what pose estimators and motion capture write (docs/formats.md)."""
-    model: Path
-    """Folder of the trained model, or the name of one that comes with the package: ups-small."""
+    file: Positional[Path | None] = None
+    """The recording: the project's .npz, .json or .csv, what pose estimators and motion capture write (docs/formats.md); or
+    a video (docs/video.md)."""
+    model: Path = Path("ups-small")
+    """Folder of the trained model, or the name of one that comes with the package."""
     task: str | None = None
     """recognize_3d or recognize_2d: which action is this; anticipate: which is about to be completed; estimate_pose: which
     3D poses lie behind the 2D joints. Default: recognition in the recording's own space."""
@@ -45,9 +46,53 @@ class Predict:
     """Answer even where the check of the recording finds an error."""
     plot: Path | None = None
     """Write a picture of the recording and the answer: a PNG file."""
+    output: Path | None = None
+    """Of a video: folder for its joints, 3D poses, annotated video, page and result.json."""
+    estimator: Literal["mediapipe", "rtmlib"] = "mediapipe"
+    """What finds the people of a video, see `ups setup`."""
+    step: int = 1
+    """Look at every N-th frame of a video."""
+    camera: int | None = None
+    """Answer about what this camera of the machine sees, a line of JSON a frame, until Ctrl-C."""
 
     def run(self) -> None:
         """Read, ask, answer."""
+        from ups.video.source import is_video
+
+        if self.camera is not None or (self.file is not None and is_video(self.file)):
+            self.watch()
+            return
+        if self.file is None:
+            raise SettingError("give a recording, a video, or --camera 0")
+        if self.output is not None:
+            raise SettingError(f"--output is for videos; {self.file} is none: its answer goes to standard output")
+        self.ask(self.file)
+
+    def watch(self) -> None:
+        """About a video, or a camera."""
+        from ups.checkpoint.io import load
+        from ups.cli.watch import Watching, show_camera
+        from ups.inference.predictor import Predictor
+        from ups.runtime.device import choose_device
+        from ups.video.answer import Asked, answer_video
+
+        classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text) if self.classes else None
+        if self.step < 1 or self.top < 1:
+            raise SettingError(f"--step {self.step} --top {self.top}; at least 1 is needed")
+        if self.camera is None and self.output is None:
+            raise SettingError(f"--output FOLDER is needed for {self.file}: joints, 3D poses, video and page go there")
+        predictor = Predictor(load(self.model), device=choose_device(self.device))
+        if self.camera is not None:
+            show_camera(self.camera, predictor, self.estimator, classes, self.top)
+            return
+        asked = Asked(classes, self.top, self.step, self.estimator, self.force)
+        with Watching() as progress:
+            told = answer_video(self.file, predictor, self.output, asked, progress)  # pyright: ignore[reportArgumentType]
+        answer(told)
+        say(f"page: {self.output}/index.html", sys.stderr)
+
+    def ask(self, file: Path) -> None:
+        """About one recording."""
         from ups.checkpoint.io import load
         from ups.data.checks.clip import check_or_refuse
         from ups.inference.as_json import recording_told
@@ -63,20 +108,20 @@ class Predict:
             raise SettingError("give either --classes or --data-set")
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
-        clip = self.how.read(self.file)
-        for line in check_or_refuse(clip, str(self.file), self.force):
+        clip = self.how.read(file)
+        for line in check_or_refuse(clip, str(file), self.force):
             say(line, sys.stderr)
         predictor = Predictor(load(self.model), device=choose_device(self.device))
         task = get_task(self.task) if self.task else recognize_2d if clip.space == "image" else recognize_3d
-        check_space(task, clip.space, str(self.file))
+        check_space(task, clip.space, str(file))
         if self.timeline and task is estimate_pose:
             raise SettingError(
                 "--timeline tells actions; leave it out for estimate_pose, which answers for every frame"
             )
         if not self.timeline:
-            check_somebody(clip.visibility, str(self.file))
+            check_somebody(clip.visibility, str(file))
         facts: dict[str, Any] = {
-            "file": str(self.file),
+            "file": str(file),
             "task": task.name,
             **recording_told(clip),
         }
@@ -100,12 +145,14 @@ class Predict:
             for segment in found.segments:
                 say(f"{segment.start_s:9.2f} {segment.end_s:9.2f} s  {segment.told}", sys.stderr)
             if self.plot:
-                save_picture(clip, self.plot, f"{self.file.name}: {', '.join(s.told for s in found.segments[:3])}")
+                save_picture(
+                    clip, self.plot, f"{self.file and self.file.name}: {', '.join(s.told for s in found.segments[:3])}"
+                )
             return {"timeline": found.to_dicts()}
         answer = predictor.rank_actions(task.name, clip, classes)
         if self.plot:
             pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
-            save_picture(clip, self.plot, f"{self.file.name}: {answer.best}", pairs)
+            save_picture(clip, self.plot, f"{self.file and self.file.name}: {answer.best}", pairs)
         return actions_told(answer, self.top)
 
     def lift(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
@@ -118,7 +165,7 @@ class Predict:
         lifted = predictor.lift(clip)
         if self.plot:
             best = int(clip.visibility.sum((1, 2)).argmax())
-            title = f"{self.file.name}: person {best + 1}"
+            title = f"{self.file and self.file.name}: person {best + 1}"
             save_lift_picture(clip, lifted.joints[best], self.plot, title, best)
         return poses_told(lifted)
 

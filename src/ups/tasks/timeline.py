@@ -47,7 +47,9 @@ class Segment:
     @property
     def told(self) -> str:
         """The action, or why none is known, for people to read."""
-        return f"{self.action} ({self.probability:.0%})" if self.action else f"nothing known: {self.why}"
+        if self.action:
+            return f"{self.action} ({self.probability:.0%})"
+        return "nobody in sight" if self.why == "nobody" else "nothing known"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, rounded to milliseconds."""

@@ -1,0 +1,97 @@
+"""The joints of the people in a video, frame by frame, kept as they come: a run that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ups.data.formats.detections import Detection, recording
+from ups.data.formats.timing import even
+from ups.errors import DataError
+from ups.pose import PoseSequence
+from ups.video.estimators import Estimator
+from ups.video.source import Facts, frames_of
+
+log = logging.getLogger("ups")
+
+UNEVEN = 0.1
+"""Share of a frame's duration by which frames may come early or late before their times count."""
+
+
+def joints_of(
+    path: Path, facts: Facts, estimator: Estimator, kept: Path, every: int = 1,
+    progress: Callable[[int], None] = lambda number: None,
+) -> PoseSequence:  # fmt: skip
+    """The people of a video as a 2D clip.
+
+    Args:
+        path: the video.
+        facts: what `facts_of` says of it.
+        estimator: finds the joints.
+        kept: file of what was found so far, a line a frame; lines of the same video and estimator count.
+        every: look at every N-th frame.
+        progress: is told the number of each frame.
+
+    Raises:
+        DataError: nobody is seen, or as `frames_of` does.
+        OSError: a file can't be read or written.
+    """
+    stat = path.stat()
+    head = {
+        "video": path.name,
+        "bytes": stat.st_size,
+        "changed": stat.st_mtime_ns,
+        "estimator": estimator.name,
+        "every": every,
+    }
+    known = _known(kept, head)
+    with kept.open("a", encoding="utf-8") as file:
+        for frame in frames_of(path):
+            progress(frame.number)
+            if frame.number % every or frame.number in known:
+                continue
+            people = [np.round(person, 4).tolist() for person in estimator.find(frame.rgb)]
+            line = {"frame": frame.number, "time": round(frame.time, 6), "people": people}
+            known[frame.number] = line
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+    lines = [known[number] for number in sorted(known)]
+    if not lines:
+        raise DataError(f"{path}: not a frame in it; is the copy complete?")
+    times, step = np.array([line["time"] for line in lines]), every / facts.fps
+    uneven = len(times) > 2 and np.abs(np.diff(times) - step).max() > UNEVEN * step and np.diff(times).min() > 0
+    numbers = list(range(len(lines))) if uneven else [line["frame"] for line in lines]
+    clip = recording(
+        [Detection(number, person) for number, line in zip(numbers, lines, strict=True) for person in line["people"]],
+        numbers, estimator.skeleton, fps=facts.fps, image_size=facts.size, name=path.stem, where=str(path),
+    )  # fmt: skip
+    if not uneven:
+        return clip
+    grid = even(times, None, str(path))
+    joints, visibility = grid.resampled(clip.joints, clip.visibility)
+    return replace(clip, joints=joints, visibility=visibility, fps=grid.fps)
+
+
+def _known(kept: Path, head: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Frames of an earlier run on the same video; the file is begun anew where it is another one's, or cut where it broke off."""
+    known: dict[int, dict[str, Any]] = {}
+    good: list[str] = []
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        lines = kept.read_text(encoding="utf-8").splitlines()
+        if lines and json.loads(lines[0]) == head:
+            for line in lines[1:]:
+                values = json.loads(line)
+                number, _, _ = int(values["frame"]), float(values["time"]), list(values["people"])
+                known[number] = values
+                good.append(line)
+    if known:
+        log.info("%s: goes on after %s frames", kept, len(known))
+    kept.write_text("\n".join([json.dumps(head), *good]) + "\n", encoding="utf-8")
+    return known
