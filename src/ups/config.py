@@ -72,6 +72,10 @@ class ModelConfig:
     either moves."""
     confidence: bool = False
     """Reads how sure the detector was of each 2D joint; without it a joint is seen or not."""
+    compete: Literal["axis", "vocabulary"] = "axis"
+    """Tokens among which a coordinate is chosen in training: the bins of its axis, or the whole vocabulary, as in the paper."""
+    text_features: Literal["standardised", "raw"] = "standardised"
+    """Features of the vocabulary's texts: standardised within each kind of token, or as the language model gives them."""
     text_encoder: str = "minilm"
     """Text features of the vocabulary: "minilm" or "roberta:NAME_OR_FOLDER"."""
 
@@ -183,7 +187,7 @@ class TrainConfig:
     warmup: float = 0.05
     """Share of the run in which the learning rate rises linearly."""
     clip_norm: float = 1.0
-    """Gradient norm limit."""
+    """Gradient norm limit; 0 = none."""
     accumulate: int = 1
     """Micro-batches an optimiser step; the batch size is divided by it. Several processes share them out, so it must be a
     multiple of their number."""
@@ -197,7 +201,9 @@ class TrainConfig:
     route_temperature: tuple[float, float] = (5.0, 0.5)
     """Gumbel-softmax temperature at the start and the end of route exploration."""
     explore: float = 0.3
-    """Share of the run in which routes are sampled; Gumbel noise falls to 0 by its end, then routes are the argmax."""
+    """Share of the run in which routes are sampled; afterwards they are the argmax."""
+    route_noise: Literal["annealed", "constant"] = "annealed"
+    """Gumbel noise while routes are sampled: falls to 0 by the end of it, or stays at 1."""
     route_learning_rate: float = 1.0
     """Learning rate of task and block embeddings relative to the rest."""
     drop_inputs: bool = True
@@ -210,8 +216,9 @@ class TrainConfig:
     """Label smoothing over the data set's classes."""
     augment: Augment = field(default_factory=Augment)
     """Random changes of the training data."""
-    target_frames: int = 2
-    """Frames of a window whose pose is decoded in training; evaluation decodes all it is asked for."""
+    target_frames: int | Literal["centre", "all"] = 2
+    """Frames of a window whose pose is decoded in training: so many at random, its middle one, or all; evaluation decodes
+    all it is asked for."""
     hold_out: float = 0.0
     """Share of the training subjects kept apart for validation; 0 for the reported run."""
     seed: int = 0

@@ -33,7 +33,9 @@ def new_model(config: Config, stores: dict[str, Store], tasks: tuple[Task, ...] 
     eots = tuple(dict.fromkeys(task.eot for task in tasks))
     m = config.model
     vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
-    features = token_features(vocabulary, get_text_encoder(m.text_encoder))
+    features = token_features(
+        vocabulary, get_text_encoder(m.text_encoder), standardise=m.text_features == "standardised"
+    )
     torch.manual_seed(config.train.seed)
     model = UPS(m, tuple(task.name for task in tasks), torch.from_numpy(features.values))
     return Trained(model, config, vocabulary, data_sets, features.class_mean, features.class_scale)

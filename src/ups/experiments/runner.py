@@ -39,6 +39,10 @@ SETS: dict[str, Callable[[Config], dict[str, Config]]] = {
         **{f"separate_{mix.task}": separate(c, mix.task) for mix in c.train.tasks},
         "without_routing": without_routing(c),
     },
+    "plain_twins": lambda c: {
+        "unified": c,
+        **{f"separate_{mix.task}_plain": without_routing(separate(c, mix.task)) for mix in c.train.tasks},
+    },
     "blocks": lambda c: {"unified": c} | {f"blocks_{h}": recipes.blocks(c, h) for h in (1, 2, 5)},
     "depth": lambda c: {"unified": c} | {f"depth_{n}": recipes.depth(c, n) for n in (1, 3, 5)},
     "memory_and_vocabulary": lambda c: {

@@ -225,6 +225,8 @@ class UPS(nn.Module):
     def _choices(self, layout: Layout, hidden: Tensor, embedding: Tensor) -> list[Choice]:
         coordinate = [layout.positions[k] < CLASS_POSITION for k in range(len(layout.positions))]
         groups = [(ids, ks) for ids, ks in layout.choices.items() if coordinate[ks[0]]]
+        if self.config.compete == "vocabulary":
+            groups = [(tuple(range(len(embedding))), ks) for _, ks in groups]
         rest = [k for k in range(len(coordinate)) if not coordinate[k]]
         result = []
         for ids, ks in [*groups, (tuple(range(len(embedding))), rest)]:

@@ -9,6 +9,7 @@ the unused blocks as well and search the graph for them at every step (docs/scal
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import threading
@@ -173,7 +174,11 @@ def average_gradients(model: nn.Module) -> None:
 
 
 def clip_gradients(model: nn.Module, limit: float) -> float:
-    """Scale gradients so that their norm, over all parameters wherever they lie, is at most `limit`; returns the norm."""
+    """Scale gradients so that their norm, over all parameters wherever they lie, is at most `limit` (0 = as it is).
+
+    Returns the norm.
+    """
+    limit = limit or math.inf
     parameters = [p for p in model.parameters() if p.grad is not None]
     if not any(isinstance(p, DTensor) for p in parameters):
         return float(torch.nn.utils.clip_grad_norm_(parameters, limit))

@@ -105,7 +105,7 @@ class ActionTask:
         clip: PoseSequence,
         classes: tuple[str, ...],
         frames: int,
-        targets: int,
+        targets: int | Literal["centre", "all"],
         augment: Augment,
         rng: np.random.Generator,
     ) -> Example:

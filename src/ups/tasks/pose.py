@@ -78,7 +78,7 @@ class PoseTask:
         clip: PoseSequence,
         classes: tuple[str, ...],
         frames: int,
-        targets: int,
+        targets: int | Literal["centre", "all"],
         augment: Augment,
         rng: np.random.Generator,
     ) -> Example:
@@ -105,7 +105,7 @@ class PoseTask:
         self,
         clips: StoredClips,
         frames: int,
-        targets: int,
+        targets: int | Literal["centre", "all"],
         augment: Augment,
         confidence: bool,
         rng: np.random.Generator,

@@ -7,7 +7,7 @@ drawn in the same order, and each sum adds the same numbers in the same order.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -44,11 +44,25 @@ class WindowDraw:
     mirrored: bool
 
 
+Targets = int | Literal["centre", "all"]
+"""Frames of a window whose pose is learned: so many at random, the middle one, or all."""
+
+
+def number_of(targets: Targets, frames: int) -> int:
+    """How many of a window's frames are learned."""
+    return targets if isinstance(targets, int) else 1 if targets == "centre" else frames
+
+
 def draw_window(
-    clip_frames: int, frames: int, targets: int, jitter: np.ndarray, augment: Augment, rng: np.random.Generator
+    clip_frames: int, frames: int, targets: Targets, jitter: np.ndarray, augment: Augment, rng: np.random.Generator
 ) -> WindowDraw:
     """Random choices for a window of `frames` frames; `jitter` (M, N, J, 2) float64 is filled."""
-    wanted = rng.integers(0, frames, targets)
+    if targets == "centre":
+        wanted = np.array([frames // 2])
+    elif targets == "all":
+        wanted = np.arange(frames)
+    else:
+        wanted = rng.integers(0, frames, targets)
     start = int(rng.integers(-(frames // 2), max(clip_frames - frames // 2, -(frames // 2) + 1)))
     amount = rng.random()
     rng.standard_normal(out=jitter)
@@ -77,7 +91,7 @@ class Windows(Protocol):
 
 
 def cut_windows(
-    task: Windows, clips: StoredClips, frames: int, targets: int, augment: Augment, confidence: bool,
+    task: Windows, clips: StoredClips, frames: int, targets: Targets, augment: Augment, confidence: bool,
     rng: np.random.Generator,
 ) -> list[Example]:  # fmt: skip
     """A training window of each clip; without `confidence` joints are seen or not."""
@@ -89,14 +103,14 @@ def cut_windows(
 
 
 def _chunk(
-    task: Windows, clips: StoredClips, frames: int, targets: int, augment: Augment, confidence: bool,
+    task: Windows, clips: StoredClips, frames: int, targets: Targets, augment: Augment, confidence: bool,
     rng: np.random.Generator,
 ) -> list[Example]:  # fmt: skip
     store, number, joints_of = clips.store, len(clips), len(clips.store.skeleton)
     jitter = np.empty((number, 1, frames, joints_of, 2))
     joints = np.empty((number, frames, joints_of, 2), np.float32)
     visibility = np.empty((number, frames, joints_of), np.float32)
-    poses = np.empty((number, targets, joints_of, 3), np.float32)
+    poses = np.empty((number, number_of(targets, frames), joints_of, 3), np.float32)
     draws = []
     for k, index in enumerate(clips.indices.tolist()):
         length = int(store.frames[index])

@@ -200,7 +200,7 @@ class Task(Protocol):
         clip: PoseSequence,
         classes: tuple[str, ...],
         frames: int,
-        targets: int,
+        targets: int | Literal["centre", "all"],
         augment: Augment,
         rng: np.random.Generator,
     ) -> Example:
@@ -226,7 +226,7 @@ class CutsWindows(Protocol):
         self,
         clips: StoredClips,
         frames: int,
-        targets: int,
+        targets: int | Literal["centre", "all"],
         augment: Augment,
         confidence: bool,
         rng: np.random.Generator,

@@ -217,7 +217,9 @@ class TokenFeatures:
     class_scale: float
 
 
-def token_features(vocabulary: Vocabulary, encoder: TextEncoder, cache: Path | None = None) -> TokenFeatures:
+def token_features(
+    vocabulary: Vocabulary, encoder: TextEncoder, cache: Path | None = None, standardise: bool = True
+) -> TokenFeatures:
     """Text features of every token, by id.
 
     The raw features of neighbouring coordinate prompts are almost equal. So for each kind (x, y, z, end of task, class)
@@ -229,10 +231,13 @@ def token_features(vocabulary: Vocabulary, encoder: TextEncoder, cache: Path | N
         vocabulary: whose prompts are encoded.
         encoder: the language model.
         cache: folder for raw features; None is the user's cache folder.
+        standardise: False leaves the features as the language model gives them.
     """
     from ups.tokens.text_encoders import encode_cached
 
     raw = encode_cached(encoder, vocabulary.prompts(), cache)
+    if not standardise:
+        return TokenFeatures(raw.astype(np.float32), np.zeros(raw.shape[1], np.float32), 1.0)
     parts, mean, scale = [], np.zeros(raw.shape[1], np.float32), 1.0
     for kind, start, stop in vocabulary.ranges():
         if kind == "class" and start == stop:

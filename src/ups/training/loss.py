@@ -21,7 +21,8 @@ def sequence_loss(
 
     Coordinate targets are smoothed over neighbouring bins, class targets over the data set's classes. Where
     `config.expectation` is set, the distance (in decimetres) between the expectation over an axis's bins, which is what
-    is read out, and the target bin's centre is added.
+    is read out, and the target bin's centre is added. Where a coordinate competes with the whole vocabulary, the loss
+    reads the bins of its axis of a distribution over all tokens.
 
     Returns:
         The loss, and the negative log-likelihood alone.
@@ -31,7 +32,9 @@ def sequence_loss(
         target, weight = batch.tokens[:, choice.steps], batch.weights[:, choice.steps]
         log_p = choice.scores.float().log_softmax(-1)
         if batch.layout.positions[choice.steps[0]] < CLASS_POSITION:
-            bin_number = target - choice.ids[0]
+            axis = batch.layout.allowed[choice.steps[0]]  # the ids of an axis's bins follow one another
+            low = axis[0] - int(choice.ids[0])
+            log_p, bin_number = log_p[..., low : low + len(axis)], target - axis[0]
             loss = _smoothed(log_p, bin_number, config.smooth_bins)
             if config.expectation > 0:
                 centres = torch.from_numpy(vocabulary.bin_centres).to(log_p.device)

@@ -44,10 +44,10 @@ def learning_rate(config: TrainConfig, progress: float) -> float:
 
 
 def set_routing(model: UPS, config: TrainConfig, progress: float) -> None:
-    """Anneal the Gumbel-softmax: temperature geometrically, noise linearly to 0 at the end of exploration."""
+    """Anneal the Gumbel-softmax: temperature geometrically, noise, unless constant, linearly to 0 at exploration's end."""
     left = max(0.0, 1 - progress / config.explore) if config.explore > 0 else 0.0
     start, end = config.route_temperature
-    model.router.noise = left
+    model.router.noise = left if config.route_noise == "annealed" else float(left > 0)
     model.router.temperature = end * (start / end) ** left
 
 
