@@ -15,7 +15,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Ask a model": ("predict", "stream", "convert"),
     "Your recordings": ("data",),
     "Train and measure": ("train", "fine-tune", "evaluate", "fuse", "experiments", "report"),
-    "Models": ("models", "describe", "pack", "export", "bench"),
+    "Models": ("models", "describe", "calibrate", "pack", "export", "bench"),
     "Try and look": ("quickstart", "setup", "doctor"),
 }
 """Commands by what they are for."""
