@@ -184,6 +184,7 @@ def test_everything_is_written(tmp_path, model, square, capsys):
     assert len(annotated) == 30 and annotated[0].rgb[60:].max() > 100
     page = (out / "index.html").read_text()
     assert "<video" in page and "What is done when" in page and "https://" not in page
+    assert page.count("data-start=") == len(told["timeline"])
     assert main(words) == 0 and square.looked == 30  # nothing is looked at twice
 
 

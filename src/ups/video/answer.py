@@ -18,7 +18,7 @@ from ups.files import write_whole
 from ups.inference.as_json import actions_told
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence, pose_sequence
-from ups.reporting.html import figure, html_table, write_page
+from ups.reporting.html import figure, html_table, render, write_page
 from ups.reporting.poses import skeleton_animation
 from ups.tasks.action import anticipate, recognize_2d
 from ups.tasks.pose import estimate_pose
@@ -127,8 +127,12 @@ def _write_poses(lifted: Lifted, clip: PoseSequence, path: Path) -> None:
 def _write_page(
     path: Path, name: str, clip: PoseSequence, timeline: Timeline, lifted: Lifted | None, result: dict[str, Any]
 ) -> None:
-    video = f'<video src="{VIDEO}" controls muted style="max-width:100%" aria-label="The video with joints"></video>'
-    sections = [("", figure(video, "Left limbs blue, right ones orange; above, what is done at the time."))]
+    video = render(
+        "video.html", id="video", source=VIDEO, parts=_parts(timeline), poses="poses", fps=round(clip.fps, 4)
+    )  # fmt: skip
+    sections = [
+        ("", figure(video, "Left limbs blue, right ones orange. Below, what is done when: a part jumps there."))
+    ]
     rows = [
         (f"{s.start_s:.2f}", f"{s.end_s:.2f}", s.action or s.told, f"{s.probability:.0%}") for s in timeline.segments
     ]
@@ -143,6 +147,23 @@ def _write_page(
     remarks = result["remarks"] or ["none"]
     sections.append(("Remarks", html_table(("of the check",), [(line,) for line in remarks])))
     write_page(path, name, sections)
+
+
+def _parts(timeline: Timeline) -> list[dict[str, Any]]:
+    """The segments as parts of a bar, a colour for each action; where nothing is known it is grey."""
+    actions = list(dict.fromkeys(s.action for s in timeline.segments if s.action))
+    return [
+        {
+            "start": round(s.start_s, 2), "end": round(s.end_s, 2), "text": s.action or s.told,
+            "share": round(max(s.end_s - s.start_s, 1e-3), 3),
+            "colour": _COLOURS[actions.index(s.action) % len(_COLOURS)] if s.action else "#d7dbe0", "ink": "#14181c",
+        }
+        for s in timeline.segments
+    ]  # fmt: skip
+
+
+_COLOURS = ("#8ec1f0", "#f2b48a", "#9fd6ad", "#d9b8ec", "#f0d878", "#8fd8dc")
+"""Of actions: apart for the colour-blind too, and dark text is read on all of them."""
 
 
 def _held(joints: np.ndarray) -> np.ndarray:
