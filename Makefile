@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test lint types docs site clean fuzz
+.PHONY: quickstart test lint types docs site clean fuzz dist
 
 # A small model trained and tried on generated motion, without any download of data; results in ./quickstart.
 quickstart: $(VENV)/installed
@@ -34,7 +34,7 @@ clean:
 # The environment is made anew when the requirements change.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
-	$(PIP) --editable .
+	$(PIP) --editable '.[train]'
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
@@ -44,3 +44,11 @@ $(VENV)/installed-test: $(VENV)/installed
 # 10,000 damaged and hostile inputs of every kind (1,000 of those that take long), and a table of what became of them.
 fuzz: $(VENV)/installed-test
 	cd tests && ../$(BIN)/python -m fuzz.run 10000
+
+# Wheel and source archive in dist/, the same bytes from the same commit wherever they are built; checked as an index would.
+dist: $(VENV)/installed
+	$(PIP) 'build' 'hatchling' 'twine'
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/twine check --strict dist/*
+	sha256sum dist/*

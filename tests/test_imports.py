@@ -30,6 +30,7 @@ LAYERS = (
     {"data.open_file"},
     {"data.custom", "data.propose_joints", "data.store"},
     {"data.checks", "data.loader", "data.clip_table", "data.recordings"},
+    {"data.apart"},
     # the method
     {"tasks", "model"},
     {"runtime"},
@@ -37,7 +38,7 @@ LAYERS = (
     {"training", "inference", "reporting"},
     # what is done with it
     {"evaluation", "bench", "video"},
-    {"experiments"},
+    {"experiments", "serving", "bulk"},
     {"cli"},
 )
 """A room imports from rooms above its own line in this list, never from its own line or below."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ups.inference.streaming import OnlinePredictor
     from ups.pose import PoseSequence, pose_sequence
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["OnlinePredictor", "OnnxPredictor", "PoseSequence", "Predictor", "pose_sequence"]
 
 _HOME = {

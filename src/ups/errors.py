@@ -4,7 +4,10 @@ Every message names the item, the value, the limit and the remedy. The command s
 one line; anything else keeps its traceback.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -36,3 +39,30 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A question, "; did you mean X?", where one of the known words is much like this one; else ""."""
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+EXTRAS = {
+    "lightning_fabric": "train", "tensorboard": "train", "tokenizers": "train", "fastapi": "serve", "httpx": "serve",
+    "prometheus_client": "serve", "starlette": "serve", "uvicorn": "serve", "websockets": "serve", "pyarrow": "batch",
+    "ray": "ray", "huggingface_hub": "hub",
+}  # fmt: skip
+"""Packages that not every installation has, and the extra of this package that brings each."""
+
+
+def lacking(error: ImportError) -> str | None:
+    """What to install, where an import failed for want of a package of `EXTRAS`."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return None
+    return f"{package} is needed, which isn't installed: pip install 'unified-pose-sequence[{EXTRAS[package]}]'"
+
+
+@contextmanager
+def extras_needed() -> Iterator[None]:
+    """Imports inside need packages of `EXTRAS`: SettingError tells what to install where one is lacking."""
+    try:
+        yield
+    except ImportError as error:
+        if (remedy := lacking(error)) is None:
+            raise
+        raise SettingError(remedy) from error

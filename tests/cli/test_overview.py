@@ -94,7 +94,8 @@ def test_what_needs_no_model_loads_no_torch(command):
     assert done.returncode == 0, done.stderr
 
 
-def test_models_lists_those_of_the_package_and_of_runs(tmp_path, capsys):
+def test_models_lists_those_of_the_package_and_of_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     broken = tmp_path / "broken" / "checkpoint"
     broken.mkdir(parents=True)
     (broken / "model.json").write_text("{")

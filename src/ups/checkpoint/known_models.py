@@ -6,13 +6,26 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ups.checkpoint.hub import fetch, is_repository
+
 PRETRAINED = {"ups-small": Path(__file__).parents[1] / "pretrained" / "ups-small"}
 """Models that come with the package, by name; each folder holds a model card."""
 
 
 def locate(model: Path | str) -> Path:
-    """The folder of a model: itself, or that of a model of `PRETRAINED`; a folder of that name comes first."""
-    return Path(model) if Path(model).exists() else PRETRAINED.get(str(model), Path(model))
+    """The folder of a model: itself, that of a model of `PRETRAINED`, or that of a repository of the hub, owner/name or
+    owner/name@revision, which is fetched; a folder of that name comes first.
+
+    Raises:
+        CheckpointError, SettingError: as `ups.checkpoint.hub.fetch` does.
+    """
+    if Path(model).exists():
+        return Path(model)
+    if str(model) in PRETRAINED:
+        return PRETRAINED[str(model)]
+    if is_repository(str(model)):
+        return fetch(str(model))
+    return Path(model)
 
 
 def model_facts(folder: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import tyro
 from tyro.conf import subcommand
 
 from ups import __version__
+from ups.cli.batch import Batch
 from ups.cli.bench import Bench
 from ups.cli.calibrate import Calibrate
 from ups.cli.convert import Convert
@@ -28,12 +29,14 @@ from ups.cli.export import Export
 from ups.cli.models import Models
 from ups.cli.overview import misspelt_options, overview, wrapped
 from ups.cli.predict import Predict, Quickstart
+from ups.cli.push import Push
 from ups.cli.report import Report
+from ups.cli.serve import Serve
 from ups.cli.setup import Setup
 from ups.cli.show import PrintableFormatter, say, show
 from ups.cli.stream import Stream
 from ups.cli.train import Describe, Evaluate, FineTune, Fuse, Pack, Train
-from ups.errors import UpsError, did_you_mean
+from ups.errors import UpsError, did_you_mean, lacking
 
 BAD_INPUT, FAILED, BUG, INTERRUPTED = 2, 1, 70, 130
 """Exit codes: something the user can put right, a run that failed or a reader that is gone, an error of ours, a signal."""
@@ -52,8 +55,11 @@ Command = (
     | Annotated[Calibrate, subcommand("calibrate")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Stream, subcommand("stream")]
+    | Annotated[Serve, subcommand("serve")]
+    | Annotated[Batch, subcommand("batch")]
     | Annotated[Convert, subcommand("convert")]
     | Annotated[Models, subcommand("models")]
+    | Annotated[Push, subcommand("push")]
     | Annotated[Describe, subcommand("describe")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Bench, subcommand("bench")]
@@ -104,7 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _complain(error)
         return FAILED if isinstance(error, RuntimeError) else BAD_INPUT
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ImportError) and (remedy := lacking(error)):
+            _complain(remedy)
+            return BAD_INPUT
         for line in [*traceback.format_exc().rstrip().split("\n"), f"ups: {_BUG}"]:
             say(line, sys.stderr)
         return BUG

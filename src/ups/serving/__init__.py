@@ -1,0 +1,1 @@
+"""`ups serve`: answers over HTTP and WebSocket. Needs the extra `[serve]`."""

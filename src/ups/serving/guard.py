@@ -1,0 +1,119 @@
+"""What stands before every request: how many there may be, how large and slow they may be; its line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ups.serving.logs import log
+from ups.serving.service import Service
+
+ASKED = ("/v1/predict", "/v1/predict/batch")
+"""Paths whose requests cost something."""
+_KNOWN = (*ASKED, "/v1/model", "/health", "/ready", "/metrics", "/openapi.json")
+
+
+class Guard:
+    """ASGI middleware. Every answer has an X-Request-ID: the one given (64 letters at most), or a new one."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self.app, self.service = app, service
+        self.mean = 0.1
+        """Seconds that requests took of late, by which Retry-After is told."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        await _Request(self, scope, receive, send).run()
+
+
+class _Request:
+    """One request on its way."""
+
+    def __init__(self, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
+        self.guard, self.scope, self.receive, self.send = guard, scope, receive, send
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        given = self.headers.get("x-request-id", "")
+        self.id = given if given.isascii() and given.isprintable() and 0 < len(given) <= 64 else secrets.token_hex(8)
+        self.begun, self.status, self.size, self.read_all = time.perf_counter(), 0, 0, False
+
+    async def run(self) -> None:
+        service, path = self.guard.service, self.scope["path"]
+        costly = path in ASKED and self.scope["method"] == "POST"
+        try:
+            if costly and (service.busy >= service.limits.queue or service.ending):
+                service.metrics.refused.labels("request").inc()
+                await self.refuse(503, "too many requests at the moment; try again later", self.retry_after())
+            elif costly:
+                await self.let_through()
+            else:
+                await self.guard.app(self.scope, self.receive, self.answer)
+        finally:
+            self.tell(path if path in _KNOWN else "other")
+
+    async def let_through(self) -> None:
+        service = self.guard.service
+        limits = service.limits
+        if _number(self.headers.get("content-length")) > limits.megabytes << 20:
+            await self.refuse(413, f"a request has at most {limits.megabytes} MiB")
+            return
+        service.busy += 1
+        service.metrics.waiting.set(service.busy)
+        try:
+            await asyncio.wait_for(self.guard.app(self.scope, self.counted, self.answer), limits.seconds)
+        except asyncio.TimeoutError:
+            if not self.status:
+                text = f"no answer within {limits.seconds:g} s; give fewer or shorter recordings"
+                await self.refuse(504 if self.read_all else 408, text)
+        finally:
+            service.busy -= 1
+            service.metrics.waiting.set(service.busy)
+            self.guard.mean += 0.1 * (time.perf_counter() - self.begun - self.guard.mean)
+
+    async def counted(self) -> Message:
+        """The next part of the request, as long as it is not too large."""
+        message = await self.receive()
+        self.size += len(message.get("body", b""))
+        self.read_all = not message.get("more_body", False)
+        if self.size > self.guard.service.limits.megabytes << 20:
+            raise HTTPException(413, f"a request has at most {self.guard.service.limits.megabytes} MiB")
+        return message
+
+    async def answer(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", self.id.encode())]
+        await self.send(message)
+
+    async def refuse(self, status: int, text: str, retry_after: int | None = None) -> None:
+        """Answer without the application; the connection ends, for the rest of the request is not read."""
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        if retry_after is not None:
+            headers.append((b"retry-after", str(retry_after).encode()))
+        await self.answer({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": json.dumps({"error": text}).encode()})
+
+    def retry_after(self) -> int:
+        """Seconds until there is room, by what requests took of late."""
+        return min(60, max(1, round(self.guard.mean * self.guard.service.busy / 2)))
+
+    def tell(self, path: str) -> None:
+        seconds = time.perf_counter() - self.begun
+        metrics = self.guard.service.metrics
+        metrics.requests.labels(path, str(self.status)).inc()
+        metrics.seconds.labels(path).observe(seconds)
+        facts: dict[str, Any] = {"id": self.id, "method": self.scope["method"], "path": self.scope["path"][:200]}
+        facts |= {"status": self.status, "ms": round(1000 * seconds, 1), "bytes": self.size}
+        log.info("request", extra={"facts": facts})
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 20 else 0

@@ -1,0 +1,58 @@
+"""A service as a process: it listens, and ends on SIGTERM when what it accepted is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from types import FrameType
+
+import uvicorn
+
+from ups.serving.app import make_app
+from ups.serving.logs import log, log_as_json
+from ups.serving.service import Service
+
+
+class Server(uvicorn.Server):
+    """Refuses new work at the first signal, ends streams after their last answer, then requests after theirs."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self.service, self._until = service, 0.0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end; a second signal ends at once."""
+        if self.service.ending:
+            self.should_exit = self.force_exit = True
+            return
+        self.service.ending = True
+        self._until = time.monotonic() + self.service.limits.drain_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether to stop listening."""
+        if self.service.ending and (self.service.streams == 0 or time.monotonic() > self._until):
+            self.should_exit = True
+        return await super().on_tick(counter)
+
+
+def serve(service: Service, host: str, port: int) -> None:
+    """Answer until a signal asks for the end.
+
+    Raises:
+        OSError: nothing can listen there.
+    """
+    log_as_json()
+    config = uvicorn.Config(
+        make_app(service), host=host, port=port, log_config=None, access_log=False, server_header=False,
+        ws="websockets-sansio", ws_max_size=1_000_000, timeout_keep_alive=10, h11_max_incomplete_event_size=64 << 10,
+        timeout_graceful_shutdown=round(service.limits.drain_seconds), backlog=1024,
+    )  # fmt: skip
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.create_server((host, port), family=family, backlog=1024)
+    host, port = sock.getsockname()[:2]
+    facts = {"url": f"http://{host}:{port}", "model": service.model, "pid": os.getpid()}
+    log.info("listening", extra={"facts": facts})
+    asyncio.run(Server(config, service).serve([sock]))
+    log.info("ended")
