@@ -15,7 +15,7 @@ from ups import __version__
 from ups.cli.show import answer, show
 from ups.errors import IncompleteError
 
-NEEDED = ("torch", "numpy", "scipy", "safetensors", "tokenizers", "lightning-fabric", "tyro", "rich")
+NEEDED = ("torch", "numpy", "scipy", "safetensors", "matplotlib", "tyro", "rich")
 """Distributions that most commands need."""
 WARM = 5.0
 """Seconds that the self test may take before it is worth a remark."""
