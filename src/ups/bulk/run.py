@@ -8,6 +8,7 @@ import io
 import json
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -128,35 +129,39 @@ def _here(asked: Asked, parts: list[Part], processes: int) -> Iterator[tuple[Par
             write_part(asked, part.paths, str(part.target))
             yield part, ""
         return
-    tries = {part.target: 0 for part in parts}
-    left = list(parts)
+    tries = dict.fromkeys((part.target for part in parts), 0)
+    left = deque(parts)
     while left:
-        given, left = left, []
-        with ProcessPoolExecutor(min(processes, len(given)), multiprocessing.get_context("spawn")) as pool:
-            futures = {pool.submit(write_part, asked, part.paths, str(part.target)): part for part in given}
-            for future, part in _ended(futures):
-                try:
-                    future.result()
-                    yield part, ""
-                except BrokenProcessPool:
-                    if part.target.exists():
-                        yield part, ""
-                        continue
+        suspect = tries[left[0].target] > 0  # which of several parts had its process die is found out alone
+        width = 1 if suspect else processes
+        given: dict[Future[Done], Part] = {}
+        with ProcessPoolExecutor(min(width, len(left)), multiprocessing.get_context("spawn")) as pool:
+            try:
+                while given or (left and (tries[left[0].target] > 0) == suspect):
+                    while left and len(given) < width and (tries[left[0].target] > 0) == suspect:
+                        given[pool.submit(write_part, asked, left[0].paths, str(left[0].target))] = left[0]
+                        left.popleft()
+                    for future in wait(given, return_when=FIRST_COMPLETED).done:
+                        why = _outcome(future)
+                        yield given.pop(future), why
+            except BrokenProcessPool:
+                for part in reversed(given.values()):
                     tries[part.target] += 1
                     if tries[part.target] < TRIES:
-                        left.append(part)
+                        left.appendleft(part)
                     else:
                         yield part, "its process died"
-                except OSError as error:
-                    yield part, str(error)
 
 
-def _ended(futures: dict[Future[Done], Part]) -> Iterator[tuple[Future[Done], Part]]:
-    waiting = set(futures)
-    while waiting:
-        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield future, futures[future]
+def _outcome(future: Future[Done]) -> str:
+    """Why a part was not done, "" where it was; raises BrokenProcessPool."""
+    try:
+        future.result()
+    except BrokenProcessPool:
+        raise
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def _on_ray(asked: Asked, parts: list[Part], address: str) -> Iterator[tuple[Part, str]]:
