@@ -9,7 +9,7 @@ import time
 import pytest
 
 from ups.cli import main
-from ups.errors import SettingError, extras_needed
+from ups.errors import SettingError, extras_needed, lacking
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,6 @@ from ups.errors import SettingError, extras_needed
         (["serve", "ups-small"], "uvicorn", "serve"),
         (["batch", "x", "--model", "ups-small", "--output", "out"], "pyarrow", "batch"),
         (["batch", "x", "--model", "ups-small", "--output", "out", "--ray", "local"], "ray", "ray"),
-        (["train", "tiny", "--output", "out"], "lightning_fabric", "train"),
         (["predict", "x.npz", "--model", "me/none"], "huggingface_hub", "hub"),
     ],
 )
@@ -26,7 +25,7 @@ def test_what_is_lacking_is_named_with_its_extra(words, package, extra, monkeypa
     monkeypatch.chdir(tmp_path)
     for name in [name for name in sys.modules if name.partition(".")[0] == package or name.startswith("ups.serving")]:
         monkeypatch.delitem(sys.modules, name)
-    for name in [name for name in sys.modules if name.startswith(("ups.bulk", "ups.training", "ups.runtime.distr"))]:
+    for name in [name for name in sys.modules if name.startswith("ups.bulk")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     if words[0] == "predict":
@@ -39,6 +38,11 @@ def test_what_is_lacking_is_named_with_its_extra(words, package, extra, monkeypa
     assert main(words) == 2
     told = capsys.readouterr().err
     assert f"unified-pose-sequence[{extra}]" in told and package in told and "Traceback" not in told
+
+
+def test_training_is_an_extra():
+    told = lacking(ModuleNotFoundError("no", name="lightning_fabric.strategies"))
+    assert told is not None and "[train]" in told and lacking(ImportError("circle")) is None
 
 
 def test_other_imports_fail_as_they_do():
