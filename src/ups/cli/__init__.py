@@ -125,7 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(words: list[str]) -> Any:
     """The command that the words make. SystemExit: --help, or words that make none, of which a misspelt one is told."""
     if {"-h", "--help"} & set(words) and (text := _help_of(words)):
-        print(wrapped(text))
+        try:
+            print(wrapped(text), flush=True)
+        except BrokenPipeError:
+            _let_go_of_output()
         raise SystemExit(0)
     try:
         return tyro.cli(Command, prog="ups", args=words, config=_CONFIG)  # pyright: ignore
