@@ -17,6 +17,7 @@ import tyro
 from ups import OnlinePredictor, OnnxPredictor, Predictor, pose_sequence
 from ups.cli import Command
 from ups.inference.streaming import OnlinePose
+from ups.serving.client import Client, Stream
 from ups.tasks.predictions import Answer, Lifted
 
 ROOT = Path(__file__).parents[2]
@@ -39,10 +40,11 @@ SNIPPETS = {
 NEED_MORE = {
     "docs/streaming.md": "a camera",
     "docs/export.md": "exported files",
+    "docs/service.md": "a service",
     "docs/performance.md": "a process of its own: it changes how memory is freed",
 }
 """Pages whose snippets don't run, with what they would need: the names in them are checked instead."""
-ANSWERS = (Predictor, OnlinePredictor, OnnxPredictor, Answer, Lifted, OnlinePose, np)
+ANSWERS = (Predictor, OnlinePredictor, OnnxPredictor, Answer, Lifted, OnlinePose, Client, Stream, np)
 """What the snippets of those pages read attributes of."""
 
 
