@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ pytest.importorskip("pyarrow")
 import pyarrow.parquet as pq
 
 from ups import Predictor
+from ups.bulk import run as bulk
 from ups.bulk.part import Asked, write_part
 from ups.bulk.recordings import list_recordings
 from ups.bulk.run import FAILURES, run
@@ -114,6 +117,59 @@ def test_the_command(base, tmp_path, capsys):
     rows = pq.read_table(tmp_path / "out" / "part-00000.parquet").to_pylist()
     assert {name for row in rows for name in row["classes"]} == {"kick", "bow"}
     assert main([*words, "--task", "estimate_pose"]) == 2 and "--poses" in capsys.readouterr().err
+
+
+class Death(Exception):
+    """Ends the process of `Pool` that it is raised in."""
+
+
+class Pool:
+    """Stands for a pool of processes: work is done at once, and nothing is done any more when a process has died."""
+
+    def __init__(self, width, context) -> None:
+        self.broken = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None:
+        pass
+
+    def submit(self, work, *arguments) -> Future:
+        if self.broken:
+            raise BrokenProcessPool
+        future: Future = Future()
+        try:
+            future.set_result(work(*arguments))
+        except Death:
+            self.broken = True
+            future.set_exception(BrokenProcessPool())
+        except OSError as error:
+            future.set_exception(error)
+        return future
+
+
+@pytest.mark.parametrize("processes", [2, 3, 8])
+def test_a_part_that_ends_processes_costs_no_other_part_anything(processes, tmp_path, monkeypatch):
+    deaths: list[str] = []
+
+    def work(asked, paths, target):
+        if paths[0] == "poison" or (paths[0] == "once" and "once" not in deaths):
+            deaths.append(paths[0])
+            raise Death
+        if paths[0] == "full":
+            raise OSError("no space left")
+        Path(target).write_text("")
+        return 1, 0
+
+    monkeypatch.setattr(bulk, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(bulk, "write_part", work)
+    names = ["a", "poison", "b", "once", "c", "full", "d"]
+    parts = [bulk.Part([name], tmp_path / name) for name in names]
+    outcome = [(part.target.name, why) for part, why in bulk._here(None, parts, processes)]  # pyright: ignore
+    assert sorted(name for name, _ in outcome) == sorted(names)
+    assert {name: why for name, why in outcome if why} == {"poison": "its process died", "full": "no space left"}
+    assert deaths.count("poison") == bulk.TRIES and {p.name for p in tmp_path.iterdir()} == set("abcd") | {"once"}
 
 
 def children() -> list[int]:
