@@ -84,7 +84,12 @@ class Hub(BaseHTTPRequestHandler):
                 if line["key"] == "file":
                     self.pushed[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
             return self.tell(
-                json.dumps({"commitOid": COMMITS[0], "commitUrl": f"http://hub/me/model/commit/{COMMITS[0]}"}).encode()
+                json.dumps(
+                    {
+                        "commitOid": COMMITS[0],
+                        "commitUrl": f"http://{self.headers['Host']}/me/model/commit/{COMMITS[0]}",
+                    }
+                ).encode()
             )
         self.tell(b"{}", status=404)
 
