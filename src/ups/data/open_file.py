@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,21 @@ from ups.data.formats.joint_map import JointMap, read_joint_map
 from ups.data.formats.joint_names import body_of, quoted
 from ups.data.formats.keypoints import openpose_files, read_coco, read_openpose
 from ups.data.formats.matlab import load_mat
+from ups.data.formats.long_table import is_long
 from ups.data.formats.mediapipe import (
-    is_mediapipe_json,
+    is_mediapipe_long,
     is_mediapipe_table,
     is_named_table,
     read_mediapipe_csv,
-    read_mediapipe_json,
+    read_mediapipe_long,
     read_named_table,
 )
+from ups.data.formats.mediapipe_json import is_mediapipe_json, read_mediapipe_json
 from ups.data.formats.named import Wish, named_clip
-from ups.data.formats.native import read_own
+from ups.data.formats.native import read_own, stated_fps, stated_size
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
-from ups.data.formats.table import first_rows
+from ups.data.formats.table import first_facts, first_rows
 from ups.data.formats.timing import frame_rate
 from ups.data.formats.trc import UNITS, read_trc
 from ups.data.formats.videopose3d import read_videopose3d_custom
@@ -231,18 +234,24 @@ def _read_ntu(path: Path, _: Wish) -> PoseSequence:
 
 
 def _read_csv(path: Path, wish: Wish) -> PoseSequence:
-    rows = first_rows(path)
+    rows, facts = first_rows(path), first_facts(path)
     head = rows[0] if rows else []
+    own = wish.joint_map is not None or bool({"space", "skeleton"} & set(facts))
     if is_deeplabcut(rows):
         reader = read_deeplabcut
     elif is_sleap(head):
         reader = read_sleap
-    elif wish.joint_map is None and is_named_table(head):
+    elif not own and is_named_table(head):
         reader = read_named_table
-    elif wish.joint_map is None and is_mediapipe_table(head):
+    elif not own and is_mediapipe_table(head):
         reader = read_mediapipe_csv
+    elif not own and is_long(head) and is_mediapipe_long(path):
+        reader = read_mediapipe_long
     else:
         return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish)
+    wish = replace(
+        wish, fps=stated_fps(facts, path) or wish.fps, image_size=stated_size(facts, path) or wish.image_size
+    )
     return repaired(reader(path, wish), wish, str(path))
 
 
