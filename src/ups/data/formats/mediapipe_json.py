@@ -184,8 +184,9 @@ def _moments(frames: list[Any], names: list[str] | None, path: Path) -> Moments 
 
 def _size(facts: dict[str, Any]) -> tuple[int, int] | None:
     """Width and height that the file says."""
-    for pair in ((facts.get("width"), facts.get("height")), facts.get("image_size"), facts.get("resolution")):
-        if isinstance(pair, list | tuple) and len(pair) == 2 and all(_is_number(v) and v >= 1 for v in pair):
+    given: list[Any] = [[facts.get("width"), facts.get("height")], facts.get("image_size"), facts.get("resolution")]
+    for pair in given:
+        if isinstance(pair, list) and len(pair) == 2 and all(_is_number(v) and v >= 1 for v in pair):
             return int(pair[0]), int(pair[1])
     return None
 
