@@ -48,7 +48,9 @@ def read_deeplabcut(path: Path, wish: Wish) -> PoseSequence:
     individuals, parts, coords = (heads.get(level, [""] * width) for level in _LEVELS[1:])
     columns = [i for i in range(1, width) if coords[i]]  # names of images stand in up to three columns in front
     body = table.below(len(heads) - 1)
-    frames = _frames(["/".join(cell for cell in row[: columns[0]] if cell) for row in body.rows] if columns else [], path)
+    frames = _frames(
+        ["/".join(cell for cell in row[: columns[0]] if cell) for row in body.rows] if columns else [], path
+    )
     kinds: list[_Column] = [(individuals[i], parts[i], coords[i]) for i in columns]
     return _clip(body.numbers(columns), kinds, frames, path, wish)
 

@@ -63,7 +63,9 @@ def read_openpose(folder: Path, fps: float | None, image_size: tuple[int, int]) 
             if isinstance(error, DataError):
                 raise
             what = "an empty file" if not file.stat().st_size else f"not a file of OpenPose ({error!r:.200})"
-            raise DataError(f"{file}: {what}; write it again, or take it out: frames left out count as not seen") from error
+            raise DataError(
+                f"{file}: {what}; write it again, or take it out: frames left out count as not seen"
+            ) from error
     where = str(folder)
     return recording(detections, numbers, OPENPOSE_18, fps=fps, image_size=image_size, name=folder.name, where=where)
 
