@@ -13,6 +13,8 @@ AXES = {
     "confidence": "v", "score": "v", "likelihood": "v", "prob": "v", "probability": "v", "p": "v",
 }  # fmt: skip
 """What people call coordinates and scores -> x, y, z, v."""
+NAME = 100
+"""Characters of a column's name, at most: longer ones are damage, and slow to take apart."""
 _AXIS = "|".join(AXES)
 _UNIT = r"(?:[\s_.:/\-]*[\[(]?(?:px|pixels?|mm|cm|m|meters?|metres?|coords?|coordinates?|pos|position)[\])]?)?"
 _BEHIND = re.compile(rf"(?i)(?P<name>.+?)[\s_.:/\-\[(]+(?P<axis>{_AXIS})[\])]?{_UNIT}")
@@ -55,6 +57,8 @@ def with_axes(table: Table) -> Table:
 
 def _read(column: str) -> tuple[str, str] | None:
     """(joint, axis) of one column."""
+    if len(column) > NAME:
+        return None
     for form in (_PAIR, _NUMBERED, _BEHIND, _BEFORE, _GLUED):
         if match := form.fullmatch(column):
             groups = match.groupdict()

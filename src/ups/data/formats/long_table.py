@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ups.data.formats.columns import AXES
+from ups.data.formats.columns import AXES, NAME
 from ups.data.formats.moments import Moments, Said, role_of, said_by
 from ups.data.formats.table import Table
 from ups.errors import DataError
@@ -115,5 +115,7 @@ def _mark(head: Sequence[str]) -> int | None:
 
 def _axis(name: str) -> str | None:
     """The axis of a column that holds one of all joints: x, Y, z (mm), visibility."""
+    if len(name) > NAME:
+        return None
     plain = re.sub(r"(?i)[\s_]*[\[(]?\b(px|pixels?|mm|cm|m|coord|pos|position)[\])]?$", "", name.strip()).strip(" _.")
     return AXES.get(plain.lower())

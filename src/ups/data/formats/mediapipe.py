@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ups.data.formats.axes import y_up
-from ups.data.formats.columns import AXES
+from ups.data.formats.columns import AXES, NAME
 from ups.data.formats.detections import Detection, recording
 from ups.data.formats.joint_names import slots_of
 from ups.data.formats.layouts import LAYOUTS
@@ -184,7 +184,8 @@ def landmark_clip(
             raise DataError(
                 f"{path}: MediaPipe's fractions of an image; give the image size, width and height in pixels"
             )
-        xy *= size
+        with np.errstate(over="ignore"):  # what is too large is refused as infinite
+            xy *= size
     return named_clip(
         xy, scores, places, space="image", wish=wish, path=path, moments=moments, stated_fps=fps, image_size=image_size
     )
@@ -225,7 +226,7 @@ def follow(
 
 def _numbered(column: str) -> tuple[int, int] | None:
     """(number, axis) of a column in small letters: x12, x_12, 12_x, landmark_12_x, lm12.visibility."""
-    match = _NUMBERED.fullmatch(column)
+    match = _NUMBERED.fullmatch(column) if len(column) <= NAME else None
     if match is None or len(match["n"]) > 4 or bool(match["a"]) == bool(match["b"]):
         return None
     axis = AXES.get(match["a"] or match["b"])
