@@ -130,3 +130,16 @@ def test_commands_are_understood(page, arguments, capsys):
         tyro.cli(Command, prog="ups", args=arguments, config=config)  # pyright: ignore
     except SystemExit as ended:
         assert ended.code == 0, f"{page}: ups {' '.join(arguments)}\n{capsys.readouterr().err}"
+
+
+TROUBLES = re.findall(r"\[(test_\w+)\]\(\.\./(tests/[\w/]+\.py)\)", (ROOT / "docs/troubles.md").read_text("utf-8"))
+
+
+def test_the_page_of_troubles_names_a_test_for_each() -> None:
+    kinds = [line for line in (ROOT / "docs/troubles.md").read_text("utf-8").splitlines() if line.startswith("- ")]
+    assert len(kinds) >= 40 and len(TROUBLES) >= len(kinds)
+
+
+@pytest.mark.parametrize(("test", "file"), TROUBLES)
+def test_tests_of_the_page_of_troubles_exist(test: str, file: str) -> None:
+    assert f"\ndef {test}(" in (ROOT / file).read_text(encoding="utf-8")

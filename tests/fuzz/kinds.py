@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fuzz import arrays, official, own, recordings
+from fuzz import arrays, detectors, official, own, recordings
 from fuzz.mutate import Kind
 
 KINDS: dict[str, Kind] = {
     **arrays.KINDS,
     **recordings.KINDS,
+    **detectors.KINDS,
     **official.KINDS,
     **own.KINDS,
 }

@@ -234,6 +234,18 @@ def test_actions_that_only_lifting_saw_are_candidates_only_by_name():
     assert predictor.recognize(random_clip(), ("kick",)).best == "kick"
 
 
+def test_a_fine_tuned_model_offers_the_actions_it_was_fine_tuned_on():
+    """Those of the training before it are candidates by name only; those that were added by name stay."""
+    tuned = trained_model(classes=(*CLASSES, "juggle", "wave"))
+    tuned.data_sets["mine"] = DataSetInfo(("Juggle", "bow"), H36M_17)
+    tuned.data_sets["synthetic_3d"] = tuned.data_sets["synthetic_2d"] = DataSetInfo(CLASSES, H36M_17)
+    mix = TaskMix("recognize_3d", ("mine:split",), batch=4, frames=FRAMES)
+    tuned.config = replace(tuned.config, train=replace(tuned.config.train, tasks=(mix,)))
+    predictor = Predictor(tuned)
+    assert predictor.actions() == ("bow", "juggle", "wave")
+    assert predictor.recognize(random_clip(), ("kick", "bow")).best in ("kick", "bow")
+
+
 def test_clips_lifted_together_are_lifted_as_alone(predictor, monkeypatch):
     clips = [random_clip(H36M_17, persons, frames, "image", seed) for seed, (persons, frames) in
              enumerate([(1, 9), (2, 25), (1, 3)])]  # fmt: skip

@@ -10,16 +10,18 @@ from ups.tokens.vocabulary import Vocabulary
 
 
 def taught_actions(config: Config, vocabulary: Vocabulary, data_sets: dict[str, DataSetInfo]) -> tuple[str, ...]:
-    """The vocabulary's classes, without those of data sets that no task learned actions from."""
-    mixes = config.train.tasks
-    taught, silent = (
-        {name for mix in mixes if get_task(mix.task).teaches_actions is teaches for name in mix.stores}
-        for teaches in (True, False)
-    )
+    """The actions that the last training taught: without those of data sets that only other tasks learned from, or only an
+    earlier training that this one began from. Actions that were added by name stay.
+    """
+    taught = {name for name in taught_by(config) if name in data_sets}
     if not taught:
         return vocabulary.classes
     texts = {name: {canonical_text(c) for c in info.classes} for name, info in data_sets.items()}
-    untaught = {name for name in texts if name in silent - taught}
-    never = set().union(*(texts[name] for name in untaught))
-    never -= set().union(*(texts[name] for name in texts if name not in untaught))
+    never = set().union(*(texts[name] for name in texts.keys() - taught)) - set().union(*(texts[n] for n in taught))
     return tuple(c for c in vocabulary.classes if canonical_text(c) not in never)
+
+
+def taught_by(config: Config) -> tuple[str, ...]:
+    """Names of the stores that the last training learned actions from."""
+    mixes = (mix for mix in config.train.tasks if get_task(mix.task).teaches_actions)
+    return tuple(dict.fromkeys(name for mix in mixes for name in mix.stores))

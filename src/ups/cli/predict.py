@@ -33,7 +33,7 @@ class Predict:
     3D poses lie behind the 2D joints. Default: recognition in the recording's own space."""
     how: Annotated[Recording, arg(name="")] = field(default_factory=Recording)
     classes: str | None = None
-    """Candidate actions, separated by commas; default: all classes the model knows."""
+    """Candidate actions, separated by commas; default: those of the data that the model was last trained on."""
     data_set: str | None = None
     """Take the actions of this data set as candidates."""
     top: int = 5
@@ -132,6 +132,7 @@ class Predict:
 
     def name_action(self, predictor: Predictor, task: Task, clip: PoseSequence) -> dict[str, Any]:
         """The most probable actions."""
+        from ups.checkpoint.known_actions import taught_by
         from ups.inference.as_json import actions_told
         from ups.reporting.poses import save_picture
 
@@ -153,7 +154,8 @@ class Predict:
         if self.plot:
             pairs = list(zip(answer.classes, answer.probabilities, strict=True))[: self.top]
             save_picture(clip, self.plot, f"{self.file and self.file.name}: {answer.best}", pairs)
-        return actions_told(answer, self.top)
+        among = "asked about" if self.classes else f"of {self.data_set or ', '.join(taught_by(predictor.config))}"
+        return actions_told(answer, self.top) | {"among": f"{len(answer.classes)} actions {among}"}
 
     def lift(self, predictor: Predictor, clip: PoseSequence) -> dict[str, Any]:
         """3D poses of all persons."""

@@ -47,7 +47,7 @@ class Stream:
     """What to answer: anticipate, the action that is going on, or recognize_3d or recognize_2d, the one that a whole clip
     shows; estimate_pose, the 3D pose behind 2D joints; or one of the first three and the last."""
     classes: str | None = None
-    """Candidate actions, separated by commas; default: all classes the model knows."""
+    """Candidate actions, separated by commas; default: those of the data that the model was last trained on."""
     top: int = 5
     """How many actions to list."""
     every: int = 1

@@ -5,57 +5,53 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ups.batch import PERSONS
 from ups.data.datasets import bandai_namco, kard, kinetics, ntu, nw_ucla, penn_action, sbu, utd_mhad
 from ups.data.formats.arrays import read_array
-from ups.data.formats.axes import up_axis, y_up
-from ups.data.formats.bvh import Bvh, read_bvh
+from ups.data.formats.bvh import read_bvh
+from ups.data.formats.bvh_clip import bvh_clip
 from ups.data.formats.c3d import read_c3d
 from ups.data.formats.coco_like import as_coco, folder_as_coco, is_yolo_folder
 from ups.data.formats.deeplabcut import is_deeplabcut, read_deeplabcut, read_deeplabcut_h5
+from ups.data.formats.elsewhere import HINTS
 from ups.data.formats.hdf5 import open_h5
 from ups.data.formats.joint_map import JointMap, read_joint_map
-from ups.data.formats.joint_names import body_of, quoted
+from ups.data.formats.joint_names import quoted
 from ups.data.formats.keypoints import openpose_files, read_coco, read_openpose
+from ups.data.formats.long_table import is_long
 from ups.data.formats.matlab import load_mat
 from ups.data.formats.mediapipe import (
-    is_mediapipe_json,
+    is_mediapipe_long,
     is_mediapipe_table,
     is_named_table,
     read_mediapipe_csv,
-    read_mediapipe_json,
+    read_mediapipe_long,
     read_named_table,
 )
-from ups.data.formats.named import Wish, named_clip
-from ups.data.formats.native import read_own
+from ups.data.formats.mediapipe_json import is_mediapipe_json, read_mediapipe_json
+from ups.data.formats.mmpose_3d import is_mmpose_3d, read_mmpose_3d
+from ups.data.formats.named import Wish
+from ups.data.formats.native import read_own, stated_fps, stated_size
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
-from ups.data.formats.table import first_rows
+from ups.data.formats.table import first_facts, first_rows
 from ups.data.formats.timing import frame_rate
-from ups.data.formats.trc import UNITS, read_trc
+from ups.data.formats.trc import read_trc
 from ups.data.formats.videopose3d import read_videopose3d_custom
 from ups.errors import DataError
-from ups.notices import Notice
 from ups.pose import PoseSequence, Space
-from ups.skeleton import SLOT_INDEX, Skeleton
-from ups.skeletons import BANDAI_21, find_skeleton
+from ups.skeleton import Skeleton
+from ups.skeletons import find_skeleton
 
-KINDS = (
-    ".npz, .json, .csv: the project's own files, see docs/own_data.md",
-    ".json: COCO, MMPose, AlphaPose, YOLO-pose, MediaPipe; NW-UCLA; Kinetics-skeleton",
-    ".csv: DeepLabCut, SLEAP, MediaPipe, freemocap",
-    "a folder of *_keypoints.json: OpenPose; of .txt or .json a frame: YOLO-pose, MMPose",
-    ".trc, .c3d, .bvh: motion capture",
-    ".h5: DeepLabCut, SLEAP; .npy: an array, with a skeleton; data_2d_custom_*.npz: VideoPose3D",
-    ".skeleton: NTU RGB+D; .mat: UTD-MHAD, Penn Action",
-    ".txt: KARD; SBU",
+READ = (
+    ".npz, .json, .csv, .tsv, .npy, .bvh, .trc, .c3d, .h5, .mat, .skeleton, .txt, and folders of OpenPose, YOLO or MMPose "
+    "(docs/formats.md)"
 )
-"""What `read_file` understands, a line each; docs/formats.md says more."""
+"""What `read_file` understands, in short."""
 
 
 def read_file(
@@ -72,7 +68,7 @@ def read_file(
     rotate: int | None = None,
     fixes: Sequence[str] = (),
 ) -> PoseSequence:
-    """One recording; `KINDS` lists what is understood.
+    """One recording; `READ` lists what is understood.
 
     Args:
         path: a file, or a folder of OpenPose, YOLO or MMPose with a file a frame.
@@ -105,7 +101,9 @@ def read_file(
         raise FileNotFoundError(f"{path}: no such file or folder")
     reader = _read_folder if path.is_dir() else _READERS.get(path.suffix.lower())
     if reader is None:
-        raise _unknown(path, f"{path.suffix or 'no ending'} is no kind of recording")
+        if hint := HINTS.get(path.suffix.lower()):
+            raise DataError(f"{path}: {hint}")
+        raise _unknown(path, f"{path.suffix[:20] or 'no ending'} is no kind of recording")
     if joint_map is not None and reader in _FIXED:
         raise DataError(f"{path}: the joints of this kind of file are known; read it without {joint_map.where}")
     try:
@@ -131,9 +129,8 @@ def _read_folder(path: Path, wish: Wish) -> PoseSequence:
         return read_coco(record, path.name, str(path), wish.fps, wish.image_size, wish.joint_map)
     files = openpose_files(path)
     if not files:
-        raise _unknown(
-            path, "a folder without OpenPose's *_keypoints.json, or a .txt or .json of YOLO or MMPose a frame"
-        )
+        what = "a folder without OpenPose's *_keypoints.json, or a .txt or .json of YOLO or MMPose a frame"
+        raise _unknown(path, what + _inside(path))
     if not _is_openpose(files[0]):
         record = folder_as_coco(path, wish.image_size)
         return read_coco(record, path.name, str(path), wish.fps, wish.image_size, wish.joint_map)
@@ -154,18 +151,33 @@ def _is_openpose(file: Path) -> bool:
 
 def _read_json(path: Path, wish: Wish) -> PoseSequence:
     content = path.read_bytes()
-    try:
-        record: Any = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a readable JSON file ({error})") from error
+    record = parse_json(content, str(path))
     if not isinstance(record, dict | list):
         raise _unknown(path, f"JSON with nothing but {record!r:.40}")
-    if isinstance(record, dict) and "joints" in record:
+    if isinstance(record, dict) and (
+        "joints" in record or ("keypoints" in record and {"skeleton", "joint_names"} & set(record))
+    ):
         return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish)
     return repaired(_read_other_json(path, content, record, wish), wish, str(path))
 
 
+def parse_json(content: bytes, where: str) -> Any:
+    """Parsed JSON, or a list of the values on the lines of a text with one a line; DataError for anything else."""
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        lines = [line for line in content.splitlines() if line.strip()]
+        if len(lines) > 1 and str(error).startswith("Extra data"):
+            try:
+                return [json.loads(line) for line in lines]
+            except (ValueError, RecursionError) as other:
+                raise DataError(f"{where}: not a readable JSON file, nor one value a line ({other})") from other
+        raise DataError(f"{where}: not a readable JSON file ({error})") from error
+
+
 def _read_other_json(path: Path, content: bytes, record: Any, wish: Wish) -> PoseSequence:
+    if is_mmpose_3d(record):
+        return read_mmpose_3d(record, path, wish)
     coco = (
         record if isinstance(record, dict) and "annotations" in record else as_coco(record, str(path), wish.image_size)
     )
@@ -208,15 +220,18 @@ def _read_mat(path: Path, _: Wish) -> PoseSequence:
     raise _unknown(path, f"a MATLAB file of {', '.join(sorted(found)) or 'nothing'}")
 
 
-def _read_txt(path: Path, _: Wish) -> PoseSequence:
+def _read_txt(path: Path, wish: Wish) -> PoseSequence:
     """SBU and KARD, told apart by the numbers in a line; KARD's pixels from its millimetres by name or range."""
     content = path.read_bytes()
     first = content.lstrip().split(b"\n", 1)[0]
     if first.rstrip(b",\r ").count(b",") == 90:
         name = "/".join(path.resolve().parts[-4:]) if path.name == "skeleton_pos.txt" else path.name
         return sbu.read_clip(name, content, official=False)
+    if re.search(rb"[A-Za-z]{2}.*[,;\t|].*[A-Za-z]", first) or first.startswith(b"#"):
+        return _read_csv(path, wish)
     if len(first.split()) != 3:
-        raise _unknown(path, "a .txt file of neither KARD's numbers, three in a line, nor SBU's 91")
+        hint = "; a frame of YOLO-pose: give the folder that holds them all" if len(first.split()) >= 5 + 2 * 17 else ""
+        raise _unknown(path, f"a .txt of neither KARD's numbers, three in a line, nor SBU's 91{hint}")
     screen = path.name.endswith("_screen.txt")
     if not screen and (path.name.endswith("_realworld.txt") or not kard.is_screen(kard.read_rows(str(path), content))):
         return kard.read_clip_3d(path.name, content, official=False)
@@ -231,19 +246,26 @@ def _read_ntu(path: Path, _: Wish) -> PoseSequence:
 
 
 def _read_csv(path: Path, wish: Wish) -> PoseSequence:
-    rows = first_rows(path)
+    rows, facts = first_rows(path), first_facts(path)
     head = rows[0] if rows else []
+    own = wish.joint_map is not None or bool({"space", "skeleton"} & set(facts))
     if is_deeplabcut(rows):
         reader = read_deeplabcut
     elif is_sleap(head):
         reader = read_sleap
-    elif wish.joint_map is None and is_named_table(head):
+    elif not own and is_named_table(head):
         reader = read_named_table
-    elif wish.joint_map is None and is_mediapipe_table(head):
+    elif not own and is_mediapipe_table(head):
         reader = read_mediapipe_csv
+    elif not own and is_long(head) and is_mediapipe_long(path):
+        reader = read_mediapipe_long
     else:
         return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish)
-    return repaired(reader(path, wish), wish, str(path))
+    wish = replace(
+        wish, fps=stated_fps(facts, path) or wish.fps, image_size=stated_size(facts, path) or wish.image_size
+    )
+    clip = reader(path, wish)
+    return repaired(clip, wish, str(path), done=reader is read_deeplabcut)
 
 
 def _read_h5(path: Path, wish: Wish) -> PoseSequence:
@@ -254,10 +276,6 @@ def _read_h5(path: Path, wish: Wish) -> PoseSequence:
         if any("pandas_type" in group.attrs for group in file.values()):
             return read_deeplabcut_h5(path, file, wish)
         raise _unknown(path, f"HDF5 with {quoted(list(file)) or 'nothing'} in it")
-
-
-def _read_slp(path: Path, _: Wish) -> PoseSequence:
-    raise DataError(f"{path}: a project of SLEAP; export it as analysis HDF5 or csv (sleap-convert --format analysis)")
 
 
 def _read_npy(path: Path, wish: Wish) -> PoseSequence:
@@ -277,65 +295,20 @@ def _read_pickle(path: Path, _: Wish) -> PoseSequence:
 
 
 def _read_bvh(path: Path, wish: Wish) -> PoseSequence:
-    """Bandai-Namco's own file, or any whose joints have usual names; in metres, turned to y up where bodies stand
-    along another axis throughout, which is told.
-    """
+    """Bandai-Namco's own file, or any whose joints have usual names."""
     bvh = read_bvh(path.read_text(encoding="utf-8", errors="replace"), str(path))
     if re.fullmatch(r"dataset-\d_[^_]+_[^_]+_[^_]+", path.stem):
         return bandai_namco.bandai_sequence(bvh, path.stem)
-    if wish.joint_map is not None:
-        places = wish.joint_map.places(bvh.joint_names, len(bvh.joint_names), str(path))
-    else:
-        found = body_of(bvh.joint_names, str(path)).places
-        ours = all(name in SLOT_INDEX or name.endswith("_end") for name in bvh.joint_names)
-        places = {slot: place for slot, place in found.items() if ours or slot in BANDAI_21.joints}
-    if not {"left_hip", "right_hip", "left_knee", "right_knee"} <= set(places):
-        raise DataError(
-            f"{path}: both hips and knees are needed, for the unit is inferred from the thighs; see --joint-map"
-        )
-    scale = UNITS[wish.unit] if wish.unit else _bvh_scale(bvh.positions, places, path)
-    up, told = _bvh_up(bvh, places, wish)
-    positions = y_up(bvh.positions * scale, up)
-    if "pelvis" in places and wish.joint_map is None:  # a root on the floor is no pelvis
-        hips = positions[:, [places["left_hip"], places["right_hip"]]].mean(1)
-        if np.median(np.linalg.norm(positions[:, places["pelvis"]] - hips, axis=-1)) > _THIGH:
-            del places["pelvis"]
-    return named_clip(
-        positions[None], None, places, space="world", wish=wish, path=path, stated_fps=round(bvh.fps, 3), told=told
-    )
-
-
-def _bvh_up(bvh: Bvh, places: dict[str, int], wish: Wish) -> tuple[str, tuple[Notice, ...]]:
-    """The axis that points up: what the user says, else how bodies stand, else how they stand at rest, else y."""
-    if wish.up:
-        return wish.up, ()
-    moving, resting = (up_axis(points, places) for points in (bvh.positions[None], bvh.rest[None, None]))
-    up = moving or resting or "y"
-    if up == "y" or (moving is None and resting != "z"):
-        return "y", ()
-    what = f"{up} is taken for the axis that points up, for so the bodies stand"
-    return up, (Notice("warning", what, "if they lie or hang instead, add --up y"),)
-
-
-_BVH_UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254, "CMU": 0.0254 / 0.45}
-_THIGH = 0.42
-
-
-def _bvh_scale(positions: np.ndarray, places: dict[str, int], path: Path) -> float:
-    """Metres in a file's unit, which BVH does not state: that which brings the thighs closest to an adult's 0.42 m."""
-    pairs = [(places[f"{side}_hip"], places[f"{side}_knee"]) for side in ("left", "right")]
-    thigh = float(np.median([np.linalg.norm(positions[:, a] - positions[:, b], axis=-1) for a, b in pairs]))
-    lengths = {factor: thigh * factor for factor in _BVH_UNITS.values()}
-    factor = min(lengths, key=lambda f: abs(np.log(max(lengths[f], 1e-9) / _THIGH)))
-    if not 0.2 <= lengths[factor] <= 0.8:
-        raise DataError(f"{path}: thighs {thigh:g} long; in none of {', '.join(_BVH_UNITS)} is that a human's")
-    return factor
+    return bvh_clip(bvh, path, wish)
 
 
 _READERS: dict[str, Callable[[Path, Wish], PoseSequence]] = {
     ".json": _read_json,
+    ".jsonl": _read_json,
+    ".ndjson": _read_json,
     ".npz": _read_npz,
     ".csv": _read_csv,
+    ".tsv": _read_csv,
     ".mat": _read_mat,
     ".txt": _read_txt,
     ".bvh": _read_bvh,
@@ -344,7 +317,6 @@ _READERS: dict[str, Callable[[Path, Wish], PoseSequence]] = {
     ".npy": _read_npy,
     ".h5": _read_h5,
     ".hdf5": _read_h5,
-    ".slp": _read_slp,
     ".skeleton": _read_ntu,
     ".pkl": _read_pickle,
     ".pickle": _read_pickle,
@@ -358,4 +330,14 @@ _FIXED = (_read_mat, _read_txt, _read_ntu)
 
 
 def _unknown(path: Path, found: str) -> DataError:
-    return DataError(f"{path}: {found}; understood are:\n  " + "\n  ".join(KINDS))
+    return DataError(f"{path}: {found}; read are {READ}")
+
+
+def _inside(path: Path) -> str:
+    """A hint at a folder below one that holds no recording itself."""
+    below = [
+        p
+        for p in sorted(path.iterdir())
+        if p.is_dir() and any(f.suffix.lower() in (".json", ".txt") for f in p.iterdir())
+    ]
+    return f", but {below[0].name} in it holds such files: give that" if len(below) == 1 else ""

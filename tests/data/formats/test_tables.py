@@ -74,6 +74,32 @@ def test_deeplabcut_labels_gaps_and_animals(tmp_path: Path) -> None:
         read_file(path, image_size=SIZE)
 
 
+def test_deeplabcut_images_left_out_are_not_seen(tmp_path: Path) -> None:
+    """Paths of images in front of the rows, in any order, say which frames there are."""
+    rows = deeplabcut(points())
+    numbers = [3, 0, 1, 7][: len(rows) - 3] + list(range(10, 10 + max(0, len(rows) - 7)))
+    for row, number in zip(rows[3:], numbers, strict=True):
+        row[0] = f"labeled-data/walk/img{number:03}.png"
+    path = tmp_path / "labels.csv"
+    path.write_text(table(*rows))
+    clip = read_file(path, image_size=SIZE)
+    assert np.flatnonzero((clip.visibility[0] > 0).any(-1)).tolist() == sorted(numbers)
+
+
+def test_triangulated_deeplabcut_needs_unit_and_axis(tmp_path: Path) -> None:
+    solid = np.random.default_rng(0).normal(0, 300, (FRAMES, len(PARTS), 3)).round(3)
+    head = [["scorer", *["DLC"] * 3 * len(PARTS)], ["bodyparts", *(part for part in PARTS for _ in "xyz")],
+            ["coords", *"xyz" * len(PARTS)]]  # fmt: skip
+    path = tmp_path / "a_DLC_3D.csv"
+    path.write_text(table(*head, *([n, *solid[n].ravel()] for n in range(FRAMES))))
+    with pytest.raises(DataError, match="triangulated points, x, y and z, .* give --unit .* and --up"):
+        read_file(path, image_size=SIZE)
+    clip = read_file(path, unit="mm", up="z")
+    order = [PARTS.index(joint) for joint in clip.skeleton.joints]
+    turned = np.stack([solid[..., 0], solid[..., 2], -solid[..., 1]], -1)[:, order] / 1000
+    np.testing.assert_allclose(clip.joints[0], turned, atol=1e-6)
+
+
 @pytest.mark.parametrize("persons", [1, 2])
 @pytest.mark.parametrize("kind", ["table", "fixed"])
 def test_deeplabcut_h5(tmp_path: Path, persons: int, kind: str) -> None:

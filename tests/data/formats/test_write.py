@@ -169,3 +169,36 @@ def test_mediapipe_through_coco(tmp_path: Path) -> None:
     clip = PoseSequence(joints, np.ones((1, 3, 33)), MEDIAPIPE_33, "image", 30.0, image_size=(640, 480))
     write(clip, tmp_path / "a.json", "coco")
     same(read_file(tmp_path / "a.json"), clip)
+
+
+def standing() -> PoseSequence:
+    """One person in 3D, y up, whose bones keep their lengths, so that every 3D format can hold the clip."""
+    places = {"pelvis": (0, 0.9, 0), "neck": (0, 1.45, 0), "head": (0, 1.6, 0.02), "shoulder": (0.2, 1.4, 0),
+              "elbow": (0.25, 1.1, 0.02), "wrist": (0.27, 0.86, 0.05), "hip": (0.1, 0.9, 0), "knee": (0.11, 0.48, 0.03),
+              "ankle": (0.11, 0.06, 0)}  # fmt: skip
+    names = [*list(places)[:3], *(f"{side}_{part}" for part in list(places)[3:] for side in ("left", "right"))]
+    rest = np.array(
+        [np.array(places[n.removeprefix("left_").removeprefix("right_")]) * (-1 if n.startswith("right_") else 1, 1, 1)
+         for n in names]
+    )  # fmt: skip
+    joints = rest + np.arange(5)[:, None, None] * np.array([0.02, 0.01, -0.03])
+    return PoseSequence(joints[None], np.ones((1, 5, len(names))), skeleton_of(names, "x"), "world", 50.0, "walk")
+
+
+FLAT, SOLID = ("npz", "json", "csv", "coco"), ("npz", "json", "csv", "trc", "bvh")
+PAIRS = [(a, b) for kinds in (FLAT, SOLID) for a in kinds for b in kinds]
+
+
+@pytest.mark.parametrize(("first", "second"), dict.fromkeys(PAIRS), ids="-".join)
+@pytest.mark.parametrize("space", ["image", "world"])
+def test_from_every_format_into_every_other(tmp_path: Path, first: str, second: str, space: Space) -> None:
+    """The clip is written, read, written in the second format, and read again."""
+    if not {first, second} <= set(FLAT if space == "image" else SOLID):
+        pytest.skip(f"one of them holds no clip in space {space}")
+    clip = flat(persons=1, sure=True) if space == "image" else standing()
+    for n, kind in enumerate((first, second)):
+        path = tmp_path / f"{n}.{'json' if kind == 'coco' else kind}"
+        write(read_file(tmp_path / f"{n - 1}.{'json' if first == 'coco' else first}") if n else clip, path, kind)
+    back = read_file(path)
+    same(back, clip, 2e-4 if "bvh" in (first, second) else 1e-5)
+    assert back.space == clip.space and not any(notice.severity == "warning" for notice in back.notices)

@@ -8,52 +8,101 @@ from pathlib import Path
 import numpy as np
 
 from ups.data.formats.axes import UPRIGHT, y_up
-from ups.data.formats.mediapipe import in_millimetres, millimetres_clip
+from ups.data.formats.layouts import LAYOUTS
+from ups.data.formats.mediapipe import landmark_clip
 from ups.data.formats.named import Wish, named_clip
 from ups.data.formats.trc import UNITS
 from ups.errors import DataError
 from ups.pose import PoseSequence
 
-_FREEMOCAP = re.compile(r"(?i).*(mediapipe|body).*3d.*xyz.*|.*freemocap.*")
+_FREEMOCAP = 553
+"""Joints of freemocap's older arrays: 33 of the body, then hands and face."""
+_NAMED = re.compile(r"(?i).*(mediapipe|body).*3d.*xyz.*|.*freemocap.*")
+"""Names of its arrays."""
+_THEIRS = 17
+"""A number of joints that several tools have, each in an order of its own."""
 
 
 def read_array(path: Path, wish: Wish) -> PoseSequence:
-    """One recording of (N, J, V) or (M, N, J, V): V = 2 are pixels; V = 3 need to be told up and unit ("world").
+    """One recording of (N, J, V) or (M, N, J, V): V = 2 are pixels; V = 3 need to be told up and unit, or a space.
 
-    What freemocap calls mediapipe_body_3d_xyz.npy is millimetres, z up.
+    33 joints are MediaPipe's or freemocap's, 18, 25, 26, 133 and 136 those of `layouts`; others have to be told.
 
     Raises:
         DataError: another shape, joints that nobody named, 3D without up and unit, 2D without an image size.
         OSError: the file can't be read.
     """
-    points = load_npy(path)
-    if points.ndim == 3:
-        points = points[None]
-    if points.ndim != 4 or points.shape[-1] not in (2, 3) or not points.size:
-        raise DataError(
-            f"{path}: shape {points.shape}; (frames, joints, 2 or 3 coordinates) is needed, or persons before it"
+    points = _shaped(load_npy(path), path, wish)
+    told = wish.joint_map or wish.skeleton
+    count = points.shape[2]
+    if not told and (
+        count == 33 or (points.shape[-1] == 3 and (count >= _FREEMOCAP or (count > 33 and _NAMED.fullmatch(path.name))))
+    ):
+        return _landmarks(points[:, :, :33], path, wish)
+    if points.shape[-1] == 4:
+        raise DataError(f"{path}: shape {points.shape}; 2 or 3 coordinates of a joint are needed, found 4")
+    scores = None
+    if points.shape[-1] == 3 and "score-z" in wish.fixes:
+        points, scores = points[..., :2], points[..., 2]
+    places = _places(count, points.shape[-1], path, wish)
+    if points.shape[-1] == 2:
+        return named_clip(points, scores, places, space="image", wish=wish, path=path)
+    if wish.up is None and wish.unit is None and wish.space is not None:
+        return named_clip(points, None, places, space=wish.space, wish=wish, path=path)
+    if wish.up not in UPRIGHT or wish.unit not in UNITS:
+        hint = (
+            "add --fix score-z if the third are scores" if _are_scores(points) else "give --up and --unit, or --space"
         )
-    flat, count = points.shape[-1] == 2, points.shape[2]
-    freemocap = not flat and count >= 33 and _FREEMOCAP.fullmatch(path.name)
-    if freemocap and not (wish.joint_map or wish.skeleton or wish.up) and in_millimetres(points[0, :, :33]):
-        return millimetres_clip(points[:, :, :33], path, wish)
-    skeleton, up, unit = wish.skeleton, wish.up, wish.unit
+        raise DataError(
+            f"{path}: three coordinates a joint, and nothing says which axis points up nor its unit; {hint}"
+        )
+    return named_clip(y_up(points * UNITS[wish.unit], wish.up), None, places, space="world", wish=wish, path=path)
+
+
+def _shaped(points: np.ndarray, path: Path, wish: Wish) -> np.ndarray:
+    """(M, N, J, V) of an array that may lack persons, or have all numbers of a frame in a row."""
+    joints = len(wish.skeleton) if wish.skeleton else 0
+    if points.ndim == 2 and joints and points.shape[1] in (2 * joints, 3 * joints):
+        points = points.reshape(len(points), joints, -1)
+    shape = points.shape
+    points = points[None] if points.ndim == 3 else points
+    if points.ndim != 4 or points.shape[-1] not in (2, 3, 4) or not points.size:
+        turned = points.ndim == 4 and points.shape[-2] in (2, 3)
+        hint = "transpose it" if turned else "reshape it, or give --skeleton for numbers in a row"
+        raise DataError(
+            f"{path}: shape {shape}; (frames, joints, 2 or 3 coordinates) is needed, or persons before it: {hint}"
+        )
+    return points
+
+
+def _landmarks(points: np.ndarray, path: Path, wish: Wish) -> PoseSequence:
+    """33 joints of MediaPipe or freemocap."""
+    marks = np.full((*points.shape[:3], 4), np.nan)
+    marks[..., : points.shape[-1]] = points
+    if points.shape[-1] == 3 and "score-z" in wish.fixes:
+        marks[..., 2], marks[..., 3] = np.nan, points[..., 2]
+    return landmark_clip(marks, path, wish)
+
+
+def _places(count: int, coordinates: int, path: Path, wish: Wish) -> dict[str, int]:
+    """Slot -> number of the joint."""
     if wish.joint_map is not None:
-        places = wish.joint_map.places(None, count, str(path))
-    elif skeleton is None:
-        raise DataError(f"{path}: {count} joints, but not which; give --skeleton or --joint-map")
-    elif len(skeleton) != count:
-        raise DataError(f"{path}: {count} joints; skeleton {skeleton.name!r} has {len(skeleton)}")
-    else:
-        places = {joint: i for i, joint in enumerate(skeleton.joints)}
-    if flat:
-        return named_clip(points, None, places, space="image", wish=wish, path=path)
-    if up not in UPRIGHT or unit not in UNITS:
-        raise DataError(
-            f"{path}: 3D joints of an array that says neither which axis points up nor its unit; give --up and --unit, or "
-            "save it as .npz with joints, skeleton and space"
-        )
-    return named_clip(y_up(points * UNITS[unit], up), None, places, space="world", wish=wish, path=path)
+        return wish.joint_map.places(None, count, str(path))
+    if wish.skeleton is None and coordinates == 2 and count in LAYOUTS and count != _THEIRS:
+        return LAYOUTS[count].places
+    if wish.skeleton is None:
+        known = "; 17 may be coco-17 or h36m-17" if count == _THEIRS else ""
+        raise DataError(f"{path}: {count} joints, but not which; give --skeleton or --joint-map{known}")
+    if len(wish.skeleton) != count:
+        raise DataError(f"{path}: {count} joints; skeleton {wish.skeleton.name!r} has {len(wish.skeleton)}")
+    return {joint: i for i, joint in enumerate(wish.skeleton.joints)}
+
+
+def _are_scores(points: np.ndarray) -> bool:
+    """Whether the third coordinate lies in 0..1 beside pixels."""
+    with np.errstate(invalid="ignore"):
+        low, high = np.nanmin(points[..., 2], initial=0), np.nanmax(points[..., 2], initial=0)
+        return bool(low >= 0 and high <= 1.05 and np.nanmax(np.abs(points[..., :2]), initial=0) > 20)
 
 
 def load_npy(path: Path) -> np.ndarray:

@@ -1,9 +1,16 @@
-"""Which way is up in 3D joints of a file that does not say: what the bodies in it tell, if they tell it clearly."""
+"""Which way is up, and how large are 3D joints of a file that does not say: what the bodies tell, if they
+tell it clearly.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ups.errors import DataError
+
+THIGH = 0.42
+"""Metres of an adult's thigh."""
+_UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254, "CMU": 0.0254 / 0.45}
 _CLEAR = 0.85
 """Cosine of the trunk with an axis, averaged over the recording, from which that axis is up."""
 UPRIGHT = {"x": ((0, 1, 0), (1, 0, 0), (0, 0, -1)), "y": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -32,6 +39,25 @@ def up_axis(points: np.ndarray, places: dict[str, int]) -> str | None:
     mean = trunk.mean(0)
     axis = int(np.abs(mean).argmax())
     return ("-" if mean[axis] < 0 else "") + "xyz"[axis] if abs(mean[axis]) >= _CLEAR else None
+
+
+def unit_by_thighs(points: np.ndarray, places: dict[str, int], where: str) -> float:
+    """Metres in the unit of joints (..., J, 3) that a file does not state: that which brings the thighs closest to an
+    adult's.
+
+    Raises:
+        DataError: in no usual unit are they a human's.
+    """
+    pairs = [(places[f"{side}_hip"], places[f"{side}_knee"]) for side in ("left", "right")]
+    thighs = [np.linalg.norm(points[..., a, :] - points[..., b, :], axis=-1) for a, b in pairs]
+    thigh = float(np.nanmedian(thighs)) if np.isfinite(thighs).any() else float("nan")
+    lengths = {factor: thigh * factor for factor in _UNITS.values()}
+    factor = min(lengths, key=lambda f: abs(np.log(max(lengths[f], 1e-9) / THIGH)))
+    if not 0.2 <= lengths[factor] <= 0.8:
+        raise DataError(
+            f"{where}: thighs {thigh:g} long; in none of {', '.join(_UNITS)} is that a human's; give --unit"
+        )
+    return factor
 
 
 def y_up(points: np.ndarray, up: str) -> np.ndarray:

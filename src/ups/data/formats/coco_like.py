@@ -11,9 +11,12 @@ from typing import Any
 
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.layouts import LAYOUTS
+from ups.data.formats.moments import role_of
 from ups.errors import DataError
 
 Record = dict[str, Any]
+_PEOPLE = ("persons", "people", "instances", "detections", "poses", "annotations", "objects", "bodies", "predictions")
+"""Keys of the persons of a frame."""
 
 
 def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
@@ -27,7 +30,7 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     """
     if isinstance(record, dict) and isinstance(record.get("instance_info"), list):
         info = record["instance_info"]
-        names = _mmpose_names(record.get("meta_info"))
+        names = mmpose_names(record.get("meta_info"))
         if info and not all(isinstance(i, dict) and "instances" in i for i in info):
             raise DataError(
                 f"{where}: one frame of MMPose; give the folder that holds them all, or the JSON of the video"
@@ -40,8 +43,12 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     ):
         frames = [(image, _people(value) or []) for image, value in record.items()]
         return _coco(frames, where, image_size, None)
+    if isinstance(record, dict) and isinstance(record.get("frames"), list):
+        return _own_frames(record, where, image_size)
     if not isinstance(record, list) or not record:
         return None
+    if all(isinstance(i, str) for i in record):
+        record = _parsed(record, where)  # Ultralytics' to_json() of every frame
     if all(isinstance(i, dict) and isinstance(i.get("instances"), list) for i in record):
         return _coco([(i.get("frame_id", n), i["instances"]) for n, i in enumerate(record)], where, image_size, None)
     if all(isinstance(i, list) and all(_is_instance(p) for p in i) for i in record) and any(record):
@@ -54,6 +61,40 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     return None
 
 
+def _parsed(texts: list[str], where: str) -> list[Any]:
+    try:
+        return [json.loads(text) for text in texts]
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: a list of texts that are no JSON ({error})") from error
+
+
+def _own_frames(record: Record, where: str, image_size: tuple[int, int] | None) -> Record | None:
+    """{"fps", "width", "height", "frames": [{"frame", "persons": [{"id", "keypoints"}]}]}, as people write it by themselves."""
+    frames = record["frames"]
+    key = next(
+        (k for k in _PEOPLE if frames and all(isinstance(f, dict) and isinstance(f.get(k), list) for f in frames)), None
+    )
+    if key is None or not all(isinstance(p, dict) and _points_of(p) is not None for f in frames for p in f[key]):
+        return None
+    if image_size is None and {"width", "height"} <= set(record):
+        image_size = int(record["width"]), int(record["height"])
+    number = next(
+        (k for k in frames[0] if role_of(k)[0] == "frame" and all(isinstance(f.get(k), int) for f in frames)), None
+    )
+    people = [[{**p, "keypoints": _points_of(p)} for p in f[key]] for f in frames]
+    listed = [(f[number] if number else n, each) for n, (f, each) in enumerate(zip(frames, people, strict=True))]
+    names = record.get("joint_names", record.get("keypoint_names")) or _dict_names(people)
+    coco = _coco(listed, where, image_size, [str(n) for n in names] if isinstance(names, list) else None)
+    return coco | ({"info": {"fps": record["fps"]}} if "fps" in record else {})
+
+
+def _points_of(person: Record) -> Any:
+    """A person's keypoints, whatever they are called; None without any."""
+    pose = person.get("pose")
+    found = person.get("keypoints", person.get("joints", pose.get("keypoints") if isinstance(pose, dict) else pose))
+    return found if isinstance(found, list | dict) and found else None
+
+
 def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
     """A folder with a JSON (MMPose, YOLO) or a label .txt (YOLO) of every frame, in COCO's form.
 
@@ -62,7 +103,9 @@ def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
         OSError: a file can't be read.
     """
     files = [
-        f for f in sorted(folder.iterdir()) if f.suffix.lower() in (".json", ".txt") and not f.name.startswith(".")
+        f
+        for f in sorted(folder.iterdir())
+        if not f.name.startswith(".") and f.suffix.lower() in (".json", ".txt") and not f.name.startswith(".")
     ]
     texts = [f for f in files if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")]
     frames = []
@@ -79,7 +122,7 @@ def is_yolo_folder(folder: Path) -> bool:
         (
             f
             for f in sorted(folder.iterdir())
-            if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")
+            if f.suffix.lower() == ".txt" and not f.name.startswith(".") and f.stem.lower() not in ("classes", "readme")
         ),
         None,
     )
@@ -103,16 +146,17 @@ def _frame_json(file: Path) -> list[Record]:
 def _is_instance(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
-    points = value.get("keypoints")
+    points = _points_of(value)
     if isinstance(points, dict):
         return "x" in points and "y" in points
-    named = isinstance(points, list) and bool(points) and isinstance(points[0], dict) and "x" in points[0]
+    named = isinstance(points, list) and bool(points) and isinstance(points[0], dict)
+    named = named and ("x" in points[0] or "position" in points[0])
     return named or (isinstance(points, list) and "keypoint_scores" in value)
 
 
 def _dict_names(frames: list[list[Record]]) -> list[str] | None:
     """Names of keypoints that are dicts of their own."""
-    points = next((person["keypoints"] for people in frames for person in people), None)
+    points = next((_points_of(person) for people in frames for person in people), None)
     names = [p.get("name", p.get("part")) for p in points if isinstance(p, dict)] if isinstance(points, list) else []
     return [str(name) for name in names] if names and all(names) else None
 
@@ -125,7 +169,7 @@ def _people(value: Record) -> list[Record] | None:
     return [{**p, "keypoints": p.get("joints", p.get("pose_keypoints_2d"))} for p in people]
 
 
-def _mmpose_names(info: Any) -> list[str] | None:
+def mmpose_names(info: Any) -> list[str] | None:
     """The names of the keypoints that MMPose's meta_info gives, in order."""
     names = info.get("keypoint_id2name") if isinstance(info, dict) else None
     if isinstance(names, dict) and all(str(i) in names for i in range(len(names))):
@@ -169,7 +213,7 @@ def _coco(
 
 def _flat(person: Record, where: str) -> list[float]:
     """x, y, score of one keypoint after another, in one list."""
-    points: Any = person["keypoints"]
+    points: Any = _points_of(person) or person["keypoints"]
     scores: Any = person.get("keypoint_scores")
     if isinstance(points, dict):
         count = len(points["x"])
@@ -178,7 +222,11 @@ def _flat(person: Record, where: str) -> list[float]:
         scores = points.get("visible") or points.get("confidence") or [1.0] * count
         points = [list(pair) for pair in zip(points["x"], points["y"], strict=True)]
     if points and isinstance(points[0], dict):
-        return [float(v) for p in points for v in (p["x"], p["y"], p.get("score", 1.0))]
+        places = [p.get("position", p) for p in points]  # PoseNet's, or its successors'
+        given = [
+            next((p[k] for k in ("score", "visibility", "confidence") if p.get(k) is not None), 1.0) for p in points
+        ]
+        return [float(v) for p, s in zip(places, given, strict=True) for v in (p["x"], p["y"], s)]
     while (
         isinstance(points, list) and len(points) == 1 and isinstance(points[0], list) and isinstance(points[0][0], list)
     ):
@@ -189,10 +237,6 @@ def _flat(person: Record, where: str) -> list[float]:
         return [float(v) for v in points]
     if scores is None:
         scores = [p[2] if len(p) > 2 else 1.0 for p in points]
-    elif any(len(p) > 2 for p in points):
-        raise DataError(
-            f"{where}: keypoints of {len(points[0])} coordinates; 3D results of MMPose are not read, its 2D are"
-        )
     if len(scores) != len(points):
         raise DataError(f"{where}: {len(scores)} scores for {len(points)} keypoints")
     return [float(v) for p, s in zip(points, scores, strict=True) for v in (p[0], p[1], s)]

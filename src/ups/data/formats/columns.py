@@ -8,17 +8,20 @@ from dataclasses import replace
 
 from ups.data.formats.table import Table
 
-_AXES = {
+AXES = {
     "x": "x", "y": "y", "z": "z", "v": "v", "visibility": "v", "vis": "v", "visible": "v", "c": "v", "conf": "v",
     "confidence": "v", "score": "v", "likelihood": "v", "prob": "v", "probability": "v", "p": "v",
 }  # fmt: skip
-_AXIS = "|".join(_AXES)
+"""What people call coordinates and scores -> x, y, z, v."""
+NAME = 100
+"""Characters of a column's name, at most: longer ones are damage, and slow to take apart."""
+_AXIS = "|".join(AXES)
 _UNIT = r"(?:[\s_.:/\-]*[\[(]?(?:px|pixels?|mm|cm|m|meters?|metres?|coords?|coordinates?|pos|position)[\])]?)?"
 _BEHIND = re.compile(rf"(?i)(?P<name>.+?)[\s_.:/\-\[(]+(?P<axis>{_AXIS})[\])]?{_UNIT}")
 _BEFORE = re.compile(rf"(?i)(?P<axis>{_AXIS})(?:[\s_.:/\-]+(?P<name>.+)|[(\[](?P<name_>.+)[)\]])")
 _PAIR = re.compile(rf"(?i)[(\[]\s*['\"](?P<name>.+)['\"]\s*,\s*['\"](?P<axis>{_AXIS})['\"]\s*[)\]]")
 _GLUED = re.compile(r"(?P<name>.*[a-z])(?P<axis>[XYZ])")
-_NUMBERED = re.compile(rf"(?i)(?P<axis>{'|'.join(_AXES)})(?P<name>\d+)|(?P<name_>\d+)(?P<axis_>[xyzv])")
+_NUMBERED = re.compile(rf"(?i)(?P<axis>{'|'.join(AXES)})(?P<name>\d+)|(?P<name_>\d+)(?P<axis_>[xyzv])")
 
 
 def joint_columns(head: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -36,14 +39,14 @@ def two_headed(rows: Sequence[Sequence[str]]) -> bool:
     if len(rows) < 2 or len(rows[0]) != len(rows[1]):
         return False
     pairs = [(name, axis.lower()) for name, axis in zip(rows[0], rows[1], strict=True) if name]
-    axes = [axis for _, axis in pairs if axis in _AXES]
+    axes = [axis for _, axis in pairs if axis in AXES]
     return len(axes) >= len(pairs) - 2 and len({name for name, _ in pairs}) < len(pairs)
 
 
 def with_axes(table: Table) -> Table:
     """A table of two rows of headings with one: nose above x is nose_x. A column without a name in front is "frame"."""
     axes = table.rows[0]
-    head = [f"{name}_{axis}" if axis.lower() in _AXES else name for name, axis in zip(table.head, axes, strict=True)]
+    head = [f"{name}_{axis}" if axis.lower() in AXES else name for name, axis in zip(table.head, axes, strict=True)]
     rows = table.rows[1:]
     if rows and len([cell for cell in rows[0] if cell]) <= 1:
         first = rows[0][0]  # the name of the rows' numbers
@@ -54,10 +57,12 @@ def with_axes(table: Table) -> Table:
 
 def _read(column: str) -> tuple[str, str] | None:
     """(joint, axis) of one column."""
+    if len(column) > NAME:
+        return None
     for form in (_PAIR, _NUMBERED, _BEHIND, _BEFORE, _GLUED):
         if match := form.fullmatch(column):
             groups = match.groupdict()
             name, axis = groups.get("name") or groups.get("name_"), groups.get("axis") or groups.get("axis_")
             if name and axis:
-                return name.strip(" _.-"), _AXES[axis.lower()]
+                return name.strip(" _.-"), AXES[axis.lower()]
     return None

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from ups.data.formats.hdf5 import pandas_table
+from ups.data.formats.markers import bodies_clip
+from ups.data.formats.moments import Moments
 from ups.data.formats.named import Wish, named_clip
 from ups.data.formats.table import read_table
-from ups.data.formats.timing import frame_rate, placed
+from ups.data.formats.timing import frame_rate, numbers_of, placed
+from ups.data.formats.trc import UNITS
 from ups.errors import DataError
 from ups.pose import PoseSequence
 
@@ -45,10 +48,20 @@ def read_deeplabcut(path: Path, wish: Wish) -> PoseSequence:
     individuals, parts, coords = (heads.get(level, [""] * width) for level in _LEVELS[1:])
     columns = [i for i in range(1, width) if coords[i]]  # names of images stand in up to three columns in front
     body = table.below(len(heads) - 1)
-    first = [row[0] for row in body.rows]
-    frames = [int(cell) for cell in first] if all(cell.isdecimal() for cell in first) else list(range(len(first)))
+    frames = _frames(
+        ["/".join(cell for cell in row[: columns[0]] if cell) for row in body.rows] if columns else [], path
+    )
     kinds: list[_Column] = [(individuals[i], parts[i], coords[i]) for i in columns]
     return _clip(body.numbers(columns), kinds, frames, path, wish)
+
+
+def _frames(first: list[str], path: Path) -> list[int]:
+    """Numbers of the frames by the cells in front: numbers, or paths of images."""
+    if all(cell.isdecimal() and len(cell) < 16 for cell in first):
+        return [int(cell) for cell in first]
+    if all(any(c.isdigit() for c in cell) for cell in first):
+        return numbers_of(first, str(path))
+    return list(range(len(first)))
 
 
 def read_deeplabcut_h5(path: Path, file: Any, wish: Wish) -> PoseSequence:
@@ -75,6 +88,8 @@ def _clip(values: np.ndarray, columns: list[_Column], frames: list[int], path: P
     if odd or len(place) < len(columns) or not frames:
         what = f"found {odd[0][2]!r}" if odd else "each once, and a row a frame"
         raise DataError(f"{path}: coordinates x, y and likelihood of every body part are needed, {what}")
+    if any(column[2] == "z" for column in columns):
+        return _solid(values, place, people, names, frames, path, wish)
     rate, told = frame_rate(None, wish.fps, str(path))
     time = placed(frames, rate, str(path))
     points = np.full((len(people), time.frames, len(names), 3), np.nan)
@@ -86,3 +101,25 @@ def _clip(values: np.ndarray, columns: list[_Column], frames: list[int], path: P
         points[..., :2], points[..., 2], names, space="image", wish=wish, path=path, stated_fps=time.fps,
         told=(*told, *time.notices),
     )  # fmt: skip
+
+
+def _solid(
+    values: np.ndarray, place: dict[_Column, int], people: list[str], names: list[str], frames: list[int], path: Path,
+    wish: Wish,
+) -> PoseSequence:  # fmt: skip
+    """Triangulated points: x, y, z of every body part, in a unit and axes that the cameras' calibration chose."""
+    if wish.unit is None or (wish.up is None and wish.space is None):
+        raise DataError(
+            f"{path}: triangulated points, x, y and z, of which the file says neither unit nor axes; give --unit (mm, often) "
+            "and --up, such as --up z"
+        )
+    points = np.full((len(people), len(frames), len(names), 3), np.nan)
+    scores = np.ones(points.shape[:3])
+    for (person, name, axis), i in place.items():
+        if person in people and axis in "xyz":
+            points[people.index(person), :, names.index(name), "xyz".index(axis)] = values[:, i]
+        elif person in people:
+            scores[people.index(person), :, names.index(name)] = values[:, i]
+    points *= UNITS[wish.unit]
+    moments = Moments(np.array(frames, float))
+    return bodies_clip(points, names, path, wish, None, usual_up="y", moments=moments, scores=scores)

@@ -63,6 +63,8 @@ _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right", "lft": "l
 _NOISE = {"joint", "jnt", "jt", "bone", "bn", "def", "org", "c", "m", "mid", "kp", "keypoint", "landmark", "marker", "body",
           "person", "pos", "position", "coord", "coords", "coordinate", "loc", "location"}  # fmt: skip
 """Words that say nothing, in front or behind."""
+_LONGEST = 200
+"""Characters of a name that is looked at for its person."""
 _WHOSE = re.compile(
     r"(?i)(?:(?P<who>[^:|]+)[:|]+|(?P<who_>(?:person|player|subject|body|skeleton|human|actor|individual|animal|p|s)[ _.-]?\d+)"
     r"[ _.:|-]+)(?P<joint>.+)"
@@ -161,7 +163,7 @@ def split_people(
     """
     people: dict[str, dict[str, int]] = {}
     for i, name in enumerate(names):
-        if match := _WHOSE.fullmatch(name.strip()):
+        if len(name) <= _LONGEST and (match := _WHOSE.fullmatch(name.strip())):
             people.setdefault(match["who"] or match["who_"], {}).setdefault(match["joint"], i)
     people = {who: joints for who, joints in people.items() if enough(list(joints))}
     if len(people) < 2:

@@ -33,7 +33,11 @@ _ENDING = "_keypoints.json"
 
 def openpose_files(folder: Path) -> list[Path]:
     """The files of OpenPose in a folder: `*_keypoints.json`, or where there is none, all of JSON; by name."""
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() == ".json" and file.is_file())
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() == ".json" and file.is_file() and not file.name.startswith(".")
+    )
     return [file for file in files if file.name.lower().endswith(_ENDING)] or files
 
 
@@ -58,7 +62,10 @@ def read_openpose(folder: Path, fps: float | None, image_size: tuple[int, int]) 
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, DataError):
                 raise
-            raise DataError(f"{file}: not a file of OpenPose ({error!r:.200})") from error
+            what = "an empty file" if not file.stat().st_size else f"not a file of OpenPose ({error!r:.200})"
+            raise DataError(
+                f"{file}: {what}; write it again, or take it out: frames left out count as not seen"
+            ) from error
     where = str(folder)
     return recording(detections, numbers, OPENPOSE_18, fps=fps, image_size=image_size, name=folder.name, where=where)
 
@@ -133,7 +140,9 @@ def read_coco(
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{where}: not keypoints in COCO's format ({error!r:.200})") from error
+        raise DataError(
+            f"{where}: not keypoints in COCO's format ({error!r:.200}); docs/formats.md says what is read"
+        ) from error
     if image_size is None:
         raise DataError(f"{where}: it does not say how large the images are; give the image size, width and height")
     stated = None if isinstance(record, list) else _stated_fps(record)

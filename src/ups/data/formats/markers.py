@@ -60,11 +60,20 @@ def marker_clip(
     Raises:
         DataError: too little of a body in the names, no telling which way is up, or as `named_clip` does.
     """
-    where, people = str(path), points[None]
+    people = points[None]
     if wish.joint_map is None and (split := split_people(names, _enough)):
         names, columns = split
         padded = np.concatenate([points, np.full_like(points[:, :1], np.nan)], 1)
         people = np.stack([padded[:, person] for person in columns])
+    return bodies_clip(people, names, path, wish, fps, up=up, usual_up=usual_up, moments=moments, told=told)
+
+
+def bodies_clip(
+    people: np.ndarray, names: Sequence[str], path: Path, wish: Wish, fps: float | None, *, up: str | None = None,
+    usual_up: str | None = None, moments: Moments | None = None, told: tuple[Notice, ...] = (), scores: np.ndarray | None = None,
+) -> PoseSequence:  # fmt: skip
+    """The same of people (M, N, J, 3) who are told apart, with scores (M, N, J) where there are any."""
+    where = str(path)
     if wish.joint_map is None and not names_body(names) and (made := joints_of_markers(people, names)):
         people, names = made
         told = (*told, Notice("note", "joints are the middles of markers on the skin; hips lie where Bell's figures say",
@@ -79,7 +88,15 @@ def marker_clip(
         known = ", ".join(UPRIGHT)
         raise DataError(f"{where}: it does not say which axis points up, nor do the bodies; give --up, one of {known}")
     return named_clip(
-        y_up(people, up), None, places, space="world", wish=wish, path=path, stated_fps=fps, moments=moments, told=told
+        y_up(people, up),
+        scores,
+        places,
+        space="world",
+        wish=wish,
+        path=path,
+        stated_fps=fps,
+        moments=moments,
+        told=told,
     )
 
 

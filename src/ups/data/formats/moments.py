@@ -52,6 +52,8 @@ _ROW = {"id", "idx", "index", "n", "no", "nr", "number", "i", "row", "sample"}
 """Columns that count rows, if their whole numbers differ from row to row."""
 _CELLS = 10_000_000
 """Numbers of a recording whose frames are put in their places, at most; or four times as many as it has."""
+_NAME = 100
+"""Characters of a column's name, at most."""
 _MS = 5
 """Frame numbers that are further apart than this, in uneven steps, are milliseconds."""
 
@@ -62,6 +64,8 @@ _ROLES: dict[Role, set[str]] = {"time": _TIME, "frame": _FRAME, "image": _IMAGE,
 
 def role_of(name: str) -> tuple[Role | None, str | None]:
     """What a column or key is by its name, and the unit that it names: "Time (ms)", "frameIdx", "PersonID", "t_s"."""
+    if len(name) > _NAME:
+        return None, None
     words = [w.lower() for w in re.findall(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-zµμ]+|[A-Z]", name)]
     if not words or len(words) > 6 or any(c.isdigit() for c in name):
         return None, None

@@ -15,11 +15,12 @@ import numpy as np
 from ups.data.formats.columns import joint_columns, two_headed, with_axes
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.joint_names import is_body, near, quoted, slots_of, split_people
+from ups.data.formats.long_table import in_rows, is_long, spread_out
 from ups.data.formats.moments import Moments, Said, in_time, moments_of, role_of, said_by
 from ups.data.formats.named import Wish, left_out_notice, skeleton_for
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.safe_pickle import load_npz
-from ups.data.formats.table import Table, first_rows, read_table
+from ups.data.formats.table import Table, facts_of, first_rows, read_table
 from ups.errors import DataError
 from ups.files import write_whole
 from ups.notices import Notice
@@ -111,7 +112,7 @@ def read_own(
     pose_3d = None if pose_3d is None else np.nan_to_num(pose_3d)
     if moments is None and when:
         moments = _per_frame(fields, when[0], joints.shape[1], path)
-    stated = _scalar(fields, "fps", 0, float, path) if "fps" in fields else None
+    stated = stated_fps(fields, path)
     joints, visibility, pose_3d, rate, more = in_time(moments, joints, visibility, pose_3d, stated, fps, str(path))
     size = fields.get("image_size", image_size)
     clip = PoseSequence(
@@ -218,7 +219,10 @@ def _json_fields(path: Path) -> dict[str, Any]:
 
 
 def _csv_fields(path: Path) -> dict[str, Any]:
-    two = two_headed(first_rows(path))
+    first = first_rows(path)
+    if first and is_long(first[0]):
+        return _long_fields(path)
+    two = two_headed(first)
     table, said = said_by(with_axes(read_table(path, nameless=True)) if two else read_table(path))
     axes, joints, columns = _csv_columns(list(table.head), said, path)
     block, moments = _csv_place(table, said, columns, path)
@@ -235,16 +239,31 @@ def _csv_fields(path: Path) -> dict[str, Any]:
         fields[_OTHERS] = others
     if axes.endswith("v"):
         fields["visibility"] = block[..., -1]
-    for note in table.notes:
-        key, equals, value = (part.strip() for part in note.partition("="))
-        key = key.lower()
-        if not equals and note.partition(":")[0].strip().lower() in KEYS:
-            key, equals, value = (part.strip() for part in note.lower().partition(":"))
-        if equals and key == "image_size":
-            fields[key] = [part for part in re.split(r"[xX×*,;\s()\[\]]+", value) if part]
-        elif equals:
-            fields[key] = re.sub(r"^(\d+),(\d+)$", r"\1.\2", value)
-    return fields
+    return fields | _noted(table)
+
+
+def _long_fields(path: Path) -> dict[str, Any]:
+    """The same of a table with a row a joint."""
+    table = read_table(path)
+    long = spread_out(table)
+    fields: dict[str, Any] = {"joints": long.block[..., : len(long.axes.removesuffix("v"))], _MOMENTS: long.moments}
+    if not all(mark.isdecimal() for mark in long.marks):
+        fields["joint_names"] = long.marks
+    if long.axes.endswith("v"):
+        fields["visibility"] = long.block[..., -1]
+    return fields | _noted(table)
+
+
+def _noted(table: Table) -> dict[str, Any]:
+    """What the lines on top of a table say; those with a colon only if they are of `KEYS`."""
+    return {key: value for key, value in facts_of(table.notes).items() if key in KEYS or _says(table, key)}
+
+
+def _says(table: Table, key: str) -> bool:
+    return any(
+        note.partition("=")[1] and note.partition("=")[0].strip().lower().replace(" ", "_") == key
+        for note in table.notes
+    )
 
 
 def _csv_columns(head: list[str], said: Said, path: Path) -> tuple[str, list[str], list[list[int]]]:
@@ -281,29 +300,26 @@ def _csv_place(table: Table, said: Said, columns: list[list[int]], path: Path) -
     rows = len(values)
     if said.persons and not said.when and len(set(said.persons)) > 1:
         raise DataError(f"{path}: a column {said.who} needs a column frame or time beside it")
-    person = np.zeros(rows, np.int64)
-    if said.persons:
-        person = np.unique(said.persons, return_inverse=True)[1]
-    persons = int(person.max()) + 1
-    moment = np.arange(rows, dtype=float) if said.moments is None else said.moments.values
-    moments, place = np.unique(moment, return_inverse=True)
-    both = person * len(moments) + place
+    person, place, moments = in_rows(said, rows)
+    persons, frames = int(person.max()) + 1, int(place.max()) + 1
+    both = person * frames + place
     if len(np.unique(both)) < rows:
         row = int(np.flatnonzero(np.bincount(both)[both] > 1)[1])
+        moment = said.moments.values[row] if said.moments else row
         twice, each = ("occurs twice for one person", "person and frame") if said.persons else ("occurs twice", "frame")
         raise DataError(
-            f"{path}: data row {row + 1}: {said.when} {moment[row]:g} {twice}; one row for each {each}"
+            f"{path}: data row {row + 1}: {said.when} {moment:g} {twice}; one row for each {each}"
             f"{'' if said.persons else ', or a column person'} is needed"
         )
-    cells = persons * len(moments) * len(table.head)
-    if persons * len(moments) > 100 * rows or cells > max(CELLS, 4 * values.size):
+    cells = persons * frames * len(table.head)
+    if persons * frames > 100 * rows or cells > max(CELLS, 4 * values.size):
         raise DataError(
-            f"{path}: {rows} rows for {persons} persons and {len(moments)} frames; give a person a row for every frame, or "
-            "write one file for each person"
+            f"{path}: {rows} rows for {persons} persons and {frames} frames; give a person a row for every frame, or write one "
+            "file for each person"
         )
-    block = np.full((persons, len(moments), len(columns), len(columns[0])), np.nan)
+    block = np.full((persons, frames, len(columns), len(columns[0])), np.nan)
     block[person, place] = values.reshape(rows, len(columns), len(columns[0]))
-    return block, said.moments and replace(said.moments, values=moments)
+    return block, moments
 
 
 _FIELDS: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -439,6 +455,16 @@ def _scalar(fields: dict[str, Any], key: str, default: float, kind: type, path: 
     except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
         hint = "; class names belong in clips.csv" if key == "label" else ""
         raise DataError(f"{path}: {key}: {given!r:.60} is no number ({str(error)[:80]}){hint}") from error
+
+
+def stated_fps(fields: dict[str, Any], path: Path) -> float | None:
+    """Frames per second that a file says, None where it doesn't; DataError where that is no number."""
+    return _scalar(fields, "fps", 0, float, path) if "fps" in fields else None
+
+
+def stated_size(fields: dict[str, Any], path: Path) -> tuple[int, int] | None:
+    """Width and height that a file says, None where it doesn't; DataError where those are no numbers."""
+    return _pair(fields["image_size"], path) if "image_size" in fields else None
 
 
 def _pair(size: Any, path: Path) -> tuple[int, int]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -147,6 +149,30 @@ def first_rows(path: Path) -> list[list[str]]:
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip('" \t').startswith("#")][:5]
     separator = max(_SEPARATORS, key=lines[0].count) if lines else ","
     return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+
+
+def first_facts(path: Path) -> dict[str, Any]:
+    """What lines of # on top of a text file say, as `facts_of` has it."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    text = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+    lines = [line.strip(_BLANK + "#") for line in text.splitlines() if line.lstrip(_BLANK).startswith("#")]
+    return facts_of(lines)
+
+
+def facts_of(notes: Sequence[str]) -> dict[str, Any]:
+    """What notes such as "fps = 30", "image_size: 640x480" say: text by key, in small letters; the size as a list."""
+    facts: dict[str, Any] = {}
+    for note in notes:
+        key, equals, value = (part.strip() for part in note.partition("="))
+        if not equals and re.fullmatch(r"[A-Za-z_ ]+", note.partition(":")[0]):
+            key, equals, value = (part.strip() for part in note.partition(":"))
+        key = key.lower().replace(" ", "_")
+        if equals and key == "image_size":
+            facts[key] = [part for part in re.split(r"[xX×*,;\s()\[\]]+", value) if part]
+        elif equals:
+            facts[key] = re.sub(r"^(\d+),(\d+)$", r"\1.\2", value)
+    return facts
 
 
 def _text(path: Path) -> str:

@@ -124,9 +124,11 @@ def numbers_of(names: Sequence[str], where: str) -> list[int]:
         if field % 2 and len(values) == len(names):
             return [int(text) for text in found]
         if len(values) > 1:
-            other = next(name for name, text in zip(names, found, strict=True) if text != found[0])
+            usual = max(found, key=found.count)
+            one = next(name for name, text in zip(names, found, strict=True) if text == usual)
+            other = next(name for name, text in zip(names, found, strict=True) if text != usual)
             raise DataError(
-                f"{where}: names of frames differ in more than their number ({names[0]}, {other}), as of two cameras or "
+                f"{where}: names of frames differ in more than their number ({one}, {other}), as of two cameras or "
                 "recordings; give one recording whose names differ in the frame number alone"
             )
     raise DataError(f"{where}: no frame number in which names such as {names[0]} and {names[1]} differ; number them")
