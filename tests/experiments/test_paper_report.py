@@ -202,6 +202,20 @@ def test_figure_4_and_the_details_are_drawn(tmp_path):
     assert "sit &lt;down&gt;" in html and "sit <down>" not in html
 
 
+def test_shifts_and_timelines_are_drawn(tmp_path):
+    of = {"clips": 60, "measure": "top-1", "unit": "%", "shifts": {"as recorded": 93.5, "12 limb joints": 91.25}}
+    lifting = of | {"unit": "mm", "measure": "MPJPE of limbs", "shifts": {"as recorded": 20.5, "portrait": 26.1}}
+    found = record({}) | {
+        "shifts": {"recognize_3d/nw_ucla:xview": of, "estimate_pose/humaneva:official": lifting},
+        "untrimmed": {"recognize_3d/nw_ucla:xview": {"clips": 60, "frame_accuracy": 0.8125, "f1_at": {"0.5": 0.75}}},
+    }
+    markdown = report([found, record({}, name="other")], tmp_path)
+    rows = [row for row in table(markdown, "Shift board") if "12 limb joints" in row]
+    assert rows and rows[0][-1] == "91.2"
+    assert {"shifts-1-actions.svg", "shifts-1-lifting.svg"} <= {path.name for path in tmp_path.rglob("*.svg")}
+    assert any("75.0 %" in row for row in table(markdown, "Untrimmed recordings"))
+
+
 def test_without_results_all_of_ours_is_blank(tmp_path):
     text = report([], tmp_path)
     for number, t in published().items():

@@ -8,6 +8,7 @@ from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 from scipy.stats import spearmanr
 
+from ups.errors import DataError
 from ups.tasks import metrics
 
 
@@ -139,6 +140,35 @@ def test_p_mpjpe_of_one_frame_does_not_depend_on_the_others() -> None:
     together = metrics.p_mpjpe(predicted, truth)
     assert together.shape == (3, 4)
     assert together[2, 1] == pytest.approx(metrics.p_mpjpe(predicted[2, 1], truth[2, 1]))
+
+
+def test_velocity_and_acceleration_errors_by_hand() -> None:
+    truth = np.zeros((5, 2, 3))
+    predicted = truth.copy()
+    predicted[:, 0, 0] = [0, 1, 2, 3, 4]  # one joint drifts evenly,
+    predicted[:, 1, 1] = [0, 4, 0, 4, 0]  # the other trembles
+    np.testing.assert_allclose(metrics.mpjve(predicted, truth), (1 + 4) / 2)
+    np.testing.assert_allclose(metrics.acceleration_error(predicted, truth), (0 + 8) / 2)
+    moved = predicted + [5.0, 0, 0]
+    np.testing.assert_allclose(
+        metrics.acceleration_error(moved, moved * 0 + [7.0, 1, 2]), 4
+    )  # where it stands has no say
+    np.testing.assert_allclose(metrics.mpjve(predicted, predicted), 0)
+    assert len(metrics.mpjve(truth[:1], truth[:1])) == len(metrics.acceleration_error(truth[:2], truth[:2])) == 0
+    for measure in (metrics.mpjve, metrics.acceleration_error):
+        with pytest.raises(DataError, match="are needed|must be"):
+            measure(predicted[None], truth[None])
+
+
+def test_area_under_roc() -> None:
+    assert metrics.area_under_roc([3, 4], [1, 2]) == 1 and metrics.area_under_roc([1, 2], [3, 4]) == 0
+    assert metrics.area_under_roc([1, 1], [1]) == 0.5 and metrics.area_under_roc([1, 3], [2, 0]) == 0.75
+    rng = np.random.default_rng(0)
+    p, n = rng.normal(1, 1, 200), rng.normal(0, 1, 300)
+    assert metrics.area_under_roc(p, n) == pytest.approx((p[:, None] > n).mean())
+    for wrong in (([], [1]), ([1], []), ([float("nan")], [1])):
+        with pytest.raises(DataError):
+            metrics.area_under_roc(*wrong)
 
 
 def test_mean_per_action_counts_every_action_once() -> None:

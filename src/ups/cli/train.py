@@ -17,6 +17,7 @@ from ups.recipes import RECIPES
 
 if TYPE_CHECKING:
     from ups.checkpoint.io import Trained
+    from ups.inference.base import BasePredictor
 
     Recipe = Config
 else:
@@ -140,6 +141,13 @@ class Evaluate:
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
+    shifts: bool = False
+    """Instead measure how the answers hold where recordings differ from the test clips: other skeletons, noise, missing
+    joints, pictures, rates, pauses, views, sizes. The figures are added to the file."""
+    untrimmed: bool = False
+    """Instead measure timelines of made-up recordings: test clips in a row, parted by pauses. They are added to the file."""
+    limit: int = 60
+    """Clips of each data set, at most, for --shifts and --untrimmed."""
     allow_leak: bool = False
     """Measure recordings that the model has learned through another data set or protocol; such figures are marked."""
     device: str | None = None
@@ -171,6 +179,9 @@ class Evaluate:
             raise SettingError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
         if self.split == "validation" and not train.hold_out:
             raise SettingError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
+        if self.shifts or self.untrimmed:
+            self._measure_beside(predictor)
+            return
         kept: dict[str, ClipScores] = {}
         chosen = self.split, self.tasks or None, self.flip, self.greedy, self.data, self.allow_leak, kept
         results = evaluate(predictor, self.stores, *chosen)
@@ -178,8 +189,7 @@ class Evaluate:
             return
         if self.scores is not None:
             write_scores(self.scores, kept)
-        folder = Path(os.path.abspath(self.checkpoint))
-        path = self.output or (folder if exported else folder.parent) / "metrics.json"
+        path = self._path(exported)
         how = self.checkpoint, results, self.split, self.flip, self.greedy
         if isinstance(predictor, OnnxPredictor):
             record = exported_record(predictor.facts, *how)
@@ -189,6 +199,35 @@ class Evaluate:
         write_evaluation_page(path.with_suffix(".html"), record)
         show(result_tables(results))
         say(f"all figures: {path}\nto look at, with confusion matrices: {path.with_suffix('.html')}")
+
+    def _path(self, exported: bool) -> Path:
+        folder = Path(os.path.abspath(self.checkpoint))
+        return self.output or (folder if exported else folder.parent) / "metrics.json"
+
+    def _measure_beside(self, predictor: BasePredictor) -> None:
+        """The shift board and timelines: measured by one process, and added to the figures of the same model."""
+        from ups.evaluation.results import add_to_record, board_tables, new_record, write_record
+        from ups.evaluation.shifts import measure_shifts
+        from ups.evaluation.untrimmed import measure_untrimmed
+        from ups.inference.predictor import Predictor
+        from ups.runtime.distributed import is_first
+
+        if not isinstance(predictor, Predictor):
+            raise SettingError("an exported model knows one skeleton and one task; measure the model it was made of")
+        if self.limit < 2:
+            raise SettingError(f"--limit {self.limit}; at least 2 clips are needed")
+        if not is_first():
+            return
+        how = predictor, self.stores, self.limit, self.tasks or None, self.data, self.allow_leak
+        found: dict[str, dict] = {}
+        if self.shifts:
+            found["shifts"] = measure_shifts(*how)
+        if self.untrimmed:
+            found["untrimmed"] = measure_untrimmed(*how)
+        path = self._path(exported=False)
+        write_record(path, add_to_record(path, new_record(predictor, self.checkpoint, {}, "test"), found))
+        show(board_tables(found))
+        say(f"all figures: {path}")
 
 
 @dataclass

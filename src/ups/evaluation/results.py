@@ -7,6 +7,8 @@ config, routes                                              the whole config; ta
 split, flip, greedy                                          how they were measured
 results                                                     {"task/data set:protocol": metrics}, see `ups.evaluation.evaluate`;
                                                             metrics["leak"] where the model has learned clips of the test part
+shifts                                                      {"task/data set:protocol": ...}, see `ups.evaluation.shifts`
+untrimmed                                                   the same of timelines, see `ups.evaluation.untrimmed`
 experiment                                                  {"name", "fine_tuned", "cycles"}; only of `ups experiments`
 """
 
@@ -100,6 +102,45 @@ def exported_record(
 def write_record(path: Path, record: Record) -> None:
     """Write a record, whole or not at all; raises OSError."""
     write_whole(path, json.dumps(record, indent=1).encode())
+
+
+def add_to_record(path: Path, record: Record, found: dict[str, dict[str, dict]]) -> Record:
+    """The record in a file with more figures ("shifts", "untrimmed"), or `record` with them where there is no such file.
+
+    Raises:
+        SettingError: the file holds figures of another model.
+    """
+    if path.exists():
+        old = read_record(path)
+        if differ := [key for key in ("checkpoint", "steps", "seed", "recipe") if old.get(key) != record[key]]:
+            raise SettingError(
+                f"{path}: holds figures of another model ({', '.join(differ)} differ); give another --output, or remove it"
+            )
+        record = old
+    return record | {name: record.get(name, {}) | values for name, values in found.items()}
+
+
+def board_tables(found: dict[str, dict[str, dict[str, Any]]]) -> Group:
+    """What was found of "shifts" and "untrimmed", printable with rich."""
+    tables: list[RenderableType] = []
+    if board := found.get("shifts"):
+        for unit, title in (("%", "Shift board, actions, %"), ("mm", "Shift board, lifting, mm")):
+            of = {key: values for key, values in board.items() if values["unit"] == unit}
+            if not of:
+                continue
+            table = Table("what differs", *of, title=title)
+            for name in dict.fromkeys(name for values in of.values() for name in values["shifts"]):
+                figures = (values["shifts"].get(name) for values in of.values())
+                table.add_row(name, *("" if x is None else Text(f"{x:.1f}", justify="right") for x in figures))
+            tables.append(table)
+    if timelines := found.get("untrimmed"):
+        overlaps = list(next(iter(timelines.values()))["f1_at"])
+        table = Table("made-up recordings", "clips", "frame accuracy, %", *(f"F1 at IoU {at}, %" for at in overlaps))
+        for key, values in timelines.items():
+            figures = (values["frame_accuracy"], *values["f1_at"].values())
+            table.add_row(key, str(values["clips"]), *(f"{100 * x:.1f}" for x in figures))
+        tables.append(table)
+    return Group(*tables)
 
 
 def read_record(path: Path) -> Record:

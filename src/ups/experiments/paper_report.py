@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ups.evaluation.results import LEAK, Record, Variant, variants
+from ups.experiments.board_report import board_blocks, timeline_blocks
 from ups.experiments.paper_tables import PublishedTable, published
 from ups.refs import Benchmark
 from ups.reporting.charts import bar_chart, confusion_chart, line_chart, route_figure
@@ -82,6 +83,8 @@ def write_report(records: Sequence[Record], folder: Path) -> Path:
         "Anticipation": _anticipation(_main(found)),
         "Lifting errors": _lifting(leading),
         "Calibration": _calibration(leading),
+        "Shift board": board_blocks(leading),
+        "Untrimmed recordings": timeline_blocks(leading),
         "Data and protocols": _data(found),
     }
     sections += [(heading, blocks) for heading, blocks in details.items() if blocks]

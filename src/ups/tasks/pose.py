@@ -15,7 +15,7 @@ from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.detector import detected
 from ups.tasks.geometry import hide, root_of, with_doubt
-from ups.tasks.metrics import mean_per_action, mpjpe, p_mpjpe, spearman
+from ups.tasks.metrics import acceleration_error, mean_per_action, mpjpe, mpjve, p_mpjpe, spearman
 from ups.tasks.placement import FOCAL
 from ups.tasks.pose_windows import WindowDraw, can_cut, cut_windows, draw_window
 from ups.tasks.predictions import Lifted
@@ -23,6 +23,9 @@ from ups.tasks.task import Clips, Example, Model, Reading, Share, persons_of
 from ups.tasks.views import LONGEST, RATES, at_rate, film, fixed_view, piece, reframed
 from ups.tokens.layout import Layout, pose_layout
 from ups.tokens.vocabulary import Vocabulary
+
+_Errors = tuple[np.ndarray, ...]
+"""Of a clip's frames: MPJPE, P-MPJPE, MPJVE, acceleration error a frame and a second; of its joints error and spread."""
 
 
 @dataclass(frozen=True)
@@ -172,26 +175,29 @@ class PoseTask:
         """MPJPE and P-MPJPE in millimetres: mean over the frames of an action, then over actions (paper Tables 3, 4).
 
         The root joint is part of the mean, as in VideoPose3D; its error is 0 by definition where the skeleton has one.
+        MPJVE (mm a frame) and acceleration error (mm a frame squared, and metres a second squared, by which data sets of
+        different rates can be compared) are means over all frames.
         """
         batch = model.clips_at_once
 
-        def measure_batch(start: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]]:
+        def measure_batch(start: int) -> list[tuple[_Errors, str, Skeleton]]:
             some = [(int(i), clips[int(i)]) for i in indices[start : start + batch]]
             seen = [clip if clip.space == "image" else fixed_view(clip, i) for i, clip in some]
             together = model.lift_many(seen, reading.flip, greedy=reading.greedy)
             return [measure(clip, lifted) for clip, lifted in zip(seen, together, strict=True)]
 
-        def measure(
-            clip: PoseSequence, lifted: Lifted
-        ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str, Skeleton]:
+        def measure(clip: PoseSequence, lifted: Lifted) -> tuple[_Errors, str, Skeleton]:
             truth = clip.pick_joints(lifted.skeleton).root_relative_3d()[0]  # joints that training lacked don't count
             joints = np.nan_to_num(lifted.joints[0])  # a frame without a pose counts as one with all joints at the root
             action = clips.classes[clip.label] if clip.label >= 0 else "all"
-            errors = mpjpe(joints, truth) * 1000, p_mpjpe(joints, truth) * 1000
-            return *errors, np.linalg.norm(joints - truth, axis=-1), lifted.spread[0].ravel(), action, lifted.skeleton
+            millimetres = (f(joints, truth) * 1000 for f in (mpjpe, p_mpjpe, mpjve, acceleration_error))
+            jerks = acceleration_error(joints, truth) * clip.fps**2
+            errors = *millimetres, jerks, np.linalg.norm(joints - truth, axis=-1), lifted.spread[0].ravel()
+            return errors, action, lifted.skeleton
 
         measured = [each for some in share(range(0, len(indices), batch), measure_batch) for each in some]
-        errors, aligned, joint_errors, spreads, labels, skeletons = zip(*measured, strict=True)
+        found, labels, skeletons = zip(*measured, strict=True)
+        errors, aligned, velocity, jitter, jitter_s, joint_errors, spreads = zip(*found, strict=True)
         actions = [action for action, of_clip in zip(labels, errors, strict=True) for _ in of_clip]
         error, p_error = np.concatenate(errors), np.concatenate(aligned)
         per_action, mean = mean_per_action(error, actions)
@@ -206,6 +212,15 @@ class PoseTask:
             "p_mpjpe_mm": p_mean,
             "mpjpe_frames_mm": float(error.mean()),
             "p_mpjpe_frames_mm": float(p_error.mean()),
+            **{
+                name: float(np.concatenate(values).mean())
+                for name, values in (
+                    ("mpjve_mm", velocity),
+                    ("acceleration_error_mm", jitter),
+                    ("acceleration_error_m_s2", jitter_s),
+                )
+                if sum(map(len, values))
+            },
             "mpjpe_mm_per_action": {c: per_action[c] for c in names if c in per_action},
             "p_mpjpe_mm_per_action": {c: p_per_action[c] for c in names if c in p_per_action},
             "mpjpe_mm_per_joint": dict(zip(skeleton.joints, (1000 * by_joint.mean(0)).tolist(), strict=True)),
@@ -213,8 +228,11 @@ class PoseTask:
         }
 
     def measures(self, metrics: dict[str, Any]) -> dict[str, float]:
-        """Millimetres: "MPJPE", "P-MPJPE", and with an action, "MPJPE Walking"."""
-        found: dict[str, float] = {}
+        """Millimetres: "MPJPE", "P-MPJPE", and with an action, "MPJPE Walking"; "MPJVE" a frame, "acceleration" error a frame
+        squared.
+        """
+        names = {"MPJVE": "mpjve_mm", "acceleration": "acceleration_error_mm"}
+        found = {name: metrics[key] for name, key in names.items() if key in metrics}
         for name, key in (("MPJPE", "mpjpe_mm"), ("P-MPJPE", "p_mpjpe_mm")):
             if key in metrics:
                 found[name] = metrics[key]
@@ -223,7 +241,15 @@ class PoseTask:
 
     def headline(self, metrics: dict[str, Any]) -> list[tuple[str, str]]:
         """See `Task`."""
-        return [("MPJPE", f"{metrics['mpjpe_mm']:.1f} mm"), ("P-MPJPE", f"{metrics['p_mpjpe_mm']:.1f} mm")]
+        told = [("MPJPE", f"{metrics['mpjpe_mm']:.1f} mm"), ("P-MPJPE", f"{metrics['p_mpjpe_mm']:.1f} mm")]
+        if "mpjve_mm" in metrics:
+            told.append(("MPJVE", f"{metrics['mpjve_mm']:.1f} mm a frame"))
+        if "acceleration_error_mm" in metrics:
+            per_second = metrics["acceleration_error_m_s2"]
+            told.append(
+                ("acceleration error", f"{metrics['acceleration_error_mm']:.1f} mm/frame² ({per_second:.1f} m/s²)")
+            )
+        return told
 
 
 def _centred(

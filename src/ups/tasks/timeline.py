@@ -20,7 +20,7 @@ from ups.tasks.predictions import Answer, rank
 
 WINDOW, STEP = 2.0, 0.25
 """Seconds of a window, about as long as most actions take; seconds between the starts of two."""
-CHANGE = 3.0
+CHANGE = 1.0
 """What a change of the action costs, in nats of its probability."""
 _LEAST = 1e-4
 """No step makes an action less probable than this: a single window can't forbid one."""
