@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -205,10 +206,11 @@ def test_a_process_that_is_killed_costs_nothing(base, asked, whole, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # Ray's own
 def test_over_ray_with_two_workers_one_killed_midway(base, asked, whole, tmp_path, monkeypatch):
     """Complete, identical to one process, nothing twice."""
     ray = pytest.importorskip("ray")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(__import__("sys").path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     killed: list[int] = []
 
