@@ -14,7 +14,6 @@ import math
 import os
 import random
 import struct
-import subprocess
 import sys
 import tempfile
 import zlib
@@ -27,7 +26,8 @@ import numpy as np
 from fuzz.mutate import Kind, change_bytes, change_json, change_one, change_zip, poses
 
 BASES = "UPS_FUZZ_BASES"
-"""Environment variable: a folder where models are kept for other processes of the same run."""
+"""Environment variable: a folder where `make_base` has written the models that are changed."""
+MODELS = {"checkpoint", "export"}
 CLASSES = ("bow", "kick", "swipe left", "swipe right")
 
 
@@ -39,7 +39,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 @lru_cache
-def _store() -> dict[str, bytes]:
+def store_files() -> dict[str, bytes]:
     from ups.data.store.store import StoreWriter
     from ups.pose import pose_sequence
     from ups.skeletons import COCO_17
@@ -54,7 +54,7 @@ def _store() -> dict[str, bytes]:
 
 
 def make_store(rng: random.Random) -> dict[str, bytes]:
-    files = _store()
+    files = store_files()
     if rng.random() < 0.4:
         return change_one(rng, files, change_bytes)
     facts = json.loads(files["store.json"])
@@ -111,12 +111,8 @@ def make_base(kind: str, folder: Path) -> None:
 
 
 @lru_cache
-def _base(kind: str) -> dict[str, bytes]:
-    """The files that `make_base` writes, once for all processes of a run."""
-    folder = Path(os.environ.get(BASES) or tempfile.mkdtemp()) / kind
-    if not folder.exists():
-        subprocess.run([sys.executable, "-m", "fuzz.own", kind, str(folder)], check=True, stdout=subprocess.DEVNULL)
-    return _files(folder)
+def base(kind: str) -> dict[str, bytes]:
+    return _files(Path(os.environ[BASES], kind))
 
 
 def _forge(facts: Any, files: dict[str, bytes]) -> bytes:
@@ -166,11 +162,11 @@ def make_checkpoint(rng: random.Random) -> dict[str, bytes]:
     def change(rng: random.Random, content: bytes) -> bytes:
         return change_bytes(rng, content) if content[:1] == b"{" else _change_safetensors(rng, content)
 
-    return _make_model(rng, _base("checkpoint"), change)
+    return _make_model(rng, base("checkpoint"), change)
 
 
 def make_export(rng: random.Random) -> dict[str, bytes]:
-    return _make_model(rng, _base("export"), change_bytes)
+    return _make_model(rng, base("export"), change_bytes)
 
 
 def _clip() -> Any:

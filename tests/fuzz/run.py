@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fuzz.kinds import KINDS
-from fuzz.own import BASES
+from fuzz.own import BASES, MODELS
 
 SECONDS, MEGABYTES = 10, 1000
 """What one input may take: time of the processor, so that a busy machine makes no difference, and memory."""
@@ -131,6 +131,10 @@ def fuzz(kinds: Sequence[str], count: int, first: int = 0) -> dict[str, Result]:
     with tempfile.TemporaryDirectory() as bases:
         environment = {**os.environ, BASES: os.environ.get(BASES, bases)}
         environment["PYTHONPATH"] = os.pathsep.join([*sys.path, str(Path(__file__).parents[1])])
+        for kind in MODELS.intersection(kinds):
+            if not (folder := Path(environment[BASES], kind)).exists():
+                command = [sys.executable, "-m", "fuzz.own", kind, str(folder)]
+                subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
         while todo:
             with tempfile.TemporaryDirectory() as name:
                 folder = Path(name)
