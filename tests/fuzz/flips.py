@@ -51,7 +51,14 @@ def _export(path: Path) -> Any:
     from ups.inference.onnx import OnnxPredictor
 
     predictor = OnnxPredictor(path, threads=1)
-    return predictor.config, predictor.vocabulary, predictor.data_sets, predictor.skeleton, predictor.steps, predictor.facts
+    return (
+        predictor.config,
+        predictor.vocabulary,
+        predictor.data_sets,
+        predictor.skeleton,
+        predictor.steps,
+        predictor.facts,
+    )
 
 
 READERS: dict[str, tuple[Callable[[], dict[str, bytes]], Callable[[Path], Any]]] = {

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fuzz.mutate import Kind, change_bytes, change_json, change_one, change_zip, poses
+from fuzz.mutate import Kind, change_bytes, change_json, change_one, change_text_of, change_zip, poses
 
 BASES = "UPS_FUZZ_BASES"
 """Environment variable: a folder where `make_base` has written the models that are changed."""
-MODELS = {"checkpoint", "export"}
+MODELS = {"checkpoint": "checkpoint", "export": "export", "figures": "figures", "scores": "figures"}
+"""Kind -> which of them it changes."""
 CLASSES = ("bow", "kick", "swipe left", "swipe right")
 
 
@@ -96,15 +97,23 @@ def _read_store(path: Path) -> object:
 
 
 def make_base(kind: str, folder: Path) -> None:
-    """Write a trained model of a few thousand weights, "checkpoint", or one task of it as exported, "export"."""
-    from helpers import trained_model
+    """Write a trained model of a few thousand weights, "checkpoint", one task of it as exported, "export", or "figures"."""
+    from helpers import synthetic_stores, trained_model
 
     from ups.checkpoint.io import save
+    from ups.cli.train import Evaluate
     from ups.inference.export import export
 
     trained = trained_model()
     if kind == "export":
         export(trained, "recognize_2d", folder)
+        return
+    if kind == "figures":
+        with tempfile.TemporaryDirectory() as place:
+            make_base("checkpoint", Path(place, "m"))
+            synthetic_stores(Path(place), 8)
+            output = {"output": folder / "metrics.json", "scores": folder / "scores.npz"}
+            Evaluate(Path(place, "m"), Path(place), **output).run()
         return
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
     save(trained, folder, trained.model.state_dict(), {"tensors": tensors, "facts": {"step": 3}})
@@ -194,6 +203,29 @@ def _read_export(path: Path) -> object:
     from ups.inference.onnx import OnnxPredictor
 
     return OnnxPredictor(path, threads=1).recognize(_clip())
+
+
+# Figures
+
+
+def make_figures(rng: random.Random) -> bytes:
+    return change_text_of(rng, json.loads(base("figures")["metrics.json"]))
+
+
+def _read_figures(path: Path) -> object:
+    from ups.cli.report import Report
+
+    return Report((path,), path.with_name("report")).run()
+
+
+def make_scores(rng: random.Random) -> bytes:
+    return _zip_of(rng, base("figures")["scores.npz"])
+
+
+def _read_scores(path: Path) -> object:
+    from ups.evaluation.fusion import fuse
+
+    return fuse([path, Path(os.environ[BASES], "figures", "scores.npz")])
 
 
 # Streams
@@ -290,6 +322,8 @@ KINDS = {
     "store": Kind("store", make_store, _read_store),
     "checkpoint": Kind("checkpoint", make_checkpoint, _read_checkpoint, slow=True),
     "export": Kind("export", make_export, _read_export, slow=True),
+    "figures": Kind("metrics.json", make_figures, _read_figures, slow=True),
+    "scores": Kind("scores.npz", make_scores, _read_scores),
     "stream": Kind("lines", make_stream, _read_stream, slow=True),
     "push": Kind("seed", make_push, _read_push, slow=True),
 }

@@ -131,7 +131,7 @@ def fuzz(kinds: Sequence[str], count: int, first: int = 0) -> dict[str, Result]:
     with tempfile.TemporaryDirectory() as bases:
         environment = {**os.environ, BASES: os.environ.get(BASES, bases)}
         environment["PYTHONPATH"] = os.pathsep.join([*sys.path, str(Path(__file__).parents[1])])
-        for kind in MODELS.intersection(kinds):
+        for kind in {MODELS[kind] for kind in kinds if kind in MODELS}:
             if not (folder := Path(environment[BASES], kind)).exists():
                 command = [sys.executable, "-m", "fuzz.own", kind, str(folder)]
                 subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from fuzz.flips import flip
 from fuzz.kinds import KINDS
-from fuzz.own import BASES, make_base
+from fuzz.own import BASES, MODELS, make_base
 from fuzz.run import SLOW, fuzz, mutant
 
 MUTANTS = 30
 NEEDED = {"c3d": "ezc3d", "hdf5": "h5py", "export": "onnxscript"}
-FAST = [kind for kind in KINDS if not KINDS[kind].slow]
-OWN = [kind for kind in KINDS if KINDS[kind].slow and kind != "export"]
+FAST = [kind for kind in KINDS if not KINDS[kind].slow and kind not in MODELS]
+OWN = ["c3d", "checkpoint", "stream", "push"]
 
 
 def check(kinds: list[str], count: int) -> None:
@@ -39,7 +39,7 @@ def test_models_and_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.slow
 def test_more_models_and_exports() -> None:
-    check([*OWN, "export"], 200)
+    check([*OWN, "export", "figures", "scores"], 200)
 
 
 def test_mutants_are_the_same_every_time() -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from kill.operations import INPUTS, OPERATIONS, TARGET, tree
 
-
 PAGE = 4096
 """Bytes of which a file takes a multiple."""
 
@@ -28,7 +27,7 @@ def _leave(folder: Path, spare: int) -> None:
 
 
 def _attempt(operation, folder: Path) -> str:
-    """ "written", "refused", or what went wrong, in a process of its own."""
+    """Whether it was "written" or "refused", or what went wrong, in a process of its own."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         from ups.errors import UpsError
