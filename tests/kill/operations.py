@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -169,11 +170,23 @@ def _train(folder: Path, stop_after: int | None = None) -> None:
     from helpers import MIXES, TRAIN, trained_model
 
     from ups.data.store.store import Store
+    from ups.errors import SettingError
     from ups.training.loop import train
 
     stores = {name: Store.open(folder / INPUTS / name) for name in ("synthetic_2d", "synthetic_3d")}
+    if _finished(folder):  # a finished model is not trained again
+        with suppress(SettingError):
+            train(trained_model(TRAIN), stores, folder / TARGET)
+            raise AssertionError("a finished run began anew")
+        return
     config = replace(TRAIN, tasks=MIXES[1:2], cycles=STEPS, checkpoint_minutes=0)
     train(trained_model(config), stores, folder / TARGET, stop_after)
+
+
+def _finished(folder: Path) -> bool:
+    from ups.checkpoint.io import load_training
+
+    return (folder / TARGET / "checkpoint").is_dir() and load_training(folder / TARGET / "checkpoint") is None
 
 
 def _whole_run(folder: Path) -> int:
