@@ -28,6 +28,8 @@ def test_a_run_killed_after_its_last_step_ends_as_others_do_and_never_begins_ane
     whole, killed = (json.loads((tmp_path / n / "checkpoint" / "model.json").read_text()) for n in ("whole", "killed"))
     assert whole == killed
     before = (tmp_path / "killed" / "log.jsonl").read_bytes()
-    with pytest.raises(SettingError, match="checkpoint holds a model whose training is finished; give another --output"):
+    with pytest.raises(
+        SettingError, match="checkpoint holds a model whose training is finished; give another --output"
+    ):
         train(trained_model(config), stores, tmp_path / "killed")
     assert (tmp_path / "killed" / "log.jsonl").read_bytes() == before
