@@ -52,3 +52,22 @@ dist: $(VENV)/installed
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation --outdir dist
 	$(BIN)/twine check --strict dist/*
 	sha256sum dist/*
+
+# One byte changed, 5,000 times: in stores, checkpoints and exports.
+flips: $(VENV)/installed-test
+	cd tests && ../$(BIN)/python -m fuzz.flips 5000
+
+# Writers killed at every system call that writes, syncs, renames, links or unlinks; needs strace.
+kill: $(VENV)/installed-test
+	cd tests && ../$(BIN)/python -m kill.run
+
+# Known weaknesses of the locked versions; says so where the service that knows them can't be reached.
+audit: $(VENV)/installed
+	$(PIP) pip-audit
+	$(BIN)/python dev/audit.py
+
+# The exact versions with the hashes of their files: pip install --require-hashes -r requirements.lock
+lock: $(VENV)/installed
+	$(PIP) pip-tools
+	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-annotate --no-header \
+	  --strip-extras --extra test --constraint constraints.txt --output-file requirements.lock pyproject.toml

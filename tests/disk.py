@@ -26,6 +26,9 @@ class Disk:
     Args:
         folder: what is followed; all that is in it at first is on the disk.
         check: called with a copy of the folder as it would be after a power failure; raises where that is wrong.
+
+    Attributes:
+        states: all different ones that were checked.
     """
 
     def __init__(self, folder: Path, copy: Path, check: Callable[[Path], object]) -> None:
@@ -33,7 +36,8 @@ class Disk:
         self.held: dict[int, int] = {}
         self.content: dict[int, bytes] = {}
         self.names: dict[int, Names] = {}
-        self.failures, self.busy = 0, False
+        self.states: set[object] = set()
+        self.busy = False
         for path in [folder, *folder.rglob("*")]:
             self._sync(path)
 
@@ -73,11 +77,18 @@ class Disk:
         self.busy = True
         for chosen in itertools.product((now, kept), repeat=len(unsure)):
             names = {**self.names, **now, **{n: which[n] for n, which in zip(unsure, chosen, strict=True)}}
+            if (state := self._state(self.folder.stat().st_ino, names)) in self.states:
+                continue
+            self.states.add(state)
             shutil.rmtree(self.copy, ignore_errors=True)
             self._restore(self.folder.stat().st_ino, self.copy, names)
             self.check(self.copy)
-            self.failures += 1
         self.busy = False
+
+    def _state(self, number: int, names: dict[int, Names]) -> object:
+        if number not in names:
+            return self.content.get(number, b"")
+        return tuple((name, self._state(below, names)) for name, below in sorted(names[number].items()))
 
     def _restore(self, number: int, path: Path, names: dict[int, Names]) -> None:
         if number in names:
