@@ -68,6 +68,4 @@ audit: $(VENV)/installed
 
 # The exact versions with the hashes of their files: pip install --require-hashes -r requirements.lock
 lock: $(VENV)/installed
-	$(PIP) pip-tools
-	$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-annotate --no-header \
-	  --strip-extras --extra test --constraint constraints.txt --output-file requirements.lock pyproject.toml
+	$(BIN)/python dev/lock.py
