@@ -27,6 +27,8 @@ from fuzz.own import BASES, MODELS
 
 SECONDS, MEGABYTES = 10, 1000
 """What one input may take: time of the processor, so that a busy machine makes no difference, and memory."""
+PATIENCE = 120
+"""Seconds after which a process that got no further is looked at; one that still did not is killed."""
 SLOW = 10
 """Of a slow kind, one in so many is tried."""
 _ROOM = 4 << 30
@@ -179,7 +181,7 @@ def _watch(folder: Path, environment: dict[str, str]) -> tuple[int, str]:
         seen = None
         while child.poll() is None:
             try:
-                child.wait(timeout=3 * SECONDS)
+                child.wait(timeout=PATIENCE)
             except subprocess.TimeoutExpired:
                 now = [_number(place) for place in sorted(folder.iterdir()) if place.is_dir()]
                 if now and now == seen:
