@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test lint types docs site clean fuzz dist
+.PHONY: quickstart test lint types docs site clean fuzz flips kill audit lock dist
 
 # A small model trained and tried on generated motion, without any download of data; results in ./quickstart.
 quickstart: $(VENV)/installed
