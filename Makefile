@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test lint types docs site clean fuzz dist
+.PHONY: quickstart test lint types docs site clean fuzz flips kill audit lock dist
 
 # A small model trained and tried on generated motion, without any download of data; results in ./quickstart.
 quickstart: $(VENV)/installed
@@ -52,3 +52,20 @@ dist: $(VENV)/installed
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation --outdir dist
 	$(BIN)/twine check --strict dist/*
 	sha256sum dist/*
+
+# One byte changed, 5,000 times: in stores, checkpoints and exports.
+flips: $(VENV)/installed-test
+	cd tests && ../$(BIN)/python -m fuzz.flips 5000
+
+# Writers killed at every system call that writes, syncs, renames, links or unlinks; needs strace.
+kill: $(VENV)/installed-test
+	cd tests && ../$(BIN)/python -m kill.run
+
+# Known weaknesses of the locked versions; says so where the service that knows them can't be reached.
+audit: $(VENV)/installed
+	$(PIP) pip-audit
+	$(BIN)/python dev/audit.py
+
+# The exact versions with the hashes of their files: pip install --require-hashes -r requirements.lock
+lock: $(VENV)/installed
+	$(BIN)/python dev/lock.py

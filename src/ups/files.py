@@ -122,6 +122,11 @@ def alone(folder: Path | str) -> Iterator[None]:
             os.close(lock)
 
 
+def tidy(path: Path | str) -> None:
+    """Remove what killed writers of a file or folder have left beside it, as the next one that writes there does."""
+    _tidy(Path(os.path.realpath(path)))
+
+
 def checksum(path: Path) -> str:
     """CRC-32 of a file's content, eight hexadecimal digits: finds damage, at a gigabyte a second or more."""
     value = 0

@@ -20,6 +20,13 @@ def canonical_text(text: str) -> str:
     return " ".join("".join(" " if unicodedata.category(c) in ("Pc", "Pd") else c for c in plain).split())
 
 
+def names_of(values: object, what: str) -> tuple[str, ...]:
+    """The names in a list that JSON held; raises TypeError where it is something else, or one is no text."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{what} are {str(values)[:40]!r}; a list of names is needed")
+    return tuple(values)
+
+
 @dataclass(frozen=True)
 class Spellings:
     """Class names of which none is another one's spelling, see `one_spelling`.

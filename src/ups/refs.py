@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ups.errors import SettingError
+from ups.labels import names_of
 from ups.skeleton import Skeleton
 
 
@@ -79,4 +80,4 @@ class DataSetInfo:
     @staticmethod
     def from_dict(values: dict[str, Any]) -> DataSetInfo:
         """From what `to_dict` gave; raises KeyError, TypeError or DataError where it is something else."""
-        return DataSetInfo(tuple(values["classes"]), Skeleton.from_dict(values["skeleton"]))
+        return DataSetInfo(names_of(values["classes"], "class names"), Skeleton.from_dict(values["skeleton"]))

@@ -148,5 +148,8 @@ class Skeleton:
     def from_dict(values: dict) -> Skeleton:
         """The inverse of `to_dict`."""
         return Skeleton(
-            values["name"], tuple(values["joints"]), tuple(int(p) for p in values["parents"]), tuple(values["root"])
+            str(values["name"]),
+            tuple(values["joints"]),
+            tuple(int(p) for p in values["parents"]),
+            tuple(values["root"]),
         )

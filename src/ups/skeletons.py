@@ -167,7 +167,7 @@ def load_toml(path: Path) -> dict:
         raise DataError(f"{path}: {size:,} bytes; a TOML file of joints has at most {_TOML:,}")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or a number of 5,000 digits
         raise DataError(f"{path}: not a TOML file ({error})") from error
 
 

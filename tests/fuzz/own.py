@@ -14,7 +14,6 @@ import math
 import os
 import random
 import struct
-import subprocess
 import sys
 import tempfile
 import zlib
@@ -24,10 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fuzz.mutate import Kind, change_bytes, change_json, change_one, change_zip, poses
+from fuzz.mutate import Kind, change_bytes, change_json, change_one, change_text_of, change_zip, poses
 
 BASES = "UPS_FUZZ_BASES"
-"""Environment variable: a folder where models are kept for other processes of the same run."""
+"""Environment variable: a folder where `make_base` has written the models that are changed."""
+MODELS = {"checkpoint": "checkpoint", "export": "export", "figures": "figures", "scores": "figures"}
+"""Kind -> which of them it changes."""
 CLASSES = ("bow", "kick", "swipe left", "swipe right")
 
 
@@ -39,7 +40,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 @lru_cache
-def _store() -> dict[str, bytes]:
+def store_files() -> dict[str, bytes]:
     from ups.data.store.store import StoreWriter
     from ups.pose import pose_sequence
     from ups.skeletons import COCO_17
@@ -54,7 +55,7 @@ def _store() -> dict[str, bytes]:
 
 
 def make_store(rng: random.Random) -> dict[str, bytes]:
-    files = _store()
+    files = store_files()
     if rng.random() < 0.4:
         return change_one(rng, files, change_bytes)
     facts = json.loads(files["store.json"])
@@ -96,27 +97,31 @@ def _read_store(path: Path) -> object:
 
 
 def make_base(kind: str, folder: Path) -> None:
-    """Write a trained model of a few thousand weights, "checkpoint", or one task of it as exported, "export"."""
-    from helpers import trained_model
+    """Write a trained model of a few thousand weights, "checkpoint", one task of it as exported, "export", or "figures"."""
+    from helpers import synthetic_stores, trained_model
 
     from ups.checkpoint.io import save
+    from ups.cli.train import Evaluate
     from ups.inference.export import export
 
     trained = trained_model()
     if kind == "export":
         export(trained, "recognize_2d", folder)
         return
+    if kind == "figures":
+        with tempfile.TemporaryDirectory() as place:
+            make_base("checkpoint", Path(place, "m"))
+            synthetic_stores(Path(place), 8)
+            output = {"output": folder / "metrics.json", "scores": folder / "scores.npz"}
+            Evaluate(Path(place, "m"), Path(place), **output).run()
+        return
     tensors = {f"model.{name}": value for name, value in trained.model.state_dict().items()}
     save(trained, folder, trained.model.state_dict(), {"tensors": tensors, "facts": {"step": 3}})
 
 
 @lru_cache
-def _base(kind: str) -> dict[str, bytes]:
-    """The files that `make_base` writes, once for all processes of a run."""
-    folder = Path(os.environ.get(BASES) or tempfile.mkdtemp()) / kind
-    if not folder.exists():
-        subprocess.run([sys.executable, "-m", "fuzz.own", kind, str(folder)], check=True, stdout=subprocess.DEVNULL)
-    return _files(folder)
+def base(kind: str) -> dict[str, bytes]:
+    return _files(Path(os.environ[BASES], kind))
 
 
 def _forge(facts: Any, files: dict[str, bytes]) -> bytes:
@@ -166,11 +171,11 @@ def make_checkpoint(rng: random.Random) -> dict[str, bytes]:
     def change(rng: random.Random, content: bytes) -> bytes:
         return change_bytes(rng, content) if content[:1] == b"{" else _change_safetensors(rng, content)
 
-    return _make_model(rng, _base("checkpoint"), change)
+    return _make_model(rng, base("checkpoint"), change)
 
 
 def make_export(rng: random.Random) -> dict[str, bytes]:
-    return _make_model(rng, _base("export"), change_bytes)
+    return _make_model(rng, base("export"), change_bytes)
 
 
 def _clip() -> Any:
@@ -198,6 +203,29 @@ def _read_export(path: Path) -> object:
     from ups.inference.onnx import OnnxPredictor
 
     return OnnxPredictor(path, threads=1).recognize(_clip())
+
+
+# Figures
+
+
+def make_figures(rng: random.Random) -> bytes:
+    return change_text_of(rng, json.loads(base("figures")["metrics.json"]))
+
+
+def _read_figures(path: Path) -> object:
+    from ups.cli.report import Report
+
+    return Report((path,), path.with_name("report")).run()
+
+
+def make_scores(rng: random.Random) -> bytes:
+    return _zip_of(rng, base("figures")["scores.npz"])
+
+
+def _read_scores(path: Path) -> object:
+    from ups.evaluation.fusion import fuse
+
+    return fuse([path, Path(os.environ[BASES], "figures", "scores.npz")])
 
 
 # Streams
@@ -294,6 +322,8 @@ KINDS = {
     "store": Kind("store", make_store, _read_store),
     "checkpoint": Kind("checkpoint", make_checkpoint, _read_checkpoint, slow=True),
     "export": Kind("export", make_export, _read_export, slow=True),
+    "figures": Kind("metrics.json", make_figures, _read_figures, slow=True),
+    "scores": Kind("scores.npz", make_scores, _read_scores),
     "stream": Kind("lines", make_stream, _read_stream, slow=True),
     "push": Kind("seed", make_push, _read_push, slow=True),
 }

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fuzz.flips import flip
 from fuzz.kinds import KINDS
-from fuzz.own import BASES, make_base
+from fuzz.own import BASES, MODELS, make_base
 from fuzz.run import SLOW, fuzz, mutant
 
 MUTANTS = 30
 NEEDED = {"c3d": "ezc3d", "hdf5": "h5py", "export": "onnxscript"}
-FAST = [kind for kind in KINDS if not KINDS[kind].slow]
-OWN = [kind for kind in KINDS if KINDS[kind].slow and kind != "export"]
+FAST = [kind for kind in KINDS if not KINDS[kind].slow and kind not in MODELS]
+OWN = ["c3d", "checkpoint", "stream", "push"]
 
 
 def check(kinds: list[str], count: int) -> None:
@@ -38,8 +39,24 @@ def test_models_and_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.slow
 def test_more_models_and_exports() -> None:
-    check([*OWN, "export"], 200)
+    check([*OWN, "export", "figures", "scores"], 200)
 
 
 def test_mutants_are_the_same_every_time() -> None:
     assert all(mutant(kind, 7) == mutant(kind, 7) != mutant(kind, 8) for kind in FAST)
+
+
+def test_no_changed_byte_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(BASES, str(tmp_path))
+    make_base("checkpoint", tmp_path / "checkpoint")
+    for kind, count in (("store", 200), ("checkpoint", 40)):
+        outcomes, silent = flip(kind, count)
+        assert silent == [] and outcomes["seen"] > count // 2 and outcomes.total() == count
+
+
+@pytest.mark.slow
+def test_no_changed_byte_of_an_export_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxscript")
+    monkeypatch.setenv(BASES, str(tmp_path))
+    make_base("export", tmp_path / "export")
+    assert flip("export", 100)[1] == []

@@ -51,8 +51,9 @@ class Train:
         from ups.runtime.allocator import keep_freed_memory
         from ups.training.batches import open_stores
         from ups.training.loop import train
+        from ups.training.run import check_unfinished
 
-        _check_unfinished(self.output)
+        check_unfinished(self.output)
         keep_freed_memory()
         stores = open_stores(self.config.train, self.stores)
         first = started_from(load(self.start), self.config, stores) if self.start else new_model(self.config, stores)
@@ -95,8 +96,9 @@ class FineTune:
         from ups.runtime.allocator import keep_freed_memory
         from ups.training.batches import open_stores
         from ups.training.loop import fine_tune
+        from ups.training.run import check_unfinished
 
-        _check_unfinished(self.output)
+        check_unfinished(self.output)
         keep_freed_memory()
         trained = load(self.checkpoint)
         train = replace(trained.config.train, precision=self.precision)
@@ -317,13 +319,6 @@ def _own_data(data: tuple[str, ...], stores: Path, task: str | None) -> tuple[tu
         space = Store.open(stores / found[0].partition(":")[0]).space
         task = recognize_2d.name if space == "image" else recognize_3d.name
     return tuple(found), task
-
-
-def _check_unfinished(output: Path) -> None:
-    """A finished model is not trained over again by mistake."""
-    folder = output / "checkpoint"
-    if (folder / "model.json").exists() and not (folder / "training.json").exists():
-        raise SettingError(f"{folder} holds a model whose training is finished; give another --output, or remove it")
 
 
 def _finish(trained: Trained, output: Path) -> None:

@@ -208,9 +208,7 @@ def _lines(path: Path) -> list[list[str]]:
         lines = [[cell.strip() for cell in line] for line in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a table ({error}); save it as CSV in UTF-8, with commas") from error
-    width = len(lines[0]) if lines else 0
-    while width and not any(cell for line in lines for cell in line[width - 1 :]):
-        width -= 1
+    width = max((place for line in lines for place, cell in enumerate(line, start=1) if cell), default=0)
     return [line[:width] for line in lines]
 
 

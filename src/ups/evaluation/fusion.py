@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ups import __version__
+from ups.data.formats.safe_pickle import load_npz
 from ups.errors import DataError, SettingError
 from ups.files import write_whole
 from ups.tasks.action import recognition_metrics
@@ -49,15 +49,24 @@ def write_scores(path: Path, scores: dict[str, ClipScores]) -> None:
 def read_scores(path: Path) -> dict[str, ClipScores]:
     """What `write_scores` wrote; raises OSError, or DataError for another file."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            keys = dict.fromkeys(name.rpartition("|")[0] for name in file.files)
-            found = {key: [file[f"{key}|{field}"] for field in _FIELDS] for key in keys}
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = load_npz(path)
+    except DataError as error:
         raise DataError(f"{path}: holds no scores ({error}); `ups evaluate --scores` writes such files") from error
+    keys = dict.fromkeys(name.rpartition("|")[0] for name in arrays)
+    kinds = dict(zip(_FIELDS, ("U", "i", "U", "f", "i"), strict=True))
     scores = {}
-    for key, (ids, labels, classes, values, learned) in found.items():
-        if values.shape != (len(ids), len(classes)) or labels.shape != (len(ids),) or not np.isfinite(values).all():
-            raise DataError(f"{path}: {key}: {values.shape} scores for {len(ids)} clips and {len(classes)} classes")
+    for key in keys:
+        found = [arrays.get(f"{key}|{field}") for field in _FIELDS]
+        if any(a is None or a.dtype.kind != kind for a, kind in zip(found, kinds.values(), strict=True)):
+            raise DataError(f"{path}: {key}: holds no scores; `ups evaluate --scores` writes such files")
+        ids, labels, classes, values, learned = (array for array in found if array is not None)
+        if (ids.ndim, classes.ndim, learned.ndim) != (1, 1, 0) or values.shape != (len(ids), len(classes)):
+            raise DataError(f"{path}: {key}: {values.shape} scores for {ids.shape} clips and {classes.shape} classes")
+        right = labels.shape == ids.shape and ((labels >= 0) & (labels < len(classes))).all()
+        if not right or not np.isfinite(values).all():
+            raise DataError(
+                f"{path}: {key}: a label that is none of {len(classes)} classes, or a score that is no number"
+            )
         scores[key] = ClipScores(tuple(ids.tolist()), labels, tuple(classes.tolist()), values, int(learned))
     return scores
 

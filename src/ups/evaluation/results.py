@@ -152,13 +152,23 @@ def read_record(path: Path) -> Record:
     """
     try:
         record = json.loads(Path(path).read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingError(f"{path}: is not JSON ({error}); `ups evaluate` writes such files") from error
     results = record.get("results") if isinstance(record, dict) else None
     if not isinstance(results, dict) or not all(isinstance(metrics, dict) for metrics in results.values()):
         raise SettingError(f"{path}: holds no results of an evaluation; `ups evaluate` writes such files")
     if missing := [key for key in ("checkpoint", "recipe", "steps") if key not in record]:
         raise SettingError(f"{path}: lacks {', '.join(missing)}; evaluate the model again")
+    for key, metrics in results.items():
+        try:
+            get_task(Benchmark.parse(key).task).headline(metrics)
+            measures(key, metrics)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if isinstance(error, SettingError):
+                raise
+            raise SettingError(
+                f"{path}: {key[:80]}: not figures as `ups evaluate` writes them ({error!r:.80}); evaluate the model again"
+            ) from error
     return record
 
 

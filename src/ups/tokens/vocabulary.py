@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ups.errors import SettingError
-from ups.labels import canonical_text
+from ups.labels import canonical_text, names_of
 
 if TYPE_CHECKING:
     from ups.tokens.text_encoders import TextEncoder
@@ -185,13 +185,13 @@ class Vocabulary:
 
     @staticmethod
     def from_dict(values: dict) -> Vocabulary:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`; raises KeyError, TypeError or ValueError where it is something else."""
         return Vocabulary(
             int(values["bins"]),
             float(values["low"]),
             float(values["high"]),
-            tuple(values["eots"]),
-            tuple(values["classes"]),
+            names_of(values["eots"], "names of tasks"),
+            names_of(values["classes"], "class names"),
         )
 
 

@@ -59,7 +59,7 @@ def train(
     Raises:
         SettingError: the run, or a model that it starts from, learns test clips of the run's own data sets.
         TrainingError: the loss is no longer finite.
-        SettingError: another process trains in that folder.
+        SettingError: another process trains in that folder, or a finished model stands there.
         CheckpointError: the run that stands there is of another config, or its data have changed since.
         KeyboardInterrupt: after the checkpoint was saved, on Ctrl-C in any process, SIGTERM, SIGHUP or SIGUSR1.
     """

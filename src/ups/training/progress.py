@@ -12,6 +12,8 @@ from typing import NamedTuple
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from ups.files import write_whole
+
 
 class State(NamedTuple):
     """A run as it is.
@@ -34,7 +36,7 @@ class Reporter:
 
     Args:
         output: folder of the run.
-        step: optimiser steps done before; 0 begins a new log.
+        step: optimiser steps done before; 0 begins a new log, and what an old one tells of later steps is left out.
         total: optimiser steps of the whole run.
         state: asked for whenever an entry is written.
     """
@@ -52,7 +54,10 @@ class Reporter:
 
     def __enter__(self) -> Reporter:
         self.board = SummaryWriter(str(self.output / "tensorboard"), purge_step=self.begin)
-        self.file = (self.output / "log.jsonl").open("a" if self.begin else "w", encoding="utf-8")
+        log = self.output / "log.jsonl"
+        kept = [entry for entry in read_log(self.output) if entry["step"] <= self.begin] if self.begin else []
+        write_whole(log, "".join(json.dumps(entry) + "\n" for entry in kept).encode())
+        self.file = log.open("a", encoding="utf-8")
         self.progress.start()
         self.bar = self.progress.add_task("training", total=self.total, completed=self.begin, text="")
         return self
@@ -99,6 +104,11 @@ def _write_board(board: SummaryWriter, step: int, values: dict[str, float]) -> N
 
 
 def read_log(output: Path) -> list[dict]:
-    """Entries of OUTPUT/log.jsonl, of the last run into that folder."""
-    with (Path(output) / "log.jsonl").open(encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+    """Entries of OUTPUT/log.jsonl, of the last run into that folder; a line that a killed run left unfinished is none."""
+    path = Path(output) / "log.jsonl"
+    entries = []
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        with suppress(ValueError):
+            entry = json.loads(line)
+            entries += [entry] if isinstance(entry, dict) and isinstance(entry.get("step"), int) else []
+    return entries

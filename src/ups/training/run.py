@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from ups.batch import Batch
-from ups.checkpoint.io import Trained, load, load_training, save
+from ups.checkpoint.io import STEP, Trained, load, load_training, save
 from ups.config import Config, from_dict
 from ups.errors import CheckpointError, SettingError, TrainingError
 from ups.runtime.distributed import (
@@ -28,6 +28,13 @@ from ups.runtime.distributed import (
 from ups.training.loss import drop_mask, sequence_loss
 from ups.training.optimizer import Average, learning_rate, parameter_groups, set_routing
 from ups.training.progress import State
+
+
+def check_unfinished(output: Path) -> None:
+    """Raises SettingError where a run's folder holds a finished model, which is not trained over again by mistake."""
+    folder = Path(output) / "checkpoint"
+    if (folder / "model.json").exists() and not (folder / STEP).exists():
+        raise SettingError(f"{folder} holds a model whose training is finished; give another --output, or remove it")
 
 
 class Run:
@@ -103,6 +110,7 @@ class Run:
 
         Raises:
             CheckpointError: it is damaged, of another config or other data, or not the same for all processes.
+            SettingError: the run there is finished.
         """
         state = load_training(self.folder)
         step = state["facts"]["step"] if state else None
@@ -117,6 +125,7 @@ class Run:
                 "anew in another output folder, with --start from these weights"
             )
         if state is None:
+            check_unfinished(self.output)
             return False
         saved = json.loads((self.folder / "model.json").read_text())["config"]
         if from_dict(Config, saved) != self.trained.config:
@@ -140,6 +149,8 @@ class Run:
                         "exp_avg_sq": shard_like(tensors[f"optimizer.exp_avg_sq.{name}"], p),
                     }
         self.step = int(state["facts"]["step"])
+        if self.step:  # as after that step, for a run that was killed after its last one takes no other
+            set_routing(self.model, self.config, (self.step - 1) / self.total)
         return True
 
     def take_step(self, task: str, batches: list[Batch]) -> float:

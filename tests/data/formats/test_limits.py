@@ -8,6 +8,7 @@ import lzma
 import pickle
 import struct
 import tarfile
+import time
 import zipfile
 import zlib
 from dataclasses import replace
@@ -26,7 +27,7 @@ from ups.data.open_file import read_file
 from ups.data.store.prepare import write_store
 from ups.errors import DataError
 from ups.pose import pose_sequence
-from ups.skeletons import KINECT_20
+from ups.skeletons import KINECT_20, find_skeleton
 
 MEGABYTE = bytes(1 << 20)
 
@@ -207,3 +208,18 @@ def test_an_interruption_is_no_recordings_error():
 
     with pytest.raises(KeyboardInterrupt):
         attempt("a", stop)
+
+
+@pytest.mark.parametrize("word", ["[", "_", "left_", "x_", "a "])
+def test_a_column_with_a_name_of_a_megabyte_is_no_joint(tmp_path, word):
+    (tmp_path / "a.csv").write_text(f"frame,nose_x,nose_y,{word * 100_000}x\n0,1,2,3\n")
+    start = time.process_time()
+    with pytest.raises(DataError):
+        read_file(tmp_path / "a.csv", image_size=(640, 480))
+    assert time.process_time() - start < 2
+
+
+def test_a_toml_file_with_a_number_of_5000_digits_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_text("joints = [" + "9" * 5000 + "]")
+    with pytest.raises(DataError, match="a.toml: not a TOML file"):
+        find_skeleton(str(tmp_path / "a.toml"))

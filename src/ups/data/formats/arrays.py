@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ups.data.formats.axes import UPRIGHT, y_up
+from ups.data.formats.hdf5 import NUMBERS
 from ups.data.formats.layouts import LAYOUTS
 from ups.data.formats.mediapipe import landmark_clip
 from ups.data.formats.named import Wish, named_clip
@@ -111,6 +112,8 @@ def load_npy(path: Path) -> np.ndarray:
         values = np.load(path, allow_pickle=False, mmap_mode="r")
         if values.dtype.kind not in "fiu":
             raise ValueError(f"an array of {values.dtype}")
+        if values.size > NUMBERS:
+            raise ValueError(f"{values.size:,} of them; at most {NUMBERS:,} are read")
         return np.array(values, dtype=np.float64)
     except (ValueError, EOFError, TypeError, SyntaxError) as error:
         raise DataError(f"{path}: not a .npy of numbers ({str(error)[:200] or 'empty'})") from error

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import numpy as np
 
 from ups.data.datasets.base import SPLITS
+from ups.data.formats.safe_pickle import load_npz
 from ups.errors import DataError
 from ups.files import checksum
 from ups.pose import IMAGE_SIDE, Space
@@ -82,9 +83,9 @@ def checksum_of(facts: dict[str, Any]) -> str:
 def read_columns(path: Path, facts: dict[str, Any]) -> dict[str, np.ndarray]:
     """The columns of clips.npz, (clips,) each; raises DataError for one of another kind."""
     kinds = {key: COLUMNS.get(key, np.int8) for key in column_names(facts["protocols"])}
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as table:
-        kinds |= {key: kind for key, kind in OPTIONAL.items() if key in table}
-        columns = {key: table[key] for key in kinds}
+    table = load_npz(path)
+    kinds |= {key: kind for key, kind in OPTIONAL.items() if key in table}
+    columns = {key: table[key] for key in kinds}
     for key, column in columns.items():
         if column.dtype != kinds[key] or column.ndim != 1:
             raise DataError(

@@ -16,6 +16,7 @@ from ups.data.datasets.base import WHOLE, Clip, DataSet, Shard, Source
 from ups.data.datasets.registry import DATA_SETS
 from ups.data.store.store import Store, StoreWriter
 from ups.errors import DataError, did_you_mean
+from ups.files import tidy
 
 Item = tuple[Clip | DataError, int]
 """What was read of a file, and what stands for the file in `Store.sources`."""
@@ -68,6 +69,7 @@ def prepare(
         if old and not old.checksums:  # what can't be checked is not passed on as if it had been
             old = None
         if old and not old.problems and old.origin == _origin(made_from, shard, []):
+            tidy(output)
             return PrepareReport(output, len(old), (), unchanged=True)
     return write_store(data_set, source, output, shard, made_from, old)
 
