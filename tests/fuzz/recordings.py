@@ -169,7 +169,7 @@ KINDS = {
     "bvh": Kind("a.bvh", make_bvh, read_recording),
     "trc": Kind("a.trc", make_trc, read_recording),
     "c3d": Kind("a.c3d", make_c3d, read_recording, slow=True),
-    "hdf5": Kind("a.h5", make_h5, _read_h5),
+    "hdf5": Kind("a.h5", make_h5, _read_h5, slow=True),
     "openpose": Kind("a", make_openpose, _read_openpose),
     "skeleton toml": Kind("a.toml", make_toml, _read_toml),
     "joint map": Kind("a.toml", make_joint_map, _read_joint_map),

@@ -18,7 +18,7 @@ from ups.data.formats.c3d import read_c3d
 from ups.data.formats.coco_like import as_coco, folder_as_coco, is_yolo_folder
 from ups.data.formats.deeplabcut import is_deeplabcut, read_deeplabcut, read_deeplabcut_h5
 from ups.data.formats.elsewhere import HINTS
-from ups.data.formats.hdf5 import open_h5
+from ups.data.formats.hdf5 import read_h5
 from ups.data.formats.joint_map import JointMap, read_joint_map
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.keypoints import openpose_files, read_coco, read_openpose
@@ -269,13 +269,12 @@ def _read_csv(path: Path, wish: Wish) -> PoseSequence:
 
 
 def _read_h5(path: Path, wish: Wish) -> PoseSequence:
-    with open_h5(path) as file:
-        keys = set(file)
-        if {"node_names", "tracks"} <= keys:
-            return read_sleap_h5(path, file, wish)
-        if any("pandas_type" in group.attrs for group in file.values()):
-            return read_deeplabcut_h5(path, file, wish)
-        raise _unknown(path, f"HDF5 with {quoted(list(file)) or 'nothing'} in it")
+    file = read_h5(path)
+    if {"node_names", "tracks"} <= set(file.top):
+        return read_sleap_h5(path, file, wish)
+    if any("pandas_type" in file.attrs(name) for name in file.top):
+        return read_deeplabcut_h5(path, file, wish)
+    raise _unknown(path, f"HDF5 with {quoted(file.top) or 'nothing'} in it")
 
 
 def _read_npy(path: Path, wish: Wish) -> PoseSequence:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ups.data.formats import hdf5
 from ups.data.formats.columns import joint_columns
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.mediapipe import NAMES
@@ -132,6 +133,26 @@ def test_deeplabcut_h5(tmp_path: Path, persons: int, kind: str) -> None:
     clip = read_file(tmp_path / "a.h5", image_size=SIZE)
     np.testing.assert_allclose(clip.joints, values[..., :2], rtol=1e-6)
     np.testing.assert_allclose(clip.visibility, values[..., 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("child", "told"),
+    [
+        ("import os; os.abort()", "not an HDF5 file, or a damaged one"),
+        ("import time; time.sleep(99)", "does not come to an end within"),
+        (None, "not an HDF5 file, or a damaged one"),
+    ],
+)
+def test_an_hdf5_file_that_crashes_or_holds_up_its_library_is_refused(child, told, tmp_path, monkeypatch) -> None:
+    pytest.importorskip("h5py")
+    (tmp_path / "A.H5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90))
+    if child:
+        monkeypatch.setattr(hdf5, "_CHILD", child)
+    if child and "sleep" in child:
+        monkeypatch.setattr(hdf5, "_SECONDS", 0.5)
+    with pytest.raises(DataError, match=told) as error:
+        read_file(tmp_path / "A.H5", image_size=SIZE)
+    assert "A.H5" in str(error.value) and "\n" not in str(error.value)
 
 
 def test_sleap_csv(tmp_path: Path) -> None:

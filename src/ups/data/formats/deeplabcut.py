@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ups.data.formats.hdf5 import pandas_table
+from ups.data.formats.hdf5 import H5, pandas_table
 from ups.data.formats.markers import bodies_clip
 from ups.data.formats.moments import Moments
 from ups.data.formats.named import Wish, named_clip
@@ -64,14 +63,14 @@ def _frames(first: list[str], path: Path) -> list[int]:
     return list(range(len(first)))
 
 
-def read_deeplabcut_h5(path: Path, file: Any, wish: Wish) -> PoseSequence:
-    """The same from an open HDF5 file in which pandas keeps the table.
+def read_deeplabcut_h5(path: Path, file: H5, wish: Wish) -> PoseSequence:
+    """The same from an HDF5 file in which pandas keeps the table.
 
     Raises:
         DataError: as `read_deeplabcut`.
     """
-    group = next(g for g in file.values() if "pandas_type" in g.attrs)
-    found, values = pandas_table(group, path)
+    group = next(name for name in file.top if "pandas_type" in file.attrs(name))
+    found, values = pandas_table(file, group)
     columns: list[_Column] = [(c[1] if len(c) == 4 else "", c[-2], c[-1]) for c in found if len(c) in (3, 4)]
     if len(columns) < len(found):
         raise DataError(f"{path}: headings scorer, (individuals,) bodyparts, coords are needed; found {found[:1]}")

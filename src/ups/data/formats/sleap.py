@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ups.data.formats.hdf5 import array, texts
+from ups.data.formats.hdf5 import H5
 from ups.data.formats.named import Wish, named_clip
 from ups.data.formats.table import read_table
 from ups.data.formats.timing import frame_rate, placed
@@ -56,18 +55,18 @@ def read_sleap(path: Path, wish: Wish) -> PoseSequence:
     )  # fmt: skip
 
 
-def read_sleap_h5(path: Path, file: Any, wish: Wish) -> PoseSequence:
-    """The same from an open analysis HDF5 file: tracks (M, 2, J, N), point_scores (M, J, N), node_names.
+def read_sleap_h5(path: Path, file: H5, wish: Wish) -> PoseSequence:
+    """The same from an analysis HDF5 file: tracks (M, 2, J, N), point_scores (M, J, N), node_names.
 
     Raises:
         DataError: other arrays, too little of a body in the names of the nodes, or no image size.
     """
-    names, tracks = texts(file, "node_names", path), array(file, "tracks", path)
+    names, tracks = file.texts("node_names"), file.array("tracks")
     if tracks.ndim != 4 or tracks.shape[1:3] != (2, len(names)):
         raise DataError(f"{path}: tracks have shape {tracks.shape}; (tracks, 2, {len(names)} nodes, frames) is needed")
     scores = None
-    if "point_scores" in file:
-        scores = array(file, "point_scores", path)
+    if file.has("point_scores"):
+        scores = file.array("point_scores")
         if scores.shape != (len(tracks), len(names), tracks.shape[3]):
             raise DataError(f"{path}: point_scores have shape {scores.shape}, tracks {tracks.shape}")
         scores = scores.transpose(0, 2, 1)
