@@ -168,9 +168,8 @@ def _on_ray(asked: Asked, parts: list[Part], address: str) -> Iterator[tuple[Par
     """(part, why it was not done) as they end, by the processes of a Ray cluster, which see the same files. Ray gives
     the part of a process that died to another one.
     """
-    import ray
-    from ray.exceptions import RayError
-
+    import ray  # pyright: ignore[reportMissingImports]
+    from ray.exceptions import RayError  # pyright: ignore[reportMissingImports]
     if not parts:
         return
     ours = not ray.is_initialized()
