@@ -166,7 +166,7 @@ def test_the_model_card_is_reproduced_to_the_digit(tmp_path, data_folder):
     predictor = Predictor.from_pretrained(MODEL, "32-true")  # as `ups evaluate` does
     for name in dict.fromkeys(key.partition("/")[2].partition(":")[0] for key in card):
         prepare(name, data_folder, tmp_path / name)
-    results = evaluate(predictor, tmp_path)
+    results = evaluate(predictor, tmp_path, data=tuple(card))
     assert results.keys() == card.keys()
     for key, metrics in results.items():
         for name in ("top1", "top1_at", "area_under_curve", "mpjpe_mm", "p_mpjpe_mm"):

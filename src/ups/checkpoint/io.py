@@ -171,6 +171,7 @@ def add_calibration(model: Path | str, calibration: Calibration, output: Path) -
             if path.is_file() and path.name not in ("model.json", CALIBRATION):
                 shutil.copyfile(path, temporary / path.name)
         write_calibration(temporary / CALIBRATION, calibration)
+        shutil.copymode(temporary / WEIGHTS, temporary / CALIBRATION)  # safetensors' are for their owner alone
         write_facts(temporary, facts)
 
 

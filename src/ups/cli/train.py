@@ -200,7 +200,8 @@ class Evaluate:
         write_record(path, record)
         write_evaluation_page(path.with_suffix(".html"), record)
         show(result_tables(results))
-        say(f"all figures: {path}\nto look at, with confusion matrices: {path.with_suffix('.html')}")
+        say(f"all figures: {path}")
+        say(f"to look at, with confusion matrices: {path.with_suffix('.html')}")
 
     def _path(self, exported: bool) -> Path:
         folder = Path(os.path.abspath(self.checkpoint))
