@@ -170,6 +170,7 @@ def _on_ray(asked: Asked, parts: list[Part], address: str) -> Iterator[tuple[Par
     """
     import ray  # pyright: ignore[reportMissingImports]
     from ray.exceptions import RayError  # pyright: ignore[reportMissingImports]
+
     if not parts:
         return
     ours = not ray.is_initialized()

@@ -53,7 +53,7 @@ class Batch:
     def run(self) -> None:
         """List, ask, write."""
         if self.ray:
-            import ray  # pyright: ignore[reportMissingImports]
+            pass  # pyright: ignore[reportMissingImports]
         from ups.bulk.part import Asked
         from ups.bulk.recordings import list_recordings
         from ups.bulk.run import run
