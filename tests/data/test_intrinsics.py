@@ -63,7 +63,7 @@ def test_a_store_keeps_them(tmp_path):
         ("some", [clip("a"), clip("b", None, None), clip("c", 700.0, None)]),
         ("none", [clip("a", None, None)]),
     ):
-        with StoreWriter(tmp_path / name, name, PENN_13, "image", ("x",), (), "none", False) as writer:
+        with StoreWriter(tmp_path / name, name, PENN_13, "image", ("x",), (), "none", True) as writer:
             for one in clips:
                 writer.add(one, {})
         store = Store.open(tmp_path / name)
