@@ -178,7 +178,7 @@ def write_file(clip: PoseSequence, path: Path | str) -> None:
         values |= {"joint_names": list(s.joints), "parents": list(s.parents), "root": list(s.root)}
     if clip.image_size is not None:
         values["image_size"] = list(clip.image_size)
-    values |= {key: np.float64(v) for key, v in (("focal", clip.focal), ("centre", clip.centre)) if v is not None}
+    values |= {key: np.array(v) for key, v in (("focal", clip.focal), ("centre", clip.centre)) if v is not None}
     if clip.pose_3d is not None:
         values["pose_3d"] = clip.pose_3d
     arrays = {key: np.asarray(value) for key, value in values.items()}
