@@ -220,6 +220,8 @@ def pose_sequence(
     visibility: np.ndarray | None = None,
     image_size: tuple[int, int] | None = None,
     id: str = "",
+    focal: float | None = None,
+    centre: tuple[float, float] | None = None,
 ) -> PoseSequence:
     """A pose sequence from your own arrays.
 
@@ -233,6 +235,8 @@ def pose_sequence(
             coordinates counts as seen.
         image_size: (width, height) in pixels, for 2D joints.
         id: a name for messages.
+        focal: the camera's focal length in pixels, for 2D; makes estimated 3D poses better.
+        centre: (x, y) of its principal point in pixels; the image's middle where None.
 
     Raises:
         DataError: as `PoseSequence` does.
@@ -247,4 +251,6 @@ def pose_sequence(
     if points.ndim != 4:
         raise DataError(f"{where}: joints have shape {points.shape}; (frames, joints, coordinates) is needed")
     points, seen, told = not_seen(points, scores, where, named.root_indices, named.sided)
-    return PoseSequence(points, seen, named, space, fps, id, image_size=image_size, notices=told)
+    return PoseSequence(
+        points, seen, named, space, fps, id, image_size=image_size, focal=focal, centre=centre, notices=told
+    )

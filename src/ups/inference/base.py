@@ -25,6 +25,7 @@ from ups.tasks.calibration import LONGEST, Calibration
 from ups.tasks.placement import intrinsics, locate, steady
 from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
+from ups.tasks.rates import SLOWEST, between, thinned
 from ups.tasks.skeleton_views import LISTED, asking_for
 from ups.tasks.task import Example
 from ups.tasks.timeline import (
@@ -194,6 +195,9 @@ class BasePredictor(ABC):
                 that the model knows where None.
             smooth: hold the bones' lengths constant, and smooth over time by the uncertainty (see `steady`).
 
+        A window is a time: of 75 frames a second and more only so many are looked at as make 37.5 to 75, and the poses in
+        between are interpolated, except where `stride` or `delay` is given, which count frames.
+
         Joints of a person are NaN in frames that are decoded from a window in which nothing is seen of that person.
 
         Raises:
@@ -201,6 +205,9 @@ class BasePredictor(ABC):
             DataError: as `windows` does; nobody is seen: no frame shows enough of a body (`ups.seen.BODY`).
         """
         wanted = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
+        if stride is None and delay is None and clip.fps >= 2 * SLOWEST:
+            some, times = thinned(clip)
+            return between(self.lift(some, flip, None, greedy, None, wanted, smooth), times)
         clip = self.drop_untrained_joints(estimate_pose.name, self.as_read(clip))
         check_somebody(clip.visibility, clip.id or "clip")
         asked = clip if wanted is None else self._asked_for(clip, wanted)

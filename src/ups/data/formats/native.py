@@ -32,6 +32,7 @@ from ups.skeletons import SKELETONS, check_joints, find_skeleton, skeleton_of
 KEYS = (
     "joints", "visibility", "fps", "skeleton", "joint_names", "parents", "root", "space", "image_size", "label", "id",
     "subject", "view", "pose_3d", "frame", "up", "unit", "coordinates",
+    "focal", "centre",
 )  # fmt: skip
 """What a file may hold, besides times by any name that `role_of` knows; only `joints` is needed, and the skeleton: its
 name, or the names of its joints."""
@@ -126,6 +127,8 @@ def read_own(
         subject=_scalar(fields, "subject", -1, int, path),
         view=_scalar(fields, "view", -1, int, path),
         image_size=None if size is None else _pair(size, path),
+        focal=_scalar(fields, "focal", 0, float, path) if "focal" in fields else None,
+        centre=_point(fields["centre"], path) if "centre" in fields else None,
         pose_3d=None if pose_3d is None else pose_3d[:, :, order],
         notices=(*named, *told, *more),
     )
@@ -175,6 +178,7 @@ def write_file(clip: PoseSequence, path: Path | str) -> None:
         values |= {"joint_names": list(s.joints), "parents": list(s.parents), "root": list(s.root)}
     if clip.image_size is not None:
         values["image_size"] = list(clip.image_size)
+    values |= {key: np.array(v) for key, v in (("focal", clip.focal), ("centre", clip.centre)) if v is not None}
     if clip.pose_3d is not None:
         values["pose_3d"] = clip.pose_3d
     arrays = {key: np.asarray(value) for key, value in values.items()}
@@ -465,6 +469,16 @@ def stated_fps(fields: dict[str, Any], path: Path) -> float | None:
 def stated_size(fields: dict[str, Any], path: Path) -> tuple[int, int] | None:
     """Width and height that a file says, None where it doesn't; DataError where those are no numbers."""
     return _pair(fields["image_size"], path) if "image_size" in fields else None
+
+
+def _point(given: Any, path: Path) -> tuple[float, float]:
+    try:
+        x, y = (float(value) for value in given)
+        if not np.isfinite([x, y]).all():
+            raise ValueError("not finite")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"{path}: centre {given!r:.60}; x and y of the principal point in pixels are needed") from error
+    return x, y
 
 
 def _pair(size: Any, path: Path) -> tuple[int, int]:

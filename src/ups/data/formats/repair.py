@@ -90,7 +90,8 @@ def rotated(clip: PoseSequence, degrees: int) -> PoseSequence:
         target = clip.pose_3d
         if target is not None:
             target = np.stack([-target[..., 1], target[..., 0], target[..., 2]], -1)
-        clip = replace(clip, image_size=(height, width), pose_3d=target)
+        centre = None if clip.centre is None else (height - clip.centre[1], clip.centre[0])
+        clip = replace(clip, image_size=(height, width), pose_3d=target, centre=centre)
     return clip
 
 

@@ -161,14 +161,14 @@ def first_facts(path: Path) -> dict[str, Any]:
 
 
 def facts_of(notes: Sequence[str]) -> dict[str, Any]:
-    """What notes such as "fps = 30", "image_size: 640x480" say: text by key, in small letters; the size as a list."""
+    """What notes such as "fps = 30", "image_size: 640x480" say: text by key, in small letters; sizes and places as lists."""
     facts: dict[str, Any] = {}
     for note in notes:
         key, equals, value = (part.strip() for part in note.partition("="))
         if not equals and re.fullmatch(r"[A-Za-z_ ]+", note.partition(":")[0]):
             key, equals, value = (part.strip() for part in note.partition(":"))
         key = key.lower().replace(" ", "_")
-        if equals and key == "image_size":
+        if equals and key in ("image_size", "centre"):
             facts[key] = [part for part in re.split(r"[xX×*,;\s()\[\]]+", value) if part]
         elif equals:
             facts[key] = re.sub(r"^(\d+),(\d+)$", r"\1.\2", value)

@@ -31,7 +31,9 @@ COLUMNS = {
     "height": np.int32,
 }
 SOURCE, CRC = "source", "crc32"
-OPTIONAL = {SOURCE: np.uint64, CRC: np.uint32}
+FOCAL, CENTRE = "focal", ("centre_x", "centre_y")
+"""Columns of the cameras' intrinsics in pixels, NaN where unknown."""
+OPTIONAL = {SOURCE: np.uint64, CRC: np.uint32, **dict.fromkeys((FOCAL, *CENTRE), np.float64)}
 """Columns that stores may have; the others they must."""
 
 
@@ -108,6 +110,8 @@ def wrong_columns(columns: dict[str, np.ndarray], facts: dict[str, Any]) -> list
         "labels": ((c["label"] >= -1) & (c["label"] < len(facts["classes"]))).all(),
         "frame rates": ((c["fps"] >= 1) & (c["fps"] <= 1000)).all(),
         "image sizes": all(((n >= planar) & (n <= IMAGE_SIDE)).all() for n in size),
+        "focal lengths": FOCAL not in c
+        or (np.isnan(c[FOCAL]) | (c[FOCAL] >= 1) & (c[FOCAL] <= 100 * IMAGE_SIDE)).all(),
         "splits": all(np.isin(c[f"split_{p}"], (0, *SPLITS.values())).all() for p in facts["protocols"]),
     }
     return [key for key, fine in right.items() if not fine]

@@ -38,8 +38,10 @@ import numpy as np
 
 from ups.data.datasets.base import SPLITS
 from ups.data.store.facts import (
+    CENTRE,
     COLUMNS,
     CRC,
+    FOCAL,
     FORMAT,
     SOURCE,
     check_sums,
@@ -103,6 +105,7 @@ class StoreWriter:
         self._ids: dict[str, None] = {}
         self._clips: list[tuple[float, ...]] = []
         self._sources: list[int] = []
+        self._intrinsics: list[tuple[float, float, float]] = []
         self._checksums: list[int] = []
         self._files: dict[str, IO[bytes]] = {}
 
@@ -143,6 +146,7 @@ class StoreWriter:
         facts = (self._rows, clip.persons, clip.frames, label, clip.subject, clip.view, clip.fps, width, height)
         self._clips.append((*facts, *(SPLITS.get(splits.get(p, ""), 0) for p in self.protocols)))
         self._sources.append(source)
+        self._intrinsics.append((clip.focal or np.nan, *(clip.centre or (np.nan, np.nan))))
         self._checksums.append(value)
         self._ids[clip.id] = None
         self._rows += rows
@@ -204,6 +208,9 @@ class StoreWriter:
         if any(self._sources):
             columns[SOURCE] = np.array(self._sources, np.uint64)
         columns[CRC] = np.array(self._checksums, np.uint32)
+        intrinsics = np.array(self._intrinsics, np.float64)
+        if not np.isnan(intrinsics).all():
+            columns |= dict(zip((FOCAL, *CENTRE), intrinsics.T, strict=True))
         with (self._part / "clips.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **columns)
         (self._part / "ids.txt").write_bytes("".join(f"{i}\n" for i in self._ids).encode())
@@ -434,6 +441,8 @@ class Store:
             view=c["view"],
             image_size=(c["width"], c["height"]) if c["width"] else None,
             pose_3d=pose_3d,
+            focal=_known(c.get(FOCAL)),
+            centre=None if _known(c.get(CENTRE[0])) is None else (c[CENTRE[0]], c[CENTRE[1]]),
         )
 
     def read_window(self, index: int, first: int, joints: np.ndarray, visibility: np.ndarray) -> None:
@@ -535,6 +544,10 @@ def _one_spelling(name: str, classes: Sequence[str]) -> Spellings:
     if spellings.merged:
         log.warning("%s: %s", name, spellings.told)
     return spellings
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else value
 
 
 def _channels(space: Space) -> int:
