@@ -65,7 +65,7 @@ def test_streams_alike_share_what_is_computed_once_and_give_it_back(served):
     service = served[1]
 
     def shared(wanted: int) -> bool:
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + 30
         while len(service._captured) != wanted and time.monotonic() < limit:
             gc.collect()  # recordings hold themselves
             time.sleep(0.05)

@@ -41,6 +41,7 @@ SCHEMA = pa.schema(
         ("seen", pa.float32()),  # share of the joints
         ("action", pa.string()),  # null where nobody is seen
         ("probability", pa.float32()),
+        ("unknown", pa.float32()),  # probability that none of the candidates is shown; null where the model can't tell
         ("classes", pa.list_(pa.string())),  # the most probable ones
         ("probabilities", pa.list_(pa.float32())),
         ("joint_names", pa.list_(pa.string())),
@@ -127,9 +128,11 @@ def _answered(
         except (UpsError, OSError) as error:
             failures.append((path, str(error).split("\n")[0]))
     for (task, _, classes), pairs in waiting.items():
-        scores = predictor.class_scores(task, [clip for _, clip in pairs], classes, predictor.clips_at_once)
-        for (row, _), score in zip(pairs, scores, strict=True):
-            answer = rank(classes, score)
+        scores, unknown = predictor.judged(task, [clip for _, clip in pairs], classes, predictor.clips_at_once)
+        doubts = [None] * len(pairs) if unknown is None else unknown.tolist()
+        for (row, _), score, doubt in zip(pairs, scores, doubts, strict=True):
+            answer = rank(classes, score, doubt)
+            row["unknown"] = answer.unknown
             row |= {"action": answer.best, "probability": answer.probabilities[0]}
             row |= {"classes": answer.classes[: asked.top], "probabilities": answer.probabilities[: asked.top]}
     return [row for path in paths for row in rows.get(path, ())]

@@ -18,6 +18,7 @@ import tyro
 from tyro.conf import subcommand
 
 from ups import __version__
+from ups.cli.app import App
 from ups.cli.batch import Batch
 from ups.cli.bench import Bench
 from ups.cli.calibrate import Calibrate
@@ -55,6 +56,7 @@ Command = (
     | Annotated[Calibrate, subcommand("calibrate")]
     | Annotated[Predict, subcommand("predict")]
     | Annotated[Stream, subcommand("stream")]
+    | Annotated[App, subcommand("app")]
     | Annotated[Serve, subcommand("serve")]
     | Annotated[Batch, subcommand("batch")]
     | Annotated[Convert, subcommand("convert")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import time
 from dataclasses import dataclass, replace
 from html import escape
@@ -103,6 +104,8 @@ def quickstart(
     prepare_stores(output / "stores", clips)
     stores = open_stores(config.train, output / "stores")
     clock.done("data")
+    for run in ("unified", "fine_tuned"):  # of an earlier quickstart
+        shutil.rmtree(output / run, ignore_errors=True)
     unified = train(new_model(config, stores), stores, output / "unified")
     clock.done("training on all tasks")
     before = evaluate(Predictor(unified), output / "stores")

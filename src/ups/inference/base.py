@@ -296,11 +296,14 @@ class BasePredictor(ABC):
             log.warning("%s: %d persons; the %d seen best are looked at", clip.id or "clip", clip.persons, PERSONS)
         return self.answer_about(task, clip, names)
 
+    def is_long(self, task: str, clip: PoseSequence) -> bool:
+        """Whether a clip is longer than those of training, so that it is asked about in windows."""
+        return clip.frames / clip.fps > (self.calibration[task].longest_s if task in self.calibration else LONGEST)
+
     def answer_about(self, task: str, clip: PoseSequence, names: tuple[str, ...]) -> Answer:
         """The answer to a clip of joints that the model knows, in windows where it is longer than training's clips."""
         question = get_task(task)
-        longest = self.calibration[task].longest_s if task in self.calibration else LONGEST
-        if clip.frames / clip.fps > longest:
+        if self.is_long(task, clip):
             if not (isinstance(question, ActionTask) and question.prefix):
                 return pooled_answer(self.timeline(clip, names, task))
             clip = part(clip, windows_of(clip.frames, clip.fps).starts[-1], clip.frames)

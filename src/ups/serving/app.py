@@ -14,12 +14,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, File, Form, Request, UploadFile, WebSocket
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from ups import __version__
 from ups.data.apart import Source
 from ups.errors import DataError, SettingError, UpsError
+from ups.serving.example import example_recording
 from ups.serving.guard import Guard
 from ups.serving.logs import log
 from ups.serving.service import Question, Service, as_json
@@ -31,6 +32,10 @@ _DESCRIPTION = (
     "`ups predict` reads is read here, with the same options; a folder is sent as a .zip. Frames one at a time: WebSocket "
     "/v1/stream. An error is an object with the key `error`."
 )
+
+_PAGE = Path(__file__).with_name("page.html")
+_POLICY = "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""What the page may load: nothing from elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,16 @@ def make_app(service: Service) -> FastAPI:
             raise SettingError(f"{len(files)} recordings; a request has at most {service.limits.recordings}")
         answers = await asyncio.gather(*(_answer_or_error(service, file, form) for file in files))
         return Response(as_json({"answers": answers}), media_type="application/json")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        """The page of `ups app`; it loads nothing from elsewhere."""
+        return HTMLResponse(_PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": _POLICY})
+
+    @app.get("/v1/example", tags=["predict"])
+    async def example() -> Response:
+        """A generated recording of 2D joints, in the project's own JSON."""
+        return Response(await asyncio.to_thread(example_recording), media_type="application/json")
 
     @app.get("/v1/model", tags=["model"])
     async def model() -> dict[str, Any]:

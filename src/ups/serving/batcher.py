@@ -73,6 +73,7 @@ class Batcher:
             if batch:
                 self._told(len(batch))
                 _do(batch)
+            del batch  # what was done is not held on to while there is nothing to do
 
     def _next(self) -> list[_Job]:
         """The job that waits longest and those that go with it; none where the end has come."""

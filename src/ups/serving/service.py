@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-import numpy as np
-
 from ups.data.apart import Read, Readers, Source
 from ups.errors import DataError, SettingError
 from ups.inference.as_json import actions_told, poses_told, recording_told
@@ -27,7 +25,7 @@ from ups.serving.metrics import Metrics
 from ups.tasks import TASKS, get_task
 from ups.tasks.action import ActionTask, recognize_2d, recognize_3d
 from ups.tasks.pose import estimate_pose
-from ups.tasks.predictions import rank
+from ups.tasks.predictions import Answer, rank
 from ups.tasks.task import check_space
 
 
@@ -138,9 +136,7 @@ class _Prepared:
 
     def tell(self, result: Any) -> dict[str, Any]:
         """The model's result as JSON has it."""
-        if isinstance(result, np.ndarray):
-            return actions_told(rank(self.classes, result), self.question.top)
-        return poses_told(result)
+        return actions_told(result, self.question.top) if isinstance(result, Answer) else poses_told(result)
 
 
 def prepare(predictor: Predictor, read: Read, question: Question, where: str) -> _Prepared:
@@ -157,10 +153,17 @@ def prepare(predictor: Predictor, read: Read, question: Question, where: str) ->
         predictor.vocabulary.class_tokens(list(classes))
         key = (task.name, clip.skeleton, clip.persons, classes)
 
-        def scores(clips: list[PoseSequence]) -> list[Any]:
-            return list(predictor.class_scores(task.name, clips, classes))
+        def judged(clips: list[PoseSequence]) -> list[Any]:
+            scores, unknown = predictor.judged(task.name, clips, classes)
+            doubts = [None] * len(clips) if unknown is None else unknown.tolist()
+            return [rank(classes, score, doubt) for score, doubt in zip(scores, doubts, strict=True)]
 
-        return _Prepared(key, scores, clip, facts, question, classes)
+        def in_windows(clips: list[PoseSequence]) -> list[Any]:
+            return [predictor.answer_about(task.name, one, classes) for one in clips]
+
+        if predictor.is_long(task.name, clip):
+            return _Prepared(None, in_windows, clip, facts, question, classes)
+        return _Prepared(key, judged, clip, facts, question, classes)
     if task is not estimate_pose:
         raise SettingError(f"task {task.name!r} is not served")
 

@@ -86,6 +86,8 @@ class _End(Exception):
 
 async def _next(socket: WebSocket, service: Service) -> str:
     """The next message; raises `_End` where none comes, or the service ends."""
+    if service.ending:  # whoever sends without a pause is told too
+        raise _End(_GOING, "the service is ending")
     receiving = asyncio.ensure_future(socket.receive_text())
     waited = 0.0
     try:

@@ -309,7 +309,7 @@ def test_the_result_does_not_depend_on_how_files_are_packed(tmp_path: Path) -> N
 
 
 def test_prepare_fails_whole(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="unknown data set 'ntu'; known: nw_ucla, "):
+    with pytest.raises(DataError, match="unknown data set 'ntu'; did you mean ntu60.; known: nw_ucla, "):
         prepare("ntu", tmp_path, tmp_path / "out")
     with pytest.raises(FileNotFoundError, match="neither a folder 'SBU' nor an archive sbu_interaction"):
         prepare("sbu", tmp_path, tmp_path / "out")

@@ -151,7 +151,7 @@ def test_absurd_sequences_are_refused(change: dict, message: str):
 def test_annotations_with_impossible_names_end_no_store(tmp_path):
     names = ["good", "half \udc80", "n" * 2000]
     annotations = [
-        {"frame_dir": name, "label": 0, "img_shape": (99, 99), "keypoint": np.ones((1, 2, 17, 2))} for name in names
+        {"frame_dir": name, "label": 0, "img_shape": (99, 99), "keypoint": np.full((1, 2, 17, 2), 9)} for name in names
     ]
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps({"split": {"xsub_train": ["good"]}, "annotations": annotations}))
