@@ -23,7 +23,7 @@ _ADULT = 1.5
 _LONGEST_BONE = 0.9
 _UNEVEN, _SMALL = 0.5, 0.25
 """Share by which the bones of both sides differ, and metres up to which one may: hands, feet and collars are noisy."""
-_JUMP, _LEAP = 0.5, 1.1
+_JUMP, _LEAP = 0.5, 1.3
 """Body sizes between two frames. One jump happens, where sensors lose somebody; several, or a leap, are other people."""
 _ENOUGH = 15
 """Frames from which sides are judged."""
