@@ -179,7 +179,9 @@ def test_long_recordings_are_answered_as_the_command_answers_them(served, tmp_pa
     write_file(clip, tmp_path / "long.npz")
     predictor = Predictor.from_pretrained(service.model)
     assert predictor.is_long("recognize_2d", clip)
-    told = httpx.post(f"{url}/v1/predict", files={"file": ("long.npz", (tmp_path / "long.npz").read_bytes())}, timeout=300)
+    told = httpx.post(
+        f"{url}/v1/predict", files={"file": ("long.npz", (tmp_path / "long.npz").read_bytes())}, timeout=300
+    )
     answer = predictor.recognize(clip)
     assert told.json()["best"] == answer.best
     assert told.json()["answers"][0]["probability"] == pytest.approx(answer.probabilities[0], abs=1e-4)
