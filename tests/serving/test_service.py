@@ -97,7 +97,7 @@ def test_operation_paths(served):
 def test_a_request_that_is_too_large_too_slow_or_too_much(start, small_model, recordings):
     content = (recordings / "three.npz").read_bytes()
     with start(small_model, queue=1, megabytes=1, recordings=2, seconds=3.0, frames=100) as (url, service):
-        large = post(f"{url}/v1/predict", files={"file": ("a.npz", bytes((1 << 20) + 1000))})
+        large = post(f"{url}/v1/predict", files={"file": ("a.npz", bytes(2 << 20))})
         assert large.status_code == 413 and large.json()["error"] == "a request has at most 1 MiB"
 
         def parts():

@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 import time
+from contextlib import suppress
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -16,7 +17,9 @@ from ups.serving.service import Service
 
 ASKED = ("/v1/predict", "/v1/predict/batch")
 """Paths whose requests cost something."""
-_KNOWN = (*ASKED, "/v1/model", "/health", "/ready", "/metrics", "/openapi.json")
+_KNOWN = (*ASKED, "/", "/v1/example", "/v1/model", "/health", "/ready", "/metrics", "/openapi.json")
+_DRAINED, _DRAIN_SECONDS = 8 << 20, 2.0
+"""Bytes of a refused request that are read, at most, and for how long."""
 
 
 class Guard:
@@ -84,6 +87,7 @@ class _Request:
         self.size += len(message.get("body", b""))
         self.read_all = not message.get("more_body", False)
         if self.size > self.guard.service.limits.megabytes << 20:
+            await self.drain()
             raise HTTPException(413, f"a request has at most {self.guard.service.limits.megabytes} MiB")
         return message
 
@@ -94,12 +98,29 @@ class _Request:
         await self.send(message)
 
     async def refuse(self, status: int, text: str, retry_after: int | None = None) -> None:
-        """Answer without the application; the connection ends, for the rest of the request is not read."""
+        """Answer without the application; the connection ends, for the rest of a long request is not read."""
+        if not self.read_all and status != 408:
+            await self.drain()
         headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
         if retry_after is not None:
             headers.append((b"retry-after", str(retry_after).encode()))
         await self.answer({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": json.dumps({"error": text}).encode()})
+
+    async def drain(self) -> None:
+        """Read on for a while: a client that is still sending when the connection ends sees no answer."""
+        left = _DRAINED
+
+        async def read() -> None:
+            nonlocal left
+            while left > 0:
+                message = await self.receive()
+                left -= len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(read(), _DRAIN_SECONDS)
 
     def retry_after(self) -> int:
         """Seconds until there is room, by what requests took of late."""
