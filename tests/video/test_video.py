@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -303,3 +304,18 @@ def test_rtmlib_finds_everybody(monkeypatch):
     monkeypatch.setitem(sys.modules, "rtmlib", None)
     with pytest.raises(SettingError, match="pip install rtmlib"):
         estimators.RTMLib()
+
+
+def test_reading_never_waits_for_itself(tmp_path):
+    """Videos that break off or are left early, again and again, while threads decode: a lock would hold for good."""
+    whole, cut = video(tmp_path / "a.mkv", 60), tmp_path / "b.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    code = (
+        "import logging, sys\nfrom pathlib import Path\nfrom ups.video.source import facts_of, frames_of\n"
+        "logging.disable(logging.CRITICAL)\nwhole, cut = map(Path, sys.argv[1:])\n"
+        "for i in range(60):\n    facts_of(whole)\n    next(frames_of(whole))\n    list(frames_of(cut))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(whole), str(cut)], timeout=120, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

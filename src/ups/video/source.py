@@ -111,10 +111,7 @@ def _av() -> Any:
         import av
     except ModuleNotFoundError as error:
         raise SettingError("videos need PyAV: pip install 'unified-pose-sequence[video]'") from error
-    from av import logging as remarks
-
-    remarks.set_level(remarks.PANIC)
-    return av
+    return av  # its log stays off, as it is by default: told to Python, decoding threads wait for one another for good
 
 
 @contextmanager
