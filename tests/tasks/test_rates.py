@@ -12,7 +12,7 @@ from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.skeletons import H36M_17
 from ups.tasks.predictions import Lifted
-from ups.tasks.rates import SLOWEST, between, thinned
+from ups.tasks.rates import DECODED, SLOWEST, between, decoded_every, filled, thinned
 
 
 def smooth_clip(fps: float, seconds: float = 1.5) -> PoseSequence:
@@ -57,3 +57,34 @@ def test_lifting_sees_the_same_at_twice_and_six_times_the_rate():
     counted = predictor.lift(fast, stride=2, delay=3)  # what counts frames looks at all of them
     assert counted.joints.shape == at_240.joints.shape
     assert np.abs(counted.joints - at_240.joints).max() > 1e-3
+
+
+@pytest.mark.parametrize(("fps", "every"), [(0, 1), (15, 1), (30, 1), (47.9, 1), (50, 2), (60, 2), (74, 3)])
+def test_enough_frames_are_decoded(fps, every):
+    assert decoded_every(fps) == every
+    assert every == 1 or fps / every >= DECODED
+
+
+def test_frames_between_decoded_ones():
+    decoded = np.array([[0.0, 0], [2, np.nan], [4, 8]], np.float32)
+    told = filled(decoded, 2, 5)
+    np.testing.assert_allclose(told, [[0, 0], [1, 0], [2, np.nan], [3, 8], [4, 8]])
+    assert told.dtype == np.float32
+    np.testing.assert_allclose(filled(decoded[:1], 3, 3), [[0, 0]] * 3)
+    np.testing.assert_array_equal(filled(decoded, 1, 2), decoded[:2])
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7, 16, 17, 18, 40])
+def test_of_fast_clips_every_second_frame_is_decoded_and_the_others_lie_between(frames):
+    predictor = Predictor(trained_model())
+    clip = replace(random_clip(H36M_17, frames=frames, space="image"), fps=50.0, pose_3d=None)
+    _, first, stride = predictor.windows(None, None)
+    all_frames, found = predictor.lift(clip, stride=stride - stride % 2, delay=None), predictor.lift(clip)
+    assert found.joints.shape == all_frames.joints.shape and np.isfinite(found.joints).all()
+    np.testing.assert_allclose(found.joints[:, ::2], all_frames.joints[:, ::2], atol=1e-5)
+    middle = (found.joints[:, :-2:2] + found.joints[:, 2::2]) / 2
+    np.testing.assert_allclose(found.joints[:, 1:-1:2], middle, atol=1e-5)
+    many = predictor.lift_many([clip, replace(clip, fps=30.0)])
+    np.testing.assert_allclose(many[0].joints, found.joints, atol=1e-5)
+    slow = predictor.lift(replace(clip, fps=30.0))
+    np.testing.assert_allclose(many[1].joints, slow.joints, atol=1e-5)

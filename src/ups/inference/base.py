@@ -25,7 +25,7 @@ from ups.tasks.calibration import LONGEST, Calibration
 from ups.tasks.placement import intrinsics, locate, steady
 from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
-from ups.tasks.rates import SLOWEST, between, thinned
+from ups.tasks.rates import SLOWEST, between, decoded_every, filled, thinned
 from ups.tasks.skeleton_views import LISTED, asking_for
 from ups.tasks.task import Example
 from ups.tasks.timeline import (
@@ -195,8 +195,9 @@ class BasePredictor(ABC):
                 that the model knows where None.
             smooth: hold the bones' lengths constant, and smooth over time by the uncertainty (see `steady`).
 
-        A window is a time: of 75 frames a second and more only so many are looked at as make 37.5 to 75, and the poses in
-        between are interpolated, except where `stride` or `delay` is given, which count frames.
+        A window is a time: of 75 frames a second and more only so many are looked at as make 37.5 to 75. All of these are
+        read, but no more of them are decoded than make 24 a second or a little more (`ups.tasks.rates.decoded_every`). The
+        poses in between are interpolated. Where `stride` or `delay` is given, which count frames, every frame is decoded.
 
         Joints of a person are NaN in frames that are decoded from a window in which nothing is seen of that person.
 
@@ -211,7 +212,10 @@ class BasePredictor(ABC):
         clip = self.drop_untrained_joints(estimate_pose.name, self.as_read(clip))
         check_somebody(clip.visibility, clip.id or "clip")
         asked = clip if wanted is None else self._asked_for(clip, wanted)
-        persons = [self._lift_persons([asked.person(m)], flip, stride, greedy, delay)[0] for m in range(asked.persons)]
+        every = decoded_every(clip.fps) if stride is None and delay is None else 1
+        persons = [
+            self._lift_persons([asked.person(m)], flip, stride, greedy, delay, every)[0] for m in range(asked.persons)
+        ]
         joints, spread = (np.stack(each) for each in zip(*persons, strict=True))
         if smooth:
             joints = steady(joints, spread, asked.skeleton, clip.fps)
@@ -231,13 +235,16 @@ class BasePredictor(ABC):
         clips = [self.drop_untrained_joints(estimate_pose.name, self.as_read(clip)) for clip in clips]
         for clip in clips:
             check_somebody(clip.visibility, clip.id or "clip")
-        persons = [clip.person(m) for clip in clips for m in range(clip.persons)]
-        found = iter(self._lift_persons(persons, flip, stride, greedy, None))
-        lifted = []
-        for clip in clips:
-            joints, spread = zip(*(next(found) for _ in range(clip.persons)), strict=True)
-            lifted.append(Lifted(np.stack(joints), np.stack(spread), clip.skeleton))
-        return lifted
+        steps = [decoded_every(clip.fps) if stride is None else 1 for clip in clips]
+        lifted: dict[int, Lifted] = {}
+        for every in sorted(set(steps)):
+            chosen = [i for i, step in enumerate(steps) if step == every]
+            persons = [clips[i].person(m) for i in chosen for m in range(clips[i].persons)]
+            found = iter(self._lift_persons(persons, flip, stride, greedy, None, every))
+            for i in chosen:
+                joints, spread = zip(*(next(found) for _ in range(clips[i].persons)), strict=True)
+                lifted[i] = Lifted(np.stack(joints), np.stack(spread), clips[i].skeleton)
+        return [lifted[i] for i in range(len(clips))]
 
     def as_read(self, clip: PoseSequence) -> PoseSequence:
         """The clip without confidences, where the model was not trained to read them."""
@@ -344,17 +351,20 @@ class BasePredictor(ABC):
         return frames, first, stride
 
     def _lift_persons(
-        self, clips: list[PoseSequence], flip: bool, stride: int | None, greedy: bool, delay: int | None
+        self, clips: list[PoseSequence], flip: bool, stride: int | None, greedy: bool, delay: int | None, every: int = 1
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """(N, J, 3) and (N, J) of each of these clips of one person, of one skeleton; NaN in the frames of windows in
-        which he is not seen.
+        which he is not seen. Of `every` frames one is decoded, and those between are interpolated.
         """
         task = estimate_pose
         frames, first, stride = self.windows(stride, delay)
-        wanted = np.arange(first, first + stride)
-        windows = [(i, start) for i, clip in enumerate(clips) for start in range(-first, clip.frames - first, stride)]
+        every = min(every, stride)
+        stride -= stride % every
+        wanted = np.arange(first, first + stride, every)
+        counts = [-(-(clip.frames + every - 1) // stride) for clip in clips]  # the last frame lies between two decoded
+        windows = [(i, stride * k - first) for i, count in enumerate(counts) for k in range(count)]
         skeleton = clips[0].skeleton.sorted_by_slot()
-        result = np.full((len(windows), stride, len(skeleton), 4), np.nan, np.float32)  # x, y, z, spread
+        result = np.full((len(windows), len(wanted), len(skeleton), 4), np.nan, np.float32)  # x, y, z, spread
         for at in range(0, len(windows), self.windows_at_once):
             part = windows[at : at + self.windows_at_once]
             examples = [task.example(clips[i], start, frames, wanted) for i, start in part]
@@ -372,9 +382,10 @@ class BasePredictor(ABC):
             told = np.concatenate([joints, spread[..., None]], -1)
             result[at + np.array(there)] = told.reshape(len(seen), *result.shape[1:])
         back = np.argsort(clips[0].skeleton.slot_order)
-        ends = np.cumsum([stride * -(-clip.frames // stride) for clip in clips])[:-1]
+        ends = np.cumsum([len(wanted) * count for count in counts])[:-1]
         of_clips = np.split(result.reshape(-1, len(skeleton), 4)[:, back], ends)
-        return [(of[: clip.frames, :, :3], of[: clip.frames, :, 3]) for clip, of in zip(clips, of_clips, strict=True)]
+        of_clips = [filled(of, every, clip.frames) for clip, of in zip(clips, of_clips, strict=True)]
+        return [(of[..., :3], of[..., 3]) for of in of_clips]
 
     def _decode_poses(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool

@@ -1,4 +1,4 @@
-"""Fast recordings are lifted at a rate near that of training, and the poses in between interpolated."""
+"""Fast recordings are lifted at a rate near that of training, fewer frames are decoded, and the poses in between interpolated."""
 
 from __future__ import annotations
 
@@ -11,6 +11,29 @@ from ups.tasks.predictions import Lifted
 
 SLOWEST = 37.5
 """Frames per second that are left at least; twice as many are thinned out."""
+
+DECODED = 24.0
+"""Frames per second that are decoded at least: between two of them joints move nearly straight (dev/LOG.md)."""
+
+
+def decoded_every(fps: float) -> int:
+    """Of how many frames one is decoded; 1 where the rate is unknown (0)."""
+    return max(1, int(fps // DECODED))
+
+
+def filled(decoded: np.ndarray, every: int, frames: int) -> np.ndarray:
+    """What was decoded for frames 0, `every`, 2 `every` and so on, (K, ...), for each of the first `frames`: linear between
+    two, and as the one that is known where the other is not (NaN).
+    """
+    if every == 1:
+        return decoded[:frames]
+    number = np.arange(frames)
+    before = number // every
+    after = np.minimum(before + 1, len(decoded) - 1)
+    share = (number % every / every).astype(decoded.dtype).reshape(-1, *[1] * (decoded.ndim - 1))
+    a, b = decoded[before], decoded[after]
+    mixed = np.where(share == 0, a, a * (1 - share) + b * share)
+    return np.where(np.isnan(mixed), np.where(np.isnan(a), np.where(share == 0, a, b), a), mixed)
 
 
 def thinned(clip: PoseSequence) -> tuple[PoseSequence, np.ndarray]:
