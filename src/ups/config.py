@@ -92,6 +92,8 @@ class TaskMix:
     """Share of the iterations that each data set gets; default: by size and `mixing_temperature`."""
     balance: float = 0.0
     """How much more often clips of rare actions are drawn: 0 = every clip as often, 1 = every action as often."""
+    by_length: bool = False
+    """Clips are drawn in proportion to their lengths, so that a window is cut at every frame of the data sets alike."""
     batch: int = 64
     """Clips (or windows) an iteration."""
     frames: int = 40

@@ -55,7 +55,7 @@ _PUBLIC = (
 _SHIFTED = Augment(shift=ShiftAugment(share=0.7, skeleton=0.7, camera=0.5, detector=0.5, rate=0.3, pause=0.45))
 
 _PAPER = (
-    TaskMix("estimate_pose", ("h36m_cpn:official",), batch=1024, frames=243),
+    TaskMix("estimate_pose", ("h36m_cpn:official",), by_length=True, batch=1024, frames=243),
     TaskMix("recognize_2d", ("kinetics_skeleton:official",), batch=1024, frames=64),
     TaskMix("anticipate", ("ntu60:xsub",), batch=1024, frames=64),
     TaskMix("recognize_3d", ("ntu60:xsub",), batch=1024, frames=64),

@@ -143,6 +143,15 @@ class Evaluate:
     """Average lifted poses with those of the mirrored clip."""
     greedy: bool = False
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
+    stride: int | None = None
+    """Frames that lifting decodes from each window, 1 = the central one; default: 1 for a model that was trained on central
+    frames (train.target-frames centre, as recipe paper), else two thirds of the window. It is written to the file."""
+    clips: int = 1
+    """Views of each clip whose probabilities recognition averages: the whole clip, then crops of 0.8 of it, and each of them
+    in a mirror too where training showed mirrors. It is written to the file."""
+    free: bool = False
+    """Also let the model write without the grammar, the whole vocabulary competing, until it ends its output itself, and tell
+    the share of well-formed outputs and the figures with them. For models that decode token by token."""
     shifts: bool = False
     """Instead measure how the answers hold where recordings differ from the test clips: other skeletons, noise, missing
     joints, pictures, rates, pauses, views, sizes. The figures are added to the file."""
@@ -179,6 +188,9 @@ class Evaluate:
         known = [mix.task for mix in train.tasks]
         if wrong := [task for task in self.tasks if task not in known]:
             raise SettingError(f"the model was not trained on {', '.join(wrong)}; it knows {', '.join(known)}")
+        for name, value in (("--stride", self.stride), ("--clips", self.clips)):
+            if value is not None and value < 1:
+                raise SettingError(f"{name} {value}; at least 1 is needed")
         if self.split == "validation" and not train.hold_out:
             raise SettingError("the run kept no subjects apart for validation; train with --train.hold-out 0.2, say")
         if self.shifts or self.untrimmed:
@@ -186,15 +198,15 @@ class Evaluate:
             return
         kept: dict[str, ClipScores] = {}
         chosen = self.split, self.tasks or None, self.flip, self.greedy, self.data, self.allow_leak, kept
-        results = evaluate(predictor, self.stores, *chosen)
+        results = evaluate(predictor, self.stores, *chosen, self.stride, self.clips, self.free)
         if not is_first():
             return
         if self.scores is not None:
             write_scores(self.scores, kept)
         path = self._path(exported)
-        how = self.checkpoint, results, self.split, self.flip, self.greedy
+        how = self.checkpoint, results, self.split, self.flip, self.greedy, self.stride, self.clips
         if isinstance(predictor, OnnxPredictor):
-            record = exported_record(predictor.facts, *how)
+            record = exported_record(predictor, *how)
         else:
             record = new_record(predictor, *how)
         write_record(path, record)

@@ -46,6 +46,12 @@ def balance(indices: np.ndarray, labels: np.ndarray, exponent: float) -> np.ndar
     return np.repeat(indices, times[inverse])
 
 
+def by_length(indices: np.ndarray, frames: np.ndarray, window: int) -> np.ndarray:
+    """Clip numbers repeated in proportion to their clips' `frames`, once for each eighth of a window, at least once."""
+    times = np.maximum(np.round(8 * frames / window), 1).astype(int)
+    return np.repeat(indices, times)
+
+
 def split_of(store: Store, protocol: str, split: str, hold_out: float, seed: int) -> np.ndarray:
     """Clip numbers of a split: "train", "validation" (held-out training subjects) or "test".
 

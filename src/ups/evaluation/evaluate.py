@@ -34,6 +34,9 @@ def evaluate(
     data: tuple[str, ...] = (),
     allow_leak: bool = False,
     scores: dict[str, ClipScores] | None = None,
+    stride: int | None = None,
+    views: int = 1,
+    free: bool = False,
 ) -> dict[str, dict]:
     """Metrics of every task and data set of the model's mixture: {"task/data set:protocol": {metric: value}}.
 
@@ -44,13 +47,17 @@ def evaluate(
     `flip` averages lifted poses with those of the mirrored clip, `greedy` writes and reads the most probable bins
     instead of expectations. `allow_leak` measures clips that the model, or one that it started from, has learned, and
     adds "leak": {"clips", "of", "learned_in"} to their metrics. `scores` is filled with the scores of every clip of
-    recognition, by the same names as the metrics.
+    recognition, by the same names as the metrics. `stride`, `views` and `free` are those of `ups.tasks.task.Reading`.
 
     Raises:
         SettingError: clips that the model has learned are among those to be measured.
-        SettingError: a split without clips.
+        SettingError: a split without clips; no views; a model that can't write without the grammar, where `free` is wanted.
         DataError: no store, an unknown protocol, or actions asked about a split in which no clip has a label.
     """
+    if views < 1:
+        raise SettingError(f"{views} views of a clip; at least 1 is needed")
+    if free:
+        predictor.check_free()
     wanted: dict[Benchmark, tuple[Store, np.ndarray]] = {}
     train = predictor.config.train
     for task in tasks or ():
@@ -80,7 +87,7 @@ def evaluate(
     results = {}
     for benchmark, (store, indices) in wanted.items():
         kept: list[np.ndarray] = []
-        reading = Reading(flip, greedy, kept.append)
+        reading = Reading(flip, greedy, kept.append, stride, views, free)
         leak = leaks[benchmark]
         metrics = get_task(benchmark.task).evaluate(predictor, store, indices, map_distributed, reading)
         if scores is not None and kept:

@@ -4,7 +4,8 @@ A record is a plain dictionary:
 
 checkpoint, recipe, steps, seed, precision, ups, torch      where the figures come from; precision is that of the answers
 config, routes                                              the whole config; task -> block (from 0) of each layer
-split, flip, greedy                                          how they were measured
+split, flip, greedy, stride, views                           how they were measured, see `ups.tasks.task.Reading`; stride is
+                                                            None where nothing was lifted
 results                                                     {"task/data set:protocol": metrics}, see `ups.evaluation.evaluate`;
                                                             metrics["leak"] where the model has learned clips of the test part
 shifts                                                      {"task/data set:protocol": ...}, see `ups.evaluation.shifts`
@@ -30,10 +31,14 @@ from ups.config import to_dict
 from ups.data.datasets.h36m import H36M_ACTIONS
 from ups.errors import SettingError
 from ups.files import write_whole
+from ups.inference.base import default_stride
 from ups.refs import Benchmark
 from ups.tasks import get_task
+from ups.tasks.pose import estimate_pose
 
 if TYPE_CHECKING:
+    from ups.inference.base import BasePredictor
+    from ups.inference.onnx import OnnxPredictor
     from ups.inference.predictor import Predictor
 
 Record = dict[str, Any]
@@ -51,8 +56,10 @@ def new_record(
     split: str,
     flip: bool = True,
     greedy: bool = False,
+    stride: int | None = None,
+    views: int = 1,
 ) -> Record:
-    """What `ups.evaluation.evaluate.evaluate` found for a model, as a record."""
+    """What `ups.evaluation.evaluate.evaluate` found for a model, as a record; `stride` is what it was given."""
     import torch
 
     trained = predictor.trained
@@ -69,19 +76,39 @@ def new_record(
         "split": split,
         "flip": flip,
         "greedy": greedy,
+        "stride": _stride(predictor, results, stride),
+        "views": views,
         "results": results,
     }
 
 
+def _unusual_stride(record: Record) -> bool:
+    """Whether lifting was measured with another stride than the model's own."""
+    train = record.get("config", {}).get("train", {})
+    frames = [mix["frames"] for mix in train.get("tasks", []) if mix["task"] == estimate_pose.name]
+    if not record.get("stride") or not frames:
+        return False
+    return record["stride"] != (1 if train.get("target_frames") == "centre" else default_stride(frames[0]))
+
+
+def _stride(predictor: BasePredictor, results: dict[str, dict], stride: int | None) -> int | None:
+    """Frames that were decoded from each window of lifting; None where nothing was lifted."""
+    lifted = any(Benchmark.parse(key).task == estimate_pose.name for key in results)
+    return predictor.windows(stride, None)[2] if lifted else None
+
+
 def exported_record(
-    facts: dict[str, Any],
+    predictor: OnnxPredictor,
     folder: Path | str,
     results: dict[str, dict],
     split: str,
     flip: bool = True,
     greedy: bool = False,
+    stride: int | None = None,
+    views: int = 1,
 ) -> Record:
-    """The same for an exported model; `facts` are its model.json, "precision" is what its weights are kept in."""
+    """The same for an exported model; "precision" is what its weights are kept in."""
+    facts = predictor.facts
     config = facts["config"]
     return {
         "checkpoint": str(folder),
@@ -95,6 +122,8 @@ def exported_record(
         "split": split,
         "flip": flip,
         "greedy": greedy,
+        "stride": _stride(predictor, results, stride),
+        "views": views,
         "results": results,
     }
 
@@ -237,6 +266,8 @@ class Variant:
         parts += ["validation split"] if record.get("split") == "validation" else []
         parts += ["without flips"] if record.get("flip") is False else []
         parts += ["greedy"] if record.get("greedy") else []
+        parts += [f"stride {record['stride']}"] if _unusual_stride(record) else []
+        parts += [f"{record['views']} views of a clip"] if record.get("views", 1) > 1 else []
         return ", ".join(parts)
 
     def results(self, prefix: str = "") -> list[str]:
@@ -284,7 +315,7 @@ def variants(records: Sequence[Record]) -> list[Variant]:
     groups: dict[tuple, list[Record]] = {}
     for record in records:
         experiment = record.get("experiment")
-        how = tuple(record.get(key) for key in ("recipe", "steps", "split", "flip", "greedy"))
+        how = tuple(record.get(key) for key in ("recipe", "steps", "split", "flip", "greedy", "stride", "views"))
         if experiment:
             model = json.dumps(record.get("config", {}).get("model"), sort_keys=True)
             key = (experiment["name"], True, experiment["fine_tuned"], experiment["cycles"], model, *how)

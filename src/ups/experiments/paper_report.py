@@ -82,6 +82,7 @@ def write_report(records: Sequence[Record], folder: Path) -> Path:
         "Confusions": _confusions(leading),
         "Anticipation": _anticipation(_main(found)),
         "Lifting errors": _lifting(leading),
+        "Without the grammar": _free(leading),
         "Calibration": _calibration(leading),
         "Shift board": board_blocks(leading),
         "Untrimmed recordings": timeline_blocks(leading),
@@ -398,6 +399,26 @@ def _lifting(leading: Sequence[Variant]) -> list[Block]:
             caption = f"Mean error of each {kind}, in millimetres."
             blocks.append(Chart(f"error-by-{kind}-{i}-{_slug(result)}", bar_chart(series, "mm", title), caption))
     return blocks
+
+
+def _free(leading: Sequence[Variant]) -> list[Block]:
+    """What models write without the grammar, see `ups.model.decoding.decode_freely`."""
+    rows = []
+    for variant, result, metrics in _each(leading, "free"):
+        found = [m["free"] for m in metrics]
+        keys = ("malformed_wrong", "among_well_formed", "constrained")
+        of = [[f[key] for f in found if f[key] is not None] for key in keys]
+        figures = [f"{statistics.fmean(values):.1f}" if values else None for values in of]
+        share = f"{100 * statistics.fmean(f['well_formed'] for f in found):.1f} %"
+        rows.append((_where(variant, result), share, found[0]["figure"], *figures))
+    if not rows:
+        return []
+    header = ("model and data", "well formed", "figure", "malformed wrong", "among well-formed", "with the grammar")
+    note = (
+        "At each step the whole vocabulary competes, until the model writes the end of the task. Well formed is an output of "
+        "the right length, with the right kind of token at each step. The most probable tokens are read, without mirrors."
+    )
+    return [Text(note), Table(header, rows)]
 
 
 def _calibration(leading: Sequence[Variant]) -> list[Block]:

@@ -20,14 +20,14 @@ from ups.seen import bodies, check_somebody
 from ups.skeleton import Skeleton
 from ups.skeletons import get_skeleton, skeleton_of
 from ups.tasks import get_task
-from ups.tasks.action import ActionTask, anticipate, recognize_2d, recognize_3d
+from ups.tasks.action import MALFORMED, ActionTask, anticipate, mirrored_classes, recognize_2d, recognize_3d
 from ups.tasks.calibration import LONGEST, Calibration
 from ups.tasks.placement import intrinsics, locate, steady
 from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
 from ups.tasks.rates import SLOWEST, between, decoded_every, filled, thinned
 from ups.tasks.skeleton_views import LISTED, asking_for
-from ups.tasks.task import Example
+from ups.tasks.task import Example, Task
 from ups.tasks.timeline import (
     STEP,
     WINDOW,
@@ -82,6 +82,23 @@ class BasePredictor(ABC):
 
         The coordinates are expectations over bins; if `greedy` the best bins are written, and their centres read.
         """
+
+    def check_free(self) -> None:
+        """Raises SettingError where the model can't write without the grammar."""
+        raise SettingError("an exported model writes along the grammar alone; measure the model it was made of")
+
+    def written_freely(
+        self, task: Task, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the model writes without the grammar (see `ups.model.decoding.decode_freely`): tokens (Q, K), K the length
+        that the grammar wants, and which of the Q sequences are well formed.
+
+        Raises:
+            SettingError: it can't, see `check_free`.
+        """
+        del task, examples, skeleton, classes
+        self.check_free()
+        raise NotImplementedError
 
     def frames_of(self, task: str) -> int:
         """Frames that the model was trained to see for a task."""
@@ -185,8 +202,9 @@ class BasePredictor(ABC):
             clip: 2D joints in pixels with image_size; any number of persons.
             flip: average with the answer for the mirrored clip.
             stride: frames decoded from each window: 1 = the central one ("center"), the window's length = all of
-                them ("all"); two thirds of the window where None, which costs half a percent of accuracy beside 1
-                (dev/LOG.md) and encodes every frame one and a half times.
+                them ("all"). Where None 1 if training taught the central frame alone (target_frames "centre"), else two
+                thirds of the window, which costs half a percent of accuracy beside 1 (dev/LOG.md) and encodes every
+                frame one and a half times.
             greedy: write each coordinate's most probable bin and read its centre, as the paper does, instead of the
                 expectation over the axis's bins.
             delay: frames of a window after the first one that is decoded from it; the decoded ones stand in the
@@ -229,18 +247,26 @@ class BasePredictor(ABC):
         return Lifted(joints, spread, wanted or clip.skeleton, root, error, focal, clip.focal is not None)
 
     def lift_many(
-        self, clips: list[PoseSequence], flip: bool = True, stride: int | None = None, greedy: bool = False
+        self,
+        clips: list[PoseSequence],
+        flip: bool = True,
+        stride: int | None = None,
+        greedy: bool = False,
+        free: bool = False,
     ) -> list[Lifted]:
-        """`lift` of clips of one skeleton, whose windows are decoded together; the poses are not placed."""
+        """`lift` of clips of one skeleton, whose windows are decoded together; the poses are not placed.
+
+        If `free` they are decoded without the grammar, and NaN where what was written is no pose.
+        """
         clips = [self.drop_untrained_joints(estimate_pose.name, self.as_read(clip)) for clip in clips]
         for clip in clips:
             check_somebody(clip.visibility, clip.id or "clip")
-        steps = [decoded_every(clip.fps) if stride is None else 1 for clip in clips]
+        steps = [decoded_every(clip.fps) if stride is None and not free else 1 for clip in clips]
         lifted: dict[int, Lifted] = {}
         for every in sorted(set(steps)):
             chosen = [i for i, step in enumerate(steps) if step == every]
             persons = [clips[i].person(m) for i in chosen for m in range(clips[i].persons)]
-            found = iter(self._lift_persons(persons, flip, stride, greedy, None, every))
+            found = iter(self._lift_persons(persons, flip, stride, greedy, None, every, free))
             for i in chosen:
                 joints, spread = zip(*(next(found) for _ in range(clips[i].persons)), strict=True)
                 lifted[i] = Lifted(np.stack(joints), np.stack(spread), clips[i].skeleton)
@@ -266,20 +292,67 @@ class BasePredictor(ABC):
         """Log-probability of each class for each clip: (clips, classes) float32. The clips share one skeleton."""
         return self.judged(task, clips, classes, batch)[0]
 
-    def judged(
-        self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """The same, and the probability that none of the classes is shown (clips) float32; None where the model was not
-        calibrated.
+    def viewed_scores(
+        self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int, views: int
+    ) -> np.ndarray:
+        """The same from the mean of the probabilities that several views of each clip get, see `ActionTask.view`: crops,
+        and each in a mirror too where training showed the task mirrors.
         """
+        augment = self.config.train.augment
+        ranges = augment.action_2d if clips[0].space == "image" else augment.action_3d
+        mirrored = mirrored_classes(classes)
+        total = np.zeros((len(clips), len(classes)))
+        for number in range(views):
+            crop, mirror = divmod(number, 2) if ranges.mirror > 0 else (number, 0)
+            crops = -(-views // 2) if ranges.mirror > 0 else views
+            scores = self.judged(task, clips, classes, batch, (crop, crops, bool(mirror)))[0]
+            total += np.exp(scores[:, mirrored] if mirror else scores)
+        return np.log(np.maximum(total / views, np.finfo(np.float32).tiny)).astype(np.float32)
+
+    def free_classes(
+        self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64
+    ) -> np.ndarray:
+        """The class that the model names each clip without the grammar: (clips) int, its number in `classes`; -1 = another
+        class, `MALFORMED` = the output is not a class and the task's end.
+        """
+        question = self._action_task(task)
+        ids = {token: i for i, token in enumerate(self.vocabulary.class_tokens(list(classes)))}
+        found = np.full(len(clips), MALFORMED)
+        for start in range(0, len(clips), batch):
+            part = self._examples(question, clips[start : start + batch])
+            tokens, formed = self.written_freely(question, part, clips[0].skeleton.sorted_by_slot(), classes)
+            named = [ids.get(int(token), -1) for token in tokens[:, 0]]
+            found[start : start + batch] = np.where(formed, named, MALFORMED)
+        return found
+
+    def _action_task(self, task: str) -> ActionTask:
         question = get_task(task)
         if not isinstance(question, ActionTask):
             raise SettingError(f"task {task!r} does not answer with an action")
-        frames, skeleton = self.frames_of(task), clips[0].skeleton.sorted_by_slot()
+        return question
+
+    def _examples(
+        self, task: ActionTask, clips: list[PoseSequence], view: tuple[int, int, bool] | None = None
+    ) -> list[Example]:
+        frames = self.frames_of(task.name)
+        some = [self.as_read(clip.keep_best(PERSONS)) for clip in clips]
+        return [task.example(clip, frames) if view is None else task.view(clip, frames, *view) for clip in some]
+
+    def judged(
+        self,
+        task: str,
+        clips: list[PoseSequence],
+        classes: tuple[str, ...],
+        batch: int = 64,
+        view: tuple[int, int, bool] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The same of whole clips, or of one view of each (see `ActionTask.view`), and the probability that none of the classes is shown (clips) float32; None where the model was not
+        calibrated.
+        """
+        question, skeleton = self._action_task(task), clips[0].skeleton.sorted_by_slot()
         found = []
         for start in range(0, len(clips), batch):
-            some = [self.as_read(clip.keep_best(PERSONS)) for clip in clips[start : start + batch]]
-            examples = [question.example(clip, frames) for clip in some]
+            examples = self._examples(question, clips[start : start + batch], view)
             found.append(self.judge(question, *self.action_scores(question, examples, skeleton, classes), classes))
         scores, unknown = zip(*found, strict=True)
         return np.concatenate(scores), None if unknown[0] is None else np.concatenate(unknown)
@@ -339,7 +412,7 @@ class BasePredictor(ABC):
             SettingError: the model does not estimate poses.
         """
         frames = self.frames_of(estimate_pose.name)
-        stride = min(default_stride(frames) if stride is None else stride, frames)
+        stride = min(self.usual_stride() if stride is None else stride, frames)
         if stride < 1:
             raise DataError(f"stride {stride}: at least 1 frame is decoded from each window")
         first = (frames - stride) // 2 if delay is None else frames - 1 - delay
@@ -350,8 +423,20 @@ class BasePredictor(ABC):
             )
         return frames, first, stride
 
+    def usual_stride(self) -> int:
+        """Frames that `lift` decodes from each window where no number is given: 1 where training taught the central one."""
+        centre = self.config.train.target_frames == "centre"
+        return 1 if centre else default_stride(self.frames_of(estimate_pose.name))
+
     def _lift_persons(
-        self, clips: list[PoseSequence], flip: bool, stride: int | None, greedy: bool, delay: int | None, every: int = 1
+        self,
+        clips: list[PoseSequence],
+        flip: bool,
+        stride: int | None,
+        greedy: bool,
+        delay: int | None,
+        every: int = 1,
+        free: bool = False,
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """(N, J, 3) and (N, J) of each of these clips of one person, of one skeleton; NaN in the frames of windows in
         which he is not seen. Of `every` frames one is decoded, and those between are interpolated.
@@ -372,11 +457,11 @@ class BasePredictor(ABC):
             if not there:
                 continue
             seen = [examples[k] for k in there]
-            joints, spread = self._decode_poses(task, seen, skeleton, greedy)
+            joints, spread = self._decode_poses(task, seen, skeleton, greedy, free)
             if flip:
                 mirror = list(skeleton.mirror)
                 mirrored = [task.mirrored(e, skeleton) for e in seen]
-                other, other_spread = self._decode_poses(task, mirrored, skeleton, greedy)
+                other, other_spread = self._decode_poses(task, mirrored, skeleton, greedy, free)
                 joints = (joints + other[:, mirror] * np.array([-1, 1, 1], np.float32)) / 2
                 spread = (spread + other_spread[:, mirror]) / 2
             told = np.concatenate([joints, spread[..., None]], -1)
@@ -388,9 +473,14 @@ class BasePredictor(ABC):
         return [(of[..., :3], of[..., 3]) for of in of_clips]
 
     def _decode_poses(
-        self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool
+        self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool, free: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Joints (windows * T, J, 3) and spread (windows * T, J) in slot order."""
+        """Joints (windows * T, J, 3) and spread (windows * T, J) in slot order; joints NaN where `free` writes no pose."""
+        if free:
+            tokens, formed = self.written_freely(task, examples, skeleton, ())
+            joints = task.poses(self.vocabulary.token_values[tokens[:, :-1]], skeleton)
+            joints[~formed] = np.nan
+            return joints, np.zeros(joints.shape[:2], np.float32)
         coordinates, deviation = map(finite, self.coordinates(task, examples, skeleton, greedy))
         return task.poses(coordinates, skeleton), np.linalg.norm(task.poses(deviation, skeleton), axis=-1)
 

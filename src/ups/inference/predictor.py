@@ -24,7 +24,7 @@ from ups.checkpoint.hub import push
 from ups.checkpoint.io import Trained, load, save
 from ups.config import ComputePrecision
 from ups.inference.base import BasePredictor
-from ups.model.decoding import Decoded, decode
+from ups.model.decoding import Decoded, check_free, decode, decode_freely
 from ups.model.ups import UPS, cast_products
 from ups.runtime.device import choose_device
 from ups.runtime.precision import resolve_precision
@@ -32,7 +32,7 @@ from ups.skeleton import Skeleton
 from ups.tasks.action import ActionTask
 from ups.tasks.pose import PoseTask
 from ups.tasks.predictions import Answer, Lifted
-from ups.tasks.task import Example, collate_poses
+from ups.tasks.task import Example, Task, collate_poses
 from ups.tokens.layout import Layout
 
 __all__ = ["Answer", "Lifted", "Predictor"]
@@ -131,6 +131,23 @@ class Predictor(BasePredictor):
             decoded = self.decoded(task.name, poses.to(self.device), layout, target_frames.to(self.device), greedy)
         coordinates = self.values[decoded.tokens] if greedy else decoded.mean
         return coordinates[:, :-1].cpu().numpy(), decoded.spread[:, :-1].cpu().numpy()
+
+    def check_free(self) -> None:
+        """See `BasePredictor`."""
+        check_free(self.config.model.decoding)
+
+    def written_freely(
+        self, task: Task, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `BasePredictor`."""
+        layout = task.layout(self.vocabulary, skeleton, classes)
+        poses, frames = collate_poses(examples, skeleton)
+        with self._inference():
+            poses, frames = poses.to(self.device), None if frames is None else frames.to(self.device)
+            memory, mask = self.answering.memory(task.name, poses, layout, frames)
+            written = decode_freely(self.answering, task.name, memory, mask, layout)
+            formed = written.well_formed(layout, self.vocabulary)
+        return written.tokens[:, : len(layout.positions)].cpu().numpy(), formed.cpu().numpy()
 
     @contextmanager
     def _inference(self) -> Iterator[None]:

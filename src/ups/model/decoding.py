@@ -5,7 +5,8 @@ Only the tokens that the layout allows compete, so every output is well formed. 
 
 What differs from the paper: a coordinate's token is the bin of the expectation over its axis, not the most probable bin.
 Later joints build upon it. Where a distribution is wide, as the size of a body seen by one camera is, its peak is a
-matter of chance, and the whole body would follow that chance.
+matter of chance, and the whole body would follow that chance. `decode_freely` is the paper's way: no grammar, and the model
+ends its output itself.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ups.errors import SettingError
 from ups.model.ups import UPS
-from ups.tokens.layout import CLASS_POSITION, Layout
+from ups.tokens.layout import CLASS_POSITION, END_POSITION, Layout
+from ups.tokens.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,81 @@ def decode(
             _read(scores, allowed[ids], values, result, at, expected=coordinate and not greedy)
         known[:, a + 1 : b + 1] = model.token_inputs(table, result.tokens[:, a:b]).to(known.dtype)
     return result
+
+
+@dataclass(frozen=True)
+class Written:
+    """Q sequences that were decoded without a grammar.
+
+    Attributes:
+        tokens: (Q, T) int64, T twice the layout's length; after the end of a sequence the end-of-task token is repeated.
+        lengths: (Q,) int64 tokens written, the end-of-task token among them; T where none was written.
+    """
+
+    tokens: Tensor
+    lengths: Tensor
+
+    def well_formed(self, layout: Layout, vocabulary: Vocabulary) -> Tensor:
+        """Which sequences have the layout's length and the right kind of token at each step: a bin of the right axis, a
+        class (of any data set), the task's own end; (Q,) bool.
+        """
+        kinds = {kind: (low, high) for kind, low, high in vocabulary.ranges()}
+        spans = [
+            kinds["class"] if position == CLASS_POSITION else (ids[0], ids[-1] + 1)
+            for position, ids in zip(layout.positions, layout.allowed, strict=True)
+        ]
+        low, high = torch.tensor(spans, device=self.tokens.device).T
+        written = self.tokens[:, : len(spans)]
+        return (self.lengths == len(spans)) & ((written >= low) & (written < high)).all(1)
+
+
+@torch.no_grad()
+def decode_freely(
+    model: UPS,
+    task: str,
+    memory: Tensor,
+    memory_mask: Tensor | None,
+    layout: Layout,
+    embedding: Tensor | None = None,
+) -> Written:
+    """Decoding without the grammar, as the paper's: at each step the most probable token of the whole vocabulary, until the
+    task's end-of-task token, or twice as many steps as `layout` has.
+
+    Where a step stands in the sequence is told as in training, by the position of the layout's step of that number;
+    steps behind the last one are told that they are the last.
+
+    Raises:
+        SettingError: the model writes several tokens a step.
+    """
+    check_free(model.config.decoding)
+    table = model.vocabulary() if embedding is None else embedding
+    eot, more = layout.allowed[-1][0], len(layout.positions)
+    positions = torch.tensor([*layout.positions, *[END_POSITION] * more], device=memory.device)
+    anchors = torch.tensor([*layout.anchors, *[-1] * more], device=memory.device)
+    tokens = torch.full((len(memory), 2 * more), eot, device=memory.device)
+    lengths = torch.zeros(len(memory), dtype=torch.long, device=memory.device)
+    ended = torch.zeros(len(memory), dtype=torch.bool, device=memory.device)
+    caches, fed = model.new_caches(), model.start(task, len(memory))
+    for k in range(2 * more):
+        anchored = anchors[k : k + 1] if max(layout.anchors) >= 0 else None
+        hidden = model.decoder(fed, positions[k : k + 1], anchored, memory, None, memory_mask, caches)
+        best = model.logits(hidden[:, 0], table).float().argmax(-1)
+        tokens[:, k] = torch.where(ended, eot, best)
+        lengths += ~ended
+        ended |= best == eot
+        if ended.all():
+            break
+        fed = model.token_inputs(table, tokens[:, k : k + 1]).to(fed.dtype)
+    return Written(tokens, lengths)
+
+
+def check_free(decoding: str) -> None:
+    """Raises SettingError where a model of this decoding can't write without the grammar."""
+    if decoding != "token":
+        raise SettingError(
+            f"decoding without the grammar writes token by token; this model was trained with model.decoding {decoding}, "
+            "which writes several at once: train one with --model.decoding token"
+        )
 
 
 def _forced(sequences: int, layout: Layout, memory: Tensor) -> Decoded:

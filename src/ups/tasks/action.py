@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from ups.tasks.geometry import (
     rotation,
     with_doubt,
 )
-from ups.tasks.metrics import area_under_curve, expected_calibration_error, top_k
+from ups.tasks.metrics import area_under_curve, expected_calibration_error, free_figures, free_headline, top_k
 from ups.tasks.predictions import Answer
 from ups.tasks.task import Clips, Example, Model, Reading, Share
 from ups.tasks.views import with_pause
@@ -32,6 +33,10 @@ from ups.tokens.vocabulary import Vocabulary
 
 RATIOS = (0.2, 0.4, 0.6, 0.8, 1.0)
 """Shares of a clip's raw frames that early action prediction observes."""
+MALFORMED = -2
+"""In place of a class: what was written without the grammar is no action and end of the task."""
+CROP = 0.8
+"""Share of a clip that its further test crops are; the first one is the whole clip."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,18 @@ class ActionTask:
         context[3] = np.log(max(last * (window[1] - window[0]), 1) / clip.fps)
         return Example(joints, seen, context, clip.label)
 
+    def view(self, clip: PoseSequence, frames: int, crop: int, crops: int, mirrored: bool) -> Example:
+        """One of several views of a clip that a test averages: crop 0 is the whole clip, the others are `CROP` of it, from its
+        start (crop 1) to its end (crop `crops` - 1), a single one from its middle; mirrored, left and right change places.
+        """
+        start = (1 - CROP) * ((crop - 1) / (crops - 2) if crops > 2 else 0.5)
+        example = self.example(clip, frames, (0.0, 1.0) if crop == 0 else (start, start + CROP))
+        if not mirrored:
+            return example
+        mirror = list(clip.skeleton.sorted_by_slot().mirror)
+        joints = example.joints[:, :, mirror] * np.array([-1, 1, 1], np.float32)
+        return replace(example, joints=joints, visible=example.visible[:, :, mirror])
+
     def training_example(
         self,
         clip: PoseSequence,
@@ -166,7 +183,8 @@ class ActionTask:
     ) -> dict[str, Any]:
         """Of whole clips top-1, top-5 and calibration; of prefixes top-1 at each of `RATIOS` and the area under it.
 
-        Clips without a label are left out and counted ("unlabelled"); "clips" are those that were measured.
+        Clips without a label are left out and counted ("unlabelled"); "clips" are those that were measured. `reading.views`
+        counts for recognition, whose clips are seen whole.
 
         Raises:
             DataError: not one clip has a label.
@@ -181,22 +199,64 @@ class ActionTask:
             scores = {f"{ratio:.0%}": self._scores(model, clips, indices, share, ratio) for ratio in RATIOS}
             accuracy = {ratio: top_k(found, labels, 1) for ratio, found in scores.items()}
             area = area_under_curve(RATIOS, list(accuracy.values()))
-            return {"clips": len(indices), "unlabelled": unlabelled, "top1_at": accuracy, "area_under_curve": area}
-        scores = self._scores(model, clips, indices, share, 1.0)
-        if reading.keep is not None:
-            reading.keep(scores)
-        return recognition_metrics(scores, labels, clips.classes) | {"unlabelled": unlabelled}
+            found = {"clips": len(indices), "unlabelled": unlabelled, "top1_at": accuracy, "area_under_curve": area}
+        else:
+            scores = self._scores(model, clips, indices, share, 1.0, reading.views)
+            if reading.keep is not None:
+                reading.keep(scores)
+            found = recognition_metrics(scores, labels, clips.classes) | {"unlabelled": unlabelled}
+        return found | {"free": self._free(model, clips, indices, share)} if reading.free else found
 
-    def _scores(self, model: Model, clips: Clips, indices: np.ndarray, share: Share, observed: float) -> np.ndarray:
+    def _scores(
+        self, model: Model, clips: Clips, indices: np.ndarray, share: Share, observed: float, views: int = 1
+    ) -> np.ndarray:
         """(clips, classes) log-probabilities from the first share `observed` of each clip's RAW frames."""
+
+        def score(seen: list[PoseSequence]) -> np.ndarray:
+            if views > 1:
+                return model.viewed_scores(self.name, seen, clips.classes, model.clips_at_once, views)
+            return model.class_scores(self.name, seen, clips.classes, model.clips_at_once)
+
+        return self._of_batches(model, clips, indices, share, observed, score)
+
+    def _of_batches(
+        self, model: Model, clips: Clips, indices: np.ndarray, share: Share, observed: float,
+        ask: Callable[[list[PoseSequence]], np.ndarray],
+    ) -> np.ndarray:  # fmt: skip
+        """What is answered to the first share `observed` of each clip's RAW frames, asked in batches."""
         batch = model.clips_at_once
 
-        def score(start: int) -> np.ndarray:
+        def answered(start: int) -> np.ndarray:
             whole = [clips[int(i)] for i in indices[start : start + batch]]
-            seen = [clip.first(int(np.ceil(observed * clip.frames))) for clip in whole]
-            return model.class_scores(self.name, seen, clips.classes, batch)
+            return ask([clip.first(int(np.ceil(observed * clip.frames))) for clip in whole])
 
-        return np.concatenate(share(range(0, len(indices), batch), score))
+        return np.concatenate(share(range(0, len(indices), batch), answered))
+
+    def _free(self, model: Model, clips: Clips, indices: np.ndarray, share: Share) -> dict[str, Any]:
+        """What is written without the grammar (see `Reading.free`); of prefixes the area, and top-1 at each of `RATIOS`.
+        Beside it "constrained", one view of each clip.
+        """
+
+        def ask(seen: list[PoseSequence]) -> np.ndarray:
+            return model.free_classes(self.name, seen, clips.classes, model.clips_at_once)
+
+        labels = clips.labels[indices]
+        formed, right, among, grammar = [], [], [], []
+        ratios = RATIOS if self.prefix else (1.0,)
+        for ratio in ratios:
+            named = self._of_batches(model, clips, indices, share, ratio, ask)
+            formed.append(float((named != MALFORMED).mean()))
+            right.append(float((named == labels).mean()))
+            among.append(right[-1] / formed[-1] if formed[-1] else None)
+            grammar.append(top_k(self._scores(model, clips, indices, share, ratio), labels, 1))
+        if not self.prefix:
+            return free_figures("top-1", formed[0], right[0], among[0], grammar[0], 100)
+        curves = [area_under_curve(RATIOS, [x or 0.0 for x in values]) for values in (formed, right, among, grammar)]
+        names = [f"{ratio:.0%}" for ratio in ratios]
+        return free_figures("area", *curves, 100) | {
+            "well_formed_at": dict(zip(names, formed, strict=True)),
+            "top1_at": dict(zip(names, right, strict=True)),
+        }
 
     def measures(self, metrics: dict[str, Any]) -> dict[str, float]:
         """Percent: "top-1", "top-5"; of prefixes "20%" .. "100%" and "area"."""
@@ -208,10 +268,16 @@ class ActionTask:
         """See `Task`."""
         left_out = metrics.get("unlabelled", 0)
         told = [("clips without a label, left out", str(left_out))] if left_out else []
+        free = free_headline(metrics, " %")
         if not self.prefix:
-            return [("top-1", f"{metrics['top1']:.1%}"), ("top-5", f"{metrics['top5']:.1%}"), *told]
+            return [("top-1", f"{metrics['top1']:.1%}"), ("top-5", f"{metrics['top5']:.1%}"), *free, *told]
         curve = [(f"top-1 of first {ratio}", f"{value:.1%}") for ratio, value in metrics["top1_at"].items()]
-        return [*curve, ("area under curve", f"{metrics['area_under_curve']:.1%}"), *told]
+        return [*curve, ("area under curve", f"{metrics['area_under_curve']:.1%}"), *free, *told]
+
+
+def mirrored_classes(classes: tuple[str, ...]) -> list[int]:
+    """Of each class that of the mirrored clip, see `mirrored_label`."""
+    return [mirrored_label(label, classes) for label in range(len(classes))]
 
 
 def recognition_metrics(scores: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:

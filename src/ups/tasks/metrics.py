@@ -6,6 +6,7 @@ Pure functions of arrays. They check shapes instead of broadcasting: a mean over
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -289,3 +290,34 @@ def _paired_poses(predicted: ArrayLike, truth: ArrayLike) -> tuple[np.ndarray, n
         if not np.isfinite(value).all():
             raise DataError(f"{int((~np.isfinite(value)).sum())} of the {name} coordinates are not finite")
     return p, t
+
+
+def free_figures(
+    figure: str, formed: float, every: float, among: float | None, grammar: float, unit: float
+) -> dict[str, Any]:
+    """What was found without the grammar, as a task's metrics keep it under "free".
+
+    `formed` is the share of well-formed outputs; then a task's figure with malformed ones counted wrong, among the
+    well-formed ones alone, and under the grammar, each times `unit`.
+    """
+    return {
+        "figure": figure,
+        "well_formed": formed,
+        "malformed_wrong": unit * every,
+        "among_well_formed": None if among is None else unit * among,
+        "constrained": unit * grammar,
+    }
+
+
+def free_headline(metrics: dict[str, Any], unit: str) -> list[tuple[str, str]]:
+    """The same as lines of (name, text), where it was measured."""
+    found = metrics.get("free")
+    if not found:
+        return []
+    among = found["among_well_formed"]
+    return [
+        ("without the grammar: well formed", f"{found['well_formed']:.1%}"),
+        (f"{found['figure']}, malformed counted wrong", f"{found['malformed_wrong']:.1f}{unit}"),
+        (f"{found['figure']} among the well formed", "-" if among is None else f"{among:.1f}{unit}"),
+        (f"{found['figure']} under the grammar, read alike", f"{found['constrained']:.1f}{unit}"),
+    ]

@@ -15,7 +15,16 @@ from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.detector import detected
 from ups.tasks.geometry import hide, root_of, with_doubt
-from ups.tasks.metrics import acceleration_error, mean_per_action, mpjpe, mpjve, p_mpjpe, spearman
+from ups.tasks.metrics import (
+    acceleration_error,
+    free_figures,
+    free_headline,
+    mean_per_action,
+    mpjpe,
+    mpjve,
+    p_mpjpe,
+    spearman,
+)
 from ups.tasks.placement import FOCAL
 from ups.tasks.pose_windows import WindowDraw, can_cut, cut_windows, draw_window
 from ups.tasks.predictions import Lifted
@@ -183,7 +192,7 @@ class PoseTask:
         def measure_batch(start: int) -> list[tuple[_Errors, str, Skeleton]]:
             some = [(int(i), clips[int(i)]) for i in indices[start : start + batch]]
             seen = [clip if clip.space == "image" else fixed_view(clip, i) for i, clip in some]
-            together = model.lift_many(seen, reading.flip, greedy=reading.greedy)
+            together = model.lift_many(seen, reading.flip, reading.stride, reading.greedy)
             return [measure(clip, lifted) for clip, lifted in zip(seen, together, strict=True)]
 
         def measure(clip: PoseSequence, lifted: Lifted) -> tuple[_Errors, str, Skeleton]:
@@ -205,9 +214,11 @@ class PoseTask:
         names = (*clips.classes, "all")  # the data set's own order, for Human3.6M that of the published tables
         spread, by_joint = np.concatenate(spreads), np.concatenate(joint_errors)
         joint_error, skeleton = by_joint.ravel(), skeletons[0]
+        free = {"free": self._free(model, clips, indices, share, reading.stride)} if reading.free else {}
         return {
             "clips": len(indices),
             "frames": len(error),
+            **free,
             "mpjpe_mm": mean,
             "p_mpjpe_mm": p_mean,
             "mpjpe_frames_mm": float(error.mean()),
@@ -226,6 +237,34 @@ class PoseTask:
             "mpjpe_mm_per_joint": dict(zip(skeleton.joints, (1000 * by_joint.mean(0)).tolist(), strict=True)),
             "uncertainty_spearman": spearman(spread[spread > 0], joint_error[spread > 0]),
         }
+
+    def _free(
+        self, model: Model, clips: Clips, indices: np.ndarray, share: Share, stride: int | None
+    ) -> dict[str, Any]:
+        """What is written without the grammar (see `Reading.free`): MPJPE, where a malformed pose counts as one with all
+        joints at the root; beside it, the most probable bins under the grammar. Neither is averaged with a mirror's.
+        """
+        batch = model.clips_at_once
+
+        def measure(start: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, str]]:
+            some = [(int(i), clips[int(i)]) for i in indices[start : start + batch]]
+            seen = [clip if clip.space == "image" else fixed_view(clip, i) for i, clip in some]
+            ways = (model.lift_many(seen, False, stride, True, free) for free in (True, False))
+            found = []
+            for clip, free, constrained in zip(seen, *ways, strict=True):
+                truth = clip.pick_joints(free.skeleton).root_relative_3d()[0]
+                errors = [1000 * mpjpe(np.nan_to_num(way.joints[0]), truth) for way in (free, constrained)]
+                action = clips.classes[clip.label] if clip.label >= 0 else "all"
+                found.append((*errors, np.isfinite(free.joints[0]).all((1, 2)), action))
+            return found
+
+        found = [each for some in share(range(0, len(indices), batch), measure) for each in some]
+        every, grammar, formed = (np.concatenate([each[k] for each in found]) for k in range(3))
+        actions = np.array([each[3] for each in found for _ in each[0]])
+        among = mean_per_action(every[formed], list(actions[formed]))[1] if formed.any() else None
+        means = (mean_per_action(errors, list(actions))[1] for errors in (every, grammar))
+        every_mean, grammar_mean = means
+        return free_figures("MPJPE", float(formed.mean()), every_mean, among, grammar_mean, 1)
 
     def measures(self, metrics: dict[str, Any]) -> dict[str, float]:
         """Millimetres: "MPJPE", "P-MPJPE", and with an action, "MPJPE Walking"; "MPJVE" a frame, "acceleration" error a frame
@@ -249,7 +288,7 @@ class PoseTask:
             told.append(
                 ("acceleration error", f"{metrics['acceleration_error_mm']:.1f} mm/frame² ({per_second:.1f} m/s²)")
             )
-        return told
+        return told + free_headline(metrics, " mm")
 
 
 def _centred(

@@ -87,13 +87,32 @@ class Model(Protocol):
         """(clips, classes) log-probabilities."""
         ...
 
+    def viewed_scores(
+        self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int, views: int
+    ) -> np.ndarray:
+        """The same from the mean over several views of each clip."""
+        ...
+
+    def free_classes(
+        self, task: str, clips: list[PoseSequence], classes: tuple[str, ...], batch: int = 64
+    ) -> np.ndarray:
+        """(clips,) classes written without the grammar: numbers, -1 = another one, -2 = malformed."""
+        ...
+
     def coordinates(
         self, task: Any, examples: list[Example], skeleton: Skeleton, greedy: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Decoded coordinates and their spread in metres, (Q, 3J) each."""
         ...
 
-    def lift_many(self, clips: list[PoseSequence], flip: bool = True, *, greedy: bool = False) -> list[Lifted]:
+    def lift_many(
+        self,
+        clips: list[PoseSequence],
+        flip: bool = True,
+        stride: int | None = None,
+        greedy: bool = False,
+        free: bool = False,
+    ) -> list[Lifted]:
         """The same of clips of one skeleton."""
         ...
 
@@ -108,17 +127,25 @@ Share = Callable[[Sequence[int], Callable[[int], Any]], list[Any]]
 
 @dataclass(frozen=True)
 class Reading:
-    """How poses are read out.
+    """How answers are read out.
 
     Attributes:
-        flip: average with the answer for the mirrored clip.
+        flip: average lifted poses with those of the mirrored clip.
         greedy: write and read the most probable bins instead of the expectation over bins.
         keep: is given the (clips, classes) log-probabilities of recognition.
+        stride: frames decoded from each window of lifting; the model's own number where None.
+        views: crops and mirrored views of each clip whose probabilities recognition averages.
+        free: measure also what the model writes without the grammar, "free" of the metrics: the share of well-formed
+            outputs ("well_formed"), a figure ("figure") with malformed ones counted wrong ("malformed_wrong"), among the
+            others ("among_well_formed"), and with the grammar, read alike ("constrained").
     """
 
     flip: bool = True
     greedy: bool = False
     keep: Callable[[np.ndarray], None] | None = None
+    stride: int | None = None
+    views: int = 1
+    free: bool = False
 
 
 class Task(Protocol):

@@ -14,7 +14,7 @@ import numpy as np
 from ups.batch import Batch
 from ups.checkpoint.io import Trained
 from ups.config import Config, ShiftAugment, TaskMix, TrainConfig
-from ups.data.loader import BatchStream, StoredClips, balance, split_of
+from ups.data.loader import BatchStream, StoredClips, balance, by_length, split_of
 from ups.data.store.store import Store
 from ups.errors import DataError, SettingError, UpsError
 from ups.labels import canonical_text
@@ -138,7 +138,8 @@ def streams_of(trained: Trained, stores: dict[str, Store]) -> list[BatchStream]:
         for ref in mix.refs:
             store = stores[ref.store]
             indices = _training_clips(get_task(mix.task), ref, store, c)
-            pools.append((store, balance(indices, store.labels[indices], mix.balance)))
+            drawn = balance(indices, store.labels[indices], mix.balance)
+            pools.append((store, by_length(drawn, store.frames[drawn], mix.frames) if mix.by_length else drawn))
         task = get_task(mix.task)
         _check_learnable(task, mix, pools)
         make = partial(make_batch, task, mix, trained.config, trained.vocabulary)
