@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers import FRAMES, TRAIN, trained_model
+from helpers import FRAMES, MIXES, TRAIN, trained_model
 
 from ups.batch import Batch
 from ups.config import TaskMix
-from ups.data.loader import BatchStream, balance, prefetch, split_of
+from ups.data.loader import BatchStream, balance, by_length, prefetch, split_of
 from ups.data.store.store import Store, StoreWriter
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -226,3 +226,22 @@ def test_a_crowd_does_not_stop_training(tmp_path):
     (batches,) = streams_of(trained, {"crowd": Store.open(tmp_path / "crowd")})
     poses = batches[0].poses
     assert poses.clips == 4 and len(poses.joints) == 4 * 8
+
+
+@pytest.mark.parametrize(("window", "times"), [(40, [2, 20, 8]), (400, [1, 2, 1]), (8, [10, 100, 40])])
+def test_long_clips_are_drawn_more_often(window, times):
+    clips = np.array([5, 2, 9])
+    drawn = Counter(by_length(clips, np.array([10, 100, 40]), window).tolist())
+    assert drawn == dict(zip(clips.tolist(), times, strict=True))
+
+
+def test_windows_are_drawn_alike_from_every_frame(stores):
+    """The share of a clip among the draws is its share of the frames; tasks that don't ask for it draw clips alike."""
+    mixes = tuple(replace(mix, by_length=mix.task == "estimate_pose") for mix in MIXES)
+    lifting, recognition = (s.stores[0] for s in streams_of(trained_model(replace(TRAIN, tasks=mixes)), stores)[:2])
+    store, drawn = lifting
+    clips, counts = np.unique(drawn, return_counts=True)
+    frames = store.frames[clips]
+    assert frames.max() > 1.2 * frames.min()
+    np.testing.assert_allclose(counts / counts.sum(), frames / frames.sum(), rtol=0.02)
+    assert np.array_equal(np.unique(recognition[1]), clips) and len(recognition[1]) == len(clips)
