@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from helpers import CLASSES, MODEL, TRAIN, mirrored_clip, random_clip, synthetic_stores, trained_model
 
-from ups.cli import main
 from ups.checkpoint.io import save
+from ups.cli import main
 from ups.config import ModelConfig, TrainConfig
 from ups.errors import SettingError
 from ups.evaluation.evaluate import evaluate

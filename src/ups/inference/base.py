@@ -346,8 +346,8 @@ class BasePredictor(ABC):
         batch: int = 64,
         view: tuple[int, int, bool] | None = None,
     ) -> tuple[np.ndarray, np.ndarray | None]:
-        """The same of whole clips, or of one view of each (see `ActionTask.view`), and the probability that none of the classes is shown (clips) float32; None where the model was not
-        calibrated.
+        """The same of whole clips, or of one view of each (see `ActionTask.view`), and the probability that none of the classes
+        is shown (clips) float32; None where the model was not calibrated.
         """
         question, skeleton = self._action_task(task), clips[0].skeleton.sorted_by_slot()
         found = []

@@ -233,8 +233,8 @@ class ActionTask:
         return np.concatenate(share(range(0, len(indices), batch), answered))
 
     def _free(self, model: Model, clips: Clips, indices: np.ndarray, share: Share) -> dict[str, Any]:
-        """What is written without the grammar (see `Reading.free`); of prefixes the area, and top-1 at each of `RATIOS`.
-        Beside it "constrained", one view of each clip.
+        """What is written without the grammar (see `Reading.free`), of one view of each clip. Of prefixes the mean share of
+        well-formed outputs, the area, and both at each of `RATIOS`; a ratio without well-formed outputs counts 0.
         """
 
         def ask(seen: list[PoseSequence]) -> np.ndarray:
@@ -251,9 +251,9 @@ class ActionTask:
             grammar.append(top_k(self._scores(model, clips, indices, share, ratio), labels, 1))
         if not self.prefix:
             return free_figures("top-1", formed[0], right[0], among[0], grammar[0], 100)
-        curves = [area_under_curve(RATIOS, [x or 0.0 for x in values]) for values in (formed, right, among, grammar)]
+        areas = [area_under_curve(RATIOS, [x or 0.0 for x in values]) for values in (right, among, grammar)]
         names = [f"{ratio:.0%}" for ratio in ratios]
-        return free_figures("area", *curves, 100) | {
+        return free_figures("area", float(np.mean(formed)), *areas, 100) | {
             "well_formed_at": dict(zip(names, formed, strict=True)),
             "top1_at": dict(zip(names, right, strict=True)),
         }
