@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers import CLASSES, FRAMES, SHAPES, apart, full_scores, hidden, random_clip, shape_of, trained_model
+from helpers import CLASSES, FRAMES, MODEL, SHAPES, apart, full_scores, hidden, random_clip, shape_of, trained_model
 
 from ups.batch import Batch
 from ups.checkpoint.io import Trained
@@ -300,3 +300,42 @@ def test_a_stream_reads_its_own_features_alone():
     bone = whole[..., 3:6] / 4
     assert torch.allclose(moving[:, 1:, :, 6:9], 8 * (bone[:, 1:] - bone[:, :-1]), atol=1e-5)
     assert not moving[:, 0].any() and not moving[..., :6].any() and not moving[..., 9:].any()
+
+
+def test_weights_begin_at_the_scale_that_keeps_the_size_of_what_passes():
+    """1 / sqrt(inputs) for linear maps, smaller by the number of residual branches where they end one; the vocabulary's
+    projection 1 and its residual 0, joints' slots 0.1, persons alike, biases 0.
+    """
+    config = replace(
+        MODEL,
+        joint_width=32,
+        frame_width=64,
+        frame_mlp=96,
+        decoder_width=64,
+        routing_width=32,
+        layers=3,
+        tokenizer_layers=2,
+    )
+    model = trained_model(model=config, classes=CLASSES, shaken=0.0, features=64).model
+    residual = 1 / (2 * 3 + 2) ** 0.5
+    seen = set()
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            ends = name.endswith(("out", "tem.project", "tem.down", "down"))
+            wanted = 1.0 if name == "vocabulary.project" else module.in_features**-0.5 * (residual if ends else 1)
+            seen.add(ends)
+            if module.weight.numel() > 500:
+                assert module.weight.std().item() == pytest.approx(wanted, rel=0.1), name
+            assert module.bias is None or not module.bias.any(), name
+        elif isinstance(module, torch.nn.Embedding) and name != "person":
+            assert module.weight.std().item() == pytest.approx(0.1, rel=0.1), name
+    assert seen == {True, False}
+    assert not model.person.weight.any() and not model.vocabulary.residual.any()
+    assert model.vocabulary.scale == (64 * 64) ** -0.5 and model.output_scale == 0
+    assert torch.equal(model.start_embedding, model.router.task)
+    embedding = model.vocabulary()
+    norm = embedding.norm(dim=1).mean().item()
+    assert norm == pytest.approx(1, rel=0.1)  # random features of unit size become unit vectors
+    with torch.no_grad():
+        hidden = torch.nn.functional.layer_norm(torch.randn(200, 64), (64,))
+        assert model.logits(hidden, embedding).std().item() == pytest.approx(1, rel=0.15)

@@ -66,7 +66,8 @@ def ramp(frames: int = 101, planar: bool = False) -> PoseSequence:
 def examples(a: ActionAugment, number: int, clip: PoseSequence, task=recognize_3d, frames: int = 6) -> list[Example]:
     augment = Augment(action_3d=a, action_2d=a)
     return [
-        task.training_example(clip, CLASSES, frames, 0, augment, np.random.default_rng([seed, 7])) for seed in range(number)
+        task.training_example(clip, CLASSES, frames, 0, augment, np.random.default_rng([seed, 7]))
+        for seed in range(number)
     ]
 
 

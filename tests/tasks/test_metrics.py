@@ -237,3 +237,17 @@ def test_reliability_is_what_the_calibration_error_sums() -> None:
     assert metrics.expected_calibration_error(p, right) == pytest.approx(error)
     mean, share, number = metrics.reliability([0.9, 0.9, 0.1], [True, False, False])
     assert (mean.tolist(), share.tolist(), number.tolist()) == ([0.1, 0.9], [0.0, 0.5], [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("probability", "number"), [(0.0, 0), (1 / 15, 0), (0.07, 1), (14 / 15, 13), (0.94, 14), (1.0, 14)]
+)
+def test_the_first_and_the_last_bin_hold_the_ends(probability: float, number: int) -> None:
+    """Of an answer and one in each other bin's middle: certain answers lie in the last bin with those just below."""
+    middles = (np.arange(15) + 0.5) / 15
+    mean, share, counts = metrics.reliability([probability, *middles], [1, *[0] * 15])
+    assert counts.tolist() == [2 if k == number else 1 for k in range(15)]
+    assert mean[number] == pytest.approx((probability + middles[number]) / 2)
+    assert share.tolist() == [0.5 if k == number else 0 for k in range(15)]
+    assert metrics.expected_calibration_error([1.0, 0.95], [1, 0]) == pytest.approx(abs((1 + 0 - 1.95) / 2))
+    assert metrics.expected_calibration_error([1.0, 0.5], [0, 1]) == pytest.approx((1 + 0.5) / 2)
