@@ -324,7 +324,7 @@ def test_filmed_bodies_vary_in_size_as_people_do():
 
 def test_wide_views_vary_in_proportion_too_and_miss_what_is_outside():
     clip, index = body()
-    made = [views.film(clip, np.random.default_rng(s), wide=True) for s in range(500)]
+    made = [views.film(clip, np.random.default_rng(s), wide=True) for s in range(1500)]
     shares = np.array([axes_of(each, index) for each in made])
     proportion = shares / shares.mean(1, keepdims=True)
     assert proportion.std() == pytest.approx(0.03 * np.sqrt(2 / 3), rel=0.15)
@@ -340,7 +340,7 @@ def test_wide_views_vary_in_proportion_too_and_miss_what_is_outside():
             assert (each.visibility[outside] == 0).all() or (each.visibility == 1).all()
         elif outside.any():
             assert (each.visibility == 1).all()
-    assert cut > 30 and hidden / cut == pytest.approx(0.8, abs=0.12)
+    assert cut > 100 and hidden / cut == pytest.approx(0.8, abs=0.06)
 
 
 def test_the_test_camera_of_a_clip_is_always_the_same_and_another_for_another():
@@ -377,16 +377,6 @@ def test_pictures_are_turned_cut_and_widened_as_far_as_told():
     tall = clip.image_size[1] * np.exp((np.log(0.8) + np.log(1.5)) / 2)
     wide = tall * np.exp((np.log(0.5) + np.log(1.9)) / 2)
     assert nobody.image_size == (round(wide), round(tall))
-
-
-def test_the_middle_of_the_picture_is_what_a_frame_turns_about():
-    clip = views.fixed_view(body()[0], 0)
-    assert clip.image_size is not None
-    middle = np.array(clip.image_size, np.float32) / 2
-    at = replace(clip, joints=np.broadcast_to(middle, clip.joints.shape).copy())
-    other = views.reframed(at, scripted(0.25, 0.0, 0.1))  # turned by -10 degrees
-    assert other.image_size is not None
-    np.testing.assert_allclose(other.joints[0, 0, 0], np.array(other.image_size) * 0.35, rtol=1e-4)
 
 
 def test_other_rates_stay_between_one_and_a_thousand_frames_a_second():

@@ -57,19 +57,19 @@ def fixed_view(clip: PoseSequence, number: int) -> PoseSequence:
 
 def reframed(clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
     """A filmed clip in another picture frame: turned by up to 20 degrees, cut or widened, 0.5 to 1.9 heights wide."""
-    width, height = clip.image_size or (1, 1)
+    assert clip.image_size is not None
+    height = clip.image_size[1]
     joints, pose_3d = clip.joints, clip.pose_3d
-    middle = np.array([width / 2, height / 2], np.float32)
     if rng.random() < 0.4:
         angle = np.deg2rad(rng.uniform(-20, 20))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32)
-        joints = (joints - middle) @ turn.T + middle
+        joints = joints @ turn.T  # about any point: where the body stands then is drawn below
         if pose_3d is not None:
             pose_3d = np.concatenate([pose_3d[..., :2] @ turn.T, pose_3d[..., 2:]], -1)
     tall = height * np.exp(rng.uniform(np.log(0.8), np.log(1.5)))
     size = round(tall * np.exp(rng.uniform(np.log(0.5), np.log(1.9)))), round(tall)
     seen = clip.visibility > 0
-    body = joints[seen].mean(0) if seen.any() else middle
+    body = joints[seen].mean(0) if seen.any() else np.zeros(2, np.float32)
     corner = body - np.array(size) * rng.uniform(0.2, 0.8, 2)
     moved = np.where(seen[..., None], joints - corner, 0).astype(np.float32)
     return replace(clip, joints=moved, pose_3d=pose_3d, image_size=size)
