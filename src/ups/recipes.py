@@ -11,6 +11,7 @@ Variants of a recipe, for experiments, are one-line derivations: `separate`, `wi
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from ups.config import (
     ActionAugment,
@@ -208,6 +209,16 @@ def blocks(config: Config, number: int) -> Config:
 def without_routing(config: Config) -> Config:
     """One block in each layer, shared by all tasks (paper Table 9)."""
     return blocks(config, 1)
+
+
+def routing(config: Config, kind: Literal["chosen", "hard_all", "dense"]) -> Config:
+    """Another way to run blocks while routes are explored, see `ModelConfig.routing`."""
+    return replace(config, model=replace(config.model, routing=kind))
+
+
+def frozen_routes(config: Config) -> Config:
+    """Routes are never explored: each task keeps those that its seed drew at random."""
+    return replace(config, train=replace(config.train, explore=0.0))
 
 
 def depth(config: Config, layers: int) -> Config:

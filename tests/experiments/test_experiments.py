@@ -92,6 +92,7 @@ def test_sets_name_each_config_once():
     base = get_recipe("small")  # L = 3, H = 2
     names = {name: [e.name for e in experiments(name, base)] for name in SETS}
     assert names["claims"] == ["unified", *(f"separate_{task}" for task in TASKS), "without_routing"]
+    assert names["routing"] == ["unified", "routing_hard_all", "frozen_routes", "without_routing"]
     assert names["blocks"] == ["unified", "without_routing", "blocks_5"]
     assert names["depth"] == ["unified", "depth_1", "depth_5"]
     assert names["memory_and_vocabulary"] == [

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class _Chosen:
     """Which experiments; the same arguments name the same ones in run, list and report."""
 
-    set: Positional[Literal["claims", "plain_twins", "blocks", "depth", "memory_and_vocabulary"]]
+    set: Positional[Literal["claims", "plain_twins", "routing", "blocks", "depth", "memory_and_vocabulary"]]
     """claims: all tasks, each task alone at equal samples, without routing; blocks: H = 1, 2, 5; depth: L = 1, 3, 5;
     memory_and_vocabulary: bins, their smoothing, dropping of decoder inputs, text encoder."""
     output: Path = Path("runs/experiments")

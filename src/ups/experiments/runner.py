@@ -43,6 +43,12 @@ SETS: dict[str, Callable[[Config], dict[str, Config]]] = {
         "unified": c,
         **{f"separate_{mix.task}_plain": without_routing(separate(c, mix.task)) for mix in c.train.tasks},
     },
+    "routing": lambda c: {
+        "unified": c,
+        **{f"routing_{kind}": recipes.routing(c, kind) for kind in ("chosen", "hard_all")},
+        "frozen_routes": recipes.frozen_routes(c),
+        "without_routing": without_routing(c),
+    },
     "blocks": lambda c: {"unified": c} | {f"blocks_{h}": recipes.blocks(c, h) for h in (1, 2, 5)},
     "depth": lambda c: {"unified": c} | {f"depth_{n}": recipes.depth(c, n) for n in (1, 3, 5)},
     "memory_and_vocabulary": lambda c: {
