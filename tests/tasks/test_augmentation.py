@@ -558,7 +558,7 @@ def test_stretches_last_up_to_their_share(u: float, frames: int, length: int, st
 def test_another_person_is_taken_for_this_one_now_and_then():
     clip = still(frames=30)
     size = detector.body_size(clip)
-    jumps, lengths = [], []
+    jumps, lengths, starts = [], [], set()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(detector, "_errors", lambda clip, size, rng: np.zeros(clip.joints.shape, np.float32))
         patch.setattr(detector, "_missing", lambda skeleton, shape, rng: np.zeros(shape, bool))
@@ -569,11 +569,13 @@ def test_another_person_is_taken_for_this_one_now_and_then():
             frames = np.abs(moved).max((1, 2)) > 1
             if frames.any():
                 lengths.append(frames.sum())
+                starts.add(int(frames.argmax()))
                 jumps.append(moved[frames][0, 0] / size)
                 np.testing.assert_allclose(
                     moved[frames], moved[frames][:1, :1].repeat(17, 1).repeat(frames.sum(), 0), atol=0.1
                 )
     assert len(jumps) / 3000 == pytest.approx(0.05, abs=0.012)
+    assert {0, 29} <= starts and len(starts) > 25
     assert set(lengths) == {1, 2, 3} and np.std(jumps) == pytest.approx(0.5, rel=0.15)
 
 
