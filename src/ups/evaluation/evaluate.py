@@ -47,7 +47,8 @@ def evaluate(
     `flip` averages lifted poses with those of the mirrored clip, `greedy` writes and reads the most probable bins
     instead of expectations. `allow_leak` measures clips that the model, or one that it started from, has learned, and
     adds "leak": {"clips", "of", "learned_in"} to their metrics. `scores` is filled with the scores of every clip of
-    recognition, by the same names as the metrics. `stride`, `views` and `free` are those of `ups.tasks.task.Reading`.
+    recognition, by the same names as the metrics. `stride`, `views` and `free` are those of `ups.tasks.task.Reading`;
+    of a model that was trained on central frames `stride` is 1 where none is given.
 
     Raises:
         SettingError: clips that the model has learned are among those to be measured.
@@ -58,6 +59,8 @@ def evaluate(
         raise SettingError(f"{views} views of a clip; at least 1 is needed")
     if free:
         predictor.check_free()
+    if stride is None and predictor.config.train.target_frames == "centre":
+        stride = 1  # given, so that every frame is decoded and none interpolated
     wanted: dict[Benchmark, tuple[Store, np.ndarray]] = {}
     train = predictor.config.train
     for task in tasks or ():

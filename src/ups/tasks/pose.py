@@ -245,6 +245,7 @@ class PoseTask:
         joints at the root; beside it, the most probable bins under the grammar. Neither is averaged with a mirror's.
         """
         batch = model.clips_at_once
+        stride = stride or max(1, 2 * model.frames_of(self.name) // 3)  # given, no frame is interpolated
 
         def measure(start: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, str]]:
             some = [(int(i), clips[int(i)]) for i in indices[start : start + batch]]
