@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
 from ups.errors import SettingError
+from ups.serving.limits import Limits
 
 
 @dataclass
@@ -30,37 +31,16 @@ class Serve:
     """Processor threads of the model; default: the library's choice."""
     readers: int | None = None
     """Processes that read uploads; default: one a processor core, four at most."""
-    queue: int = 64
-    """Requests answered or waiting at the same time; one more is told 503 and when to come again."""
-    megabytes: int = 64
-    """Size of a request."""
-    recordings: int = 64
-    """Recordings in a request."""
-    frames: int = 20_000
-    """Persons x frames of a recording."""
-    seconds: float = 60.0
-    """Time for a request, from its first byte to its answer."""
-    read_seconds: float = 10.0
-    """Time for reading one recording; a reader that takes longer is ended."""
-    read_megabytes: int = 4096
-    """Memory that a reader may map, the interpreter's own included."""
-    streams: int = 64
-    """Streams at the same time."""
-    idle_seconds: float = 60.0
-    """How long a stream may be silent."""
-    drain_seconds: float = 30.0
-    """Time that accepted requests and streams have after SIGTERM."""
+    limits: OmitArgPrefixes[Limits] = field(default_factory=Limits)
 
     def run(self) -> None:
         """Load, listen, answer."""
         import torch
 
         from ups.runtime.device import choose_device
-        from ups.serving.limits import Limits
         from ups.serving.server import serve
         from ups.serving.service import Service
 
-        limits = Limits(**{limit.name: getattr(self, limit.name) for limit in fields(Limits)})
         readers = min(4, os.cpu_count() or 1) if self.readers is None else self.readers
         if readers < 1 or (self.threads is not None and self.threads < 1):
             raise SettingError(f"--readers {readers} --threads {self.threads}; at least 1 is needed")
@@ -68,4 +48,4 @@ class Serve:
             raise SettingError(f"--port {self.port}; 0 to 65535 are possible")
         if self.threads is not None:
             torch.set_num_threads(self.threads)
-        serve(Service(self.model, limits, readers, str(choose_device(self.device))), self.host, self.port)
+        serve(Service(self.model, self.limits, readers, str(choose_device(self.device))), self.host, self.port)
