@@ -251,9 +251,11 @@ class ActionTask:
             grammar.append(top_k(self._scores(model, clips, indices, share, ratio), labels, 1))
         if not self.prefix:
             return free_figures("top-1", formed[0], right[0], among[0], grammar[0], 100)
-        areas = [area_under_curve(RATIOS, [x or 0.0 for x in values]) for values in (right, among, grammar)]
+        areas = (area_under_curve(RATIOS, [x or 0.0 for x in values]) for values in (right, among, grammar))
+        every_area, formed_area, grammar_area = areas
         names = [f"{ratio:.0%}" for ratio in ratios]
-        return free_figures("area", float(np.mean(formed)), *areas, 100) | {
+        share_formed = float(np.mean(formed))
+        return free_figures("area", share_formed, every_area, formed_area, grammar_area, 100) | {
             "well_formed_at": dict(zip(names, formed, strict=True)),
             "top1_at": dict(zip(names, right, strict=True)),
         }
