@@ -266,6 +266,10 @@ class BasePredictor(ABC):
             self, clips, self.candidates(classes), anticipate.name
         )
 
+    def rank_many(self, task: str, clips: list[PoseSequence], classes: tuple[str, ...] | None = None) -> list[Answer]:
+        """`rank_actions` of each of many clips by the same task; see `recognize_many`."""
+        return ranked(self, clips, self.candidates(classes), task)
+
     def timeline_many(
         self,
         clips: list[PoseSequence],
