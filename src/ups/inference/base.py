@@ -222,7 +222,7 @@ class BasePredictor(ABC):
         greedy: bool = False,
         free: bool = False,
     ) -> list[Lifted]:
-        """Poses of clips of one skeleton, without thinning fast ones, whose windows are decoded together; the poses are not placed.
+        """Poses of clips of one skeleton, whose windows are decoded together; fast clips are not thinned, poses not placed.
 
         If `free` they are decoded without the grammar, and NaN where what was written is no pose.
         """
