@@ -57,7 +57,7 @@ class Fabricated(Predictor):
         spread[:, :, 0] = 0
         return Lifted(moved.astype(np.float32), spread, clip.skeleton)
 
-    def lift_many(
+    def lift_together(
         self, clips: list[PoseSequence], flip: bool = True, stride: int | None = None, greedy: bool = False
     ) -> list[Lifted]:
         return [self.lift(clip, flip, stride, greedy) for clip in clips]

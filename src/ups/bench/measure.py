@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rich.console import Group
 from rich.table import Table
 
 from ups.bench.fresh import FreshProcess, answer_many, answering_memory, first_answer, training_memory
+from ups.bench.roofline import STAGES, Work, bounded, count, count_stages, medians, stage_times, triad
 from ups.bench.timing import Spread, Timing, interleaved, machine, matmul, number
 from ups.bench.workload import BATCH, Workload, training_batches, workload
 from ups.checkpoint.cost import count_flops
@@ -28,6 +30,8 @@ from ups.config import ComputePrecision
 from ups.errors import SettingError
 from ups.inference.predictor import Predictor
 from ups.model.decoding import decode
+from ups.reporting.charts import roofline_chart
+from ups.reporting.html import figure, html_table
 from ups.runtime.precision import resolve_precision
 from ups.tasks import get_task
 from ups.training.batches import make_batch
@@ -62,8 +66,9 @@ def measure(trained: Trained, settings: Settings) -> dict[str, Any]:
     """Measure one model; threads are those that PyTorch is set to.
 
     Returns:
-        A record of plain JSON values: "machine", "model", "settings", "matmul" (FLOP/s by data type), and for each task in
-        "tasks" its "input", "training", "assembly", "inference", "latency", "decoding", "first_answer", "onnx" if asked for.
+        A record of plain JSON values: "machine", "model", "settings", "matmul" (FLOP/s by data type), "memory" (bytes/s),
+        and for each task in "tasks" its "input", "training", "assembly", "inference", "latency", "decoding", "roofline",
+        "first_answer", "onnx" if asked for.
 
     Raises:
         SettingError: a task that the model was not trained on, a batch or number of rounds below 1.
@@ -113,6 +118,9 @@ def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str
     yardsticks = {"float32", DTYPES[precision], DTYPES[native]}
     for dtype in sorted(yardsticks):
         calls[dtype], flops[dtype] = matmul(getattr(torch, dtype), device)
+    calls["triad"], moved = triad(device)
+    done: dict[str, dict[str, Work]] = {}
+    spent: dict[str, list[dict[str, float]]] = {w.mix.task: [] for w in work}
     for w in work:
         for name, call in {
             **_training_calls(run, w),
@@ -123,10 +131,17 @@ def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str
         if settings.onnx:
             exported = _onnx_calls(answering, folder.parent / w.mix.task, w)
             calls |= {f"{w.mix.task}/{name}": call for name, call in exported.items()}
+        asking = calls[f"{w.mix.task}/inference"]
+        calls[f"{w.mix.task}/stages"] = partial(_follow, predictor, asking, spent[w.mix.task])
+        done[w.mix.task] = {
+            **count_stages(predictor.answering, asking), "training": count(calls[f"{w.mix.task}/training"]),
+        }  # fmt: skip
         flops[f"{w.mix.task}/training"] = count_flops(calls[f"{w.mix.task}/training"])[0]
         flops[f"{w.mix.task}/inference"] = count_flops(_answer_calls(plain, w)["inference"])[0]
     times = interleaved(calls, settings.rounds, settings.seconds, device)
     rates = {name: Spread.of(times[name].rates(flops[name])).to_dict() for name in sorted(yardsticks)}
+    bandwidth = Spread.of(times["triad"].rates(moved))
+    peak = rates[DTYPES[precision]]["median"]
     model = answering.model
     return {
         "machine": facts,
@@ -138,15 +153,40 @@ def _measure(folder: Path, work: list[Workload], settings: Settings) -> dict[str
             "dtype": DTYPES[precision],
         },
         "settings": {"rounds": settings.rounds, "seconds": settings.seconds, "accumulate": run.config.accumulate},
+        "memory": {"bytes_per_s": bandwidth.to_dict(), "megabytes": moved / 1e6},
         "matmul": {"flop_per_s": rates, "size": round((flops["float32"] / 2) ** (1 / 3))},
         "tasks": {
             w.mix.task: {
                 **_record(w, times, flops, times[DTYPES[precision]].rates(flops[DTYPES[precision]])),
+                "roofline": _against_bounds(
+                    done[w.mix.task],
+                    medians(spent[w.mix.task]) | {"training": 1 / times[f"{w.mix.task}/training"].rates().mean()},
+                    peak,
+                    bandwidth.median,
+                ),
                 **_fresh(folder, w, device, settings),
             }
             for w in work
         },
     }
+
+
+def _follow(predictor: Predictor, call: Callable[[], object], rows: list[dict[str, float]]) -> None:
+    """Answer, and note what each stage took."""
+    rows.append(stage_times(predictor.answering, call, predictor.device))
+
+
+def _against_bounds(
+    done: dict[str, Work], seconds: dict[str, float], peak: float, bandwidth: float
+) -> dict[str, dict[str, Any]]:
+    """Every stage of the answers, all of them, and a training step, against what the machine allows."""
+    stages = {name: work for name, work in done.items() if name != "training"}
+    names = [name for name in STAGES if name in stages]
+    found = {name: bounded(stages[name], seconds[name], peak, bandwidth) for name in names}
+    whole = Work(*(sum(getattr(w, f) for w in stages.values()) for f in ("flops", "bytes", "operators")))
+    found["inference"] = bounded(whole, sum(seconds[name] for name in STAGES), peak, bandwidth)
+    found["training"] = bounded(done["training"], seconds["training"], peak, bandwidth)
+    return found
 
 
 def _training_calls(run: Run, w: Workload) -> dict[str, Callable[[], object]]:
@@ -268,6 +308,7 @@ def tables(record: dict[str, Any]) -> Group:
     times = Table("task", "one clip, p50", "p95", "first answer", "of which loading", "of which answering")
     decoding = Table("task", f"tokens, {BATCH} sequences", "cached steps/s", "uncached steps/s", "ratio", "range")
     onnx = Table("task", "ONNX Runtime, float32: samples/s", "range", "over PyTorch's", "range", "one clip, p50", "p95")
+    bounds = Table("task", "stage", "took", "GFLOP", "GB moved", "no faster than", "bound by", "of that bound")
     memory = Table("task", "peak memory: training", "inference", "first answer", "batches assembled, samples/s")
     for task, r in record["tasks"].items():
         shape = f"{r['input']['frames']} frames x {r['input']['joints']} joints"
@@ -291,6 +332,10 @@ def tables(record: dict[str, Any]) -> Group:
             onnx.add_row(task, *cells, *ratio, *(f"{number(x[name])} ms" for name in ("p50_ms", "p95_ms")))
         held = (f"{number(r['peak_memory_mb'][name])} MB" for name in ("training", "inference", "first_answer"))
         memory.add_row(task, *held, number(r["assembly"]["samples_per_s"]["median"]))
+        for stage, x in r["roofline"].items():
+            cells = (f"{number(1000 * x['seconds'])} ms", number(x["flops"] / 1e9), number(x["bytes"] / 1e9))
+            share = f"{x['share_of_bound']:.0%}"
+            bounds.add_row(task, stage, *cells, f"{number(1000 * x['bound_s'])} ms", x["bound_by"], share)
     products = ", ".join(
         f"{number(rate['median'] / 1e9)} GFLOP/s in {dtype} ({_range({k: v / 1e9 for k, v in rate.items()})})"
         for dtype, rate in peak["flop_per_s"].items()
@@ -299,10 +344,37 @@ def tables(record: dict[str, Any]) -> Group:
         f"{m['processor']}, {m['threads']} threads, device {m['device']}, PyTorch {m['torch']}, load before the run "
         f"{m.get('load_before', '–')}",
         f"{model['name']}: {model['parameters']:,} parameters, {model['dtype']}; {record['settings']['rounds']} rounds",
-        f"matmul {peak['size']} x {peak['size']}: {products}",
-        speed, times, *([onnx] if onnx.row_count else []), decoding, memory,
+        f"matmul {peak['size']} x {peak['size']}: {products}; memory: "
+        f"{number(record['memory']['bytes_per_s']['median'] / 1e9)} GB/s",
+        speed, bounds, times, *([onnx] if onnx.row_count else []), decoding, memory,
     )  # fmt: skip
 
 
-def _range(figure: dict[str, float]) -> str:
-    return f"{number(figure['low'])}..{number(figure['high'])}"
+def sections(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """(heading, HTML) of a page about what bounds each stage: a picture and a table for each task."""
+    dtype = record["model"]["dtype"]
+    peak, bandwidth = record["matmul"]["flop_per_s"][dtype]["median"], record["memory"]["bytes_per_s"]["median"]
+    header = ("stage", "took, ms", "GFLOP", "GB moved", "operators", "no faster than, ms", "bound by", "of that bound")
+    found = []
+    for task, r in record["tasks"].items():
+        stages = r["roofline"]
+        points = {n: (x["flops"] / x["bytes"], x["flops"] / x["seconds"]) for n, x in stages.items() if x["bytes"]}
+        title = f"{task}: {number(peak / 1e9)} GFLOP/s in {dtype}, {number(bandwidth / 1e9)} GB/s"
+        caption = (
+            "Each stage of a batch of answers, all of them, and a training step. The roof is what a matrix product and "
+            "a triad over memory reach here: no stage whose bytes come from memory gets above it."
+        )
+        rows = [
+            (
+                name, number(1000 * x["seconds"]), number(x["flops"] / 1e9), number(x["bytes"] / 1e9), x["operators"],
+                number(1000 * x["bound_s"]), x["bound_by"], f"{x['share_of_bound']:.0%}",
+            )
+            for name, x in stages.items()
+        ]  # fmt: skip
+        picture = figure(roofline_chart(points, peak, bandwidth, title), caption)
+        found.append((get_task(task).title, picture + html_table(header, rows)))
+    return found
+
+
+def _range(values: dict[str, float]) -> str:
+    return f"{number(values['low'])}..{number(values['high'])}"

@@ -9,7 +9,6 @@ import json
 import os
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ups.data.apart import Read, Readers, Source
+from ups.bulk.workshop import first_line, lifted_together, read_at, workshop
+from ups.data.apart import Read, Readers
 from ups.errors import UpsError
 from ups.files import write_whole
 from ups.inference.predictor import Predictor
@@ -25,7 +25,7 @@ from ups.pose import PoseSequence
 from ups.seen import bodies
 from ups.tasks import get_task
 from ups.tasks.action import ActionTask, recognize_2d, recognize_3d
-from ups.tasks.predictions import rank
+from ups.tasks.predictions import Lifted, rank
 from ups.tasks.task import check_space
 
 _NESTED = pa.list_(pa.list_(pa.list_(pa.float32())))
@@ -89,7 +89,7 @@ def write_part(asked: Asked, paths: list[str], target: str) -> tuple[int, int]:
     if not os.path.exists(target):
         rows: list[dict[str, Any]] = []
         failures: list[tuple[str, str]] = []
-        predictor, readers = _workshop(asked.model, asked.read_seconds)
+        predictor, readers = workshop(asked.model, asked.read_seconds)
         for start in range(0, len(paths), _AT_ONCE):
             rows += _answered(predictor, readers, asked, paths[start : start + _AT_ONCE], failures)
         facts = {_FAILURES: json.dumps(failures).encode(), b"ups.recordings": str(len(paths)).encode()}
@@ -105,28 +105,27 @@ def failures_of(path: Path) -> list[tuple[str, str]]:
     return [(name, why) for name, why in json.loads(metadata[_FAILURES])]
 
 
-@lru_cache(1)
-def _workshop(model: str, read_seconds: float) -> tuple[Predictor, Readers]:
-    """The model and the reader of this process. One thread: the answers of several differ in the last digits."""
-    import torch
-
-    torch.set_num_threads(1)
-    return Predictor.from_pretrained(model), Readers(1, read_seconds, 4096)
-
-
 def _answered(
     predictor: Predictor, readers: Readers, asked: Asked, paths: list[str], failures: list[tuple[str, str]]
 ) -> list[dict[str, Any]]:
     """Rows of recordings, in their order; one that fails has none, and stands among the failures."""
     rows: dict[str, list[dict[str, Any]]] = {}
     waiting: dict[Any, list[tuple[dict[str, Any], PoseSequence]]] = defaultdict(list)
+    found: dict[str, Read] = {}
     for path in paths:
         try:
-            folder, name = os.path.split(os.path.abspath(os.path.join(asked.root, path)))
-            read = readers.read(Source(folder, name, asked.options, asked.force))
-            rows[path] = _rows_of(predictor, asked, path, read, waiting)
+            found[path] = read_at(readers, asked.root, path, asked.options, asked.force)
         except (UpsError, OSError) as error:
-            failures.append((path, str(error).split("\n")[0]))
+            failures.append((path, first_line(error)))
+    flat = {path: read.clip for path, read in found.items() if asked.poses and read.clip.space == "image"}
+    poses = lifted_together(predictor, flat, failures)
+    for path, read in found.items():
+        if path in flat and path not in poses:
+            continue
+        try:
+            rows[path] = _rows_of(predictor, asked, path, read, poses.get(path), waiting)
+        except UpsError as error:
+            failures.append((path, first_line(error)))
     for (task, _, classes), pairs in waiting.items():
         scores, unknown = predictor.judged(task, [clip for _, clip in pairs], classes, predictor.clips_at_once)
         doubts = [None] * len(pairs) if unknown is None else unknown.tolist()
@@ -139,7 +138,7 @@ def _answered(
 
 
 def _rows_of(
-    predictor: Predictor, asked: Asked, path: str, read: Read, waiting: dict[Any, list]
+    predictor: Predictor, asked: Asked, path: str, read: Read, lifted: Lifted | None, waiting: dict[Any, list]
 ) -> list[dict[str, Any]]:
     """A row for each person and window; the clips that are to be named go to `waiting`."""
     clip = read.clip
@@ -148,7 +147,6 @@ def _rows_of(
     assert isinstance(task, ActionTask)
     predictor.frames_of(task.name)
     classes = predictor.candidates(asked.classes)
-    lifted = predictor.lift(clip) if asked.poses and clip.space == "image" else None
     known = predictor.drop_untrained_joints(task.name, clip)
     length = clip.frames if asked.window_s is None else max(1, round(asked.window_s * clip.fps))
     rows, found = [], []

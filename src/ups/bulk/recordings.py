@@ -36,7 +36,7 @@ def list_recordings(where: str) -> list[str]:
         found = [os.path.join(place.parent, path) for path in _column(place)]
     else:
         found = [path for path in glob.iglob(where, recursive=True) if not os.path.basename(path).startswith(".")]
-        found = [path for path in found if os.path.isfile(path) or _is_openpose(path)]
+        found = [path for path in found if os.path.isfile(path) or is_recording(path)]
     if not found:
         raise DataError(
             f"{where}: no recordings found; give a folder, a pattern in quotes, or a table with column path"
@@ -58,7 +58,8 @@ def _below(folder: Path) -> Iterator[str]:
         )
 
 
-def _is_openpose(path: str) -> bool:
+def is_recording(path: str) -> bool:
+    """Whether a folder is one recording of OpenPose's files."""
     return os.path.isdir(path) and any(name.endswith(_FOLDER) for name in os.listdir(path))
 
 

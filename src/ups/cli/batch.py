@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
@@ -68,13 +68,9 @@ class Batch:
         if self.task and not isinstance(get_task(self.task), ActionTask):
             raise SettingError(f"--task {self.task} does not answer with an action; --poses tells poses")
         classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text) if self.classes else None
-        options: dict[str, Any] = self.how.one_file() | {"image_size": self.how.image_size}
-        for name in ("skeleton", "joint_map"):
-            value = getattr(self.how, name)
-            options[name] = os.path.abspath(value) if value and str(value).endswith(".toml") else value
         asked = Asked(
             os.path.abspath(self.model) if os.path.exists(self.model) else self.model, self.task, self.poses, classes,
-            self.top, self.window, options, self.force, self.read_seconds, os.getcwd(),
+            self.top, self.window, self.how.many_files(), self.force, self.read_seconds, os.getcwd(),
         )  # fmt: skip
         paths = list_recordings(self.recordings)
         with progress("recordings") as told:

@@ -25,7 +25,7 @@ class Predict:
 
     file: Positional[Path | None] = None
     """The recording: the project's .npz, .json or .csv, what pose estimators and motion capture write (docs/formats.md); or
-    a video (docs/video.md)."""
+    a video (docs/video.md); or a folder of recordings: a line of JSON for each, in the order of their names."""
     model: Path = Path("ups-small")
     """Folder of the trained model, or the name of one that comes with the package."""
     task: str | None = None
@@ -52,11 +52,15 @@ class Predict:
     """What finds the people of a video, see `ups setup`."""
     step: int = 1
     """Look at every N-th frame of a video."""
+    processes: int | None = None
+    """Of a folder: processes that read and answer, a thread each; default: one a processor core where there are more than
+    32 recordings, else one."""
     camera: int | None = None
     """Answer about what this camera of the machine sees, a line of JSON a frame, until Ctrl-C."""
 
     def run(self) -> None:
         """Read, ask, answer."""
+        from ups.bulk.recordings import is_recording
         from ups.video.source import is_video
 
         if self.camera is not None or (self.file is not None and is_video(self.file)):
@@ -66,7 +70,37 @@ class Predict:
             raise SettingError("give a recording, a video, or --camera 0")
         if self.output is not None:
             raise SettingError(f"--output is for videos; {self.file} is none: its answer goes to standard output")
+        if self.file.is_dir() and not is_recording(str(self.file)):
+            self.ask_all(self.file)
+            return
         self.ask(self.file)
+
+    def ask_all(self, folder: Path) -> None:
+        """About all recordings of a folder."""
+        import os
+
+        from ups.bulk.lines import MANY, Question, lines
+        from ups.bulk.recordings import list_recordings
+        from ups.tasks import get_task
+
+        if self.plot or self.data_set or (self.device or "cpu") != "cpu":
+            raise SettingError("--plot, --data-set and --device are for one recording; leave them out for a folder")
+        if self.top < 1 or (self.processes is not None and self.processes < 1):
+            raise SettingError(f"--top {self.top} --processes {self.processes}; at least 1 is needed")
+        if self.task:
+            get_task(self.task)
+        paths = list_recordings(str(folder))
+        processes = self.processes or ((os.cpu_count() or 1) if len(paths) > MANY else 1)
+        model = os.path.abspath(self.model) if self.model.exists() else str(self.model)
+        classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text) if self.classes else None
+        options = self.how.many_files()
+        question = Question(model, self.task, classes, self.top, self.timeline, options, self.force, os.getcwd())
+        failed = 0
+        for told in lines(question, paths, processes):
+            answer(told)
+            failed += "error" in told
+        if failed:
+            say(f"{failed} of {len(paths)} recordings could not be used, see their lines", sys.stderr)
 
     def watch(self) -> None:
         """About a video, or a camera."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -54,6 +55,14 @@ class Recording(Repairs):
     def one_file(self) -> dict[str, Any]:
         """The options that are for one file only, as `read_file` names them."""
         return {"fps": self.fps, "space": self.space, **self.repairs()}
+
+    def many_files(self) -> dict[str, Any]:
+        """All options as `read_file` names them, for files of any folder."""
+        options: dict[str, Any] = self.one_file() | {"image_size": self.image_size}
+        for name in ("skeleton", "joint_map"):
+            value = getattr(self, name)
+            options[name] = os.path.abspath(value) if value and str(value).endswith(".toml") else value
+        return options
 
     def read(self, file: Path) -> PoseSequence:
         """The recording in a file; raises as `read_file` does."""

@@ -152,7 +152,7 @@ def _limb_error(predictor: BasePredictor, store: Store, indices: np.ndarray, cha
         clip = clip if clip.space == "image" else fixed_view(clip, i)
         clips.append(change(clip, np.random.default_rng([3, i])))
     errors = []
-    for clip, lifted in zip(clips, predictor.lift_many(clips, flip=False), strict=True):
+    for clip, lifted in zip(clips, predictor.lift_together(clips, flip=False), strict=True):
         assert clip.pose_3d is not None
         names = [joint for joint in lifted.skeleton.joints if joint in _limbs(lifted.skeleton.joints)]
         true, told = (

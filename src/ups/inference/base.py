@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from itertools import islice
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,29 +15,28 @@ from ups.checkpoint.known_actions import taught_actions
 from ups.checkpoint.lineage import Lineage, named_parts
 from ups.config import Config
 from ups.errors import CheckpointError, DataError, SettingError
+from ups.inference.crew import Crew
+from ups.inference.many import lifted, ranked, timelines
 from ups.labels import one_spelling
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
 from ups.seen import bodies, check_somebody
 from ups.skeleton import Skeleton
-from ups.skeletons import get_skeleton, skeleton_of
+from ups.skeletons import skeleton_of
 from ups.tasks import get_task
 from ups.tasks.action import MALFORMED, ActionTask, anticipate, mirrored_classes, recognize_2d, recognize_3d
 from ups.tasks.calibration import LONGEST, Calibration
-from ups.tasks.placement import intrinsics, locate, steady
 from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
-from ups.tasks.rates import SLOWEST, between, decoded_every, filled, thinned
+from ups.tasks.rates import decoded_every, filled
 from ups.tasks.skeleton_views import LISTED, asking_for
 from ups.tasks.task import Example, Task
 from ups.tasks.timeline import (
     STEP,
     WINDOW,
     Timeline,
-    make_timeline,
     part,
     pooled_answer,
-    somebody_in_steps,
     windows_of,
 )
 from ups.tokens.vocabulary import Vocabulary
@@ -65,6 +66,7 @@ class BasePredictor(ABC):
         self.config, self.vocabulary, self.data_sets = config, vocabulary, data_sets
         self.lineage: Lineage = named_parts(config.train)
         self.calibration: Calibration = {}
+        self._crew: Crew | None = None
 
     @abstractmethod
     def action_scores(
@@ -162,20 +164,7 @@ class BasePredictor(ABC):
         Raises:
             SettingError: a task that the model does not know, windows of no length.
         """
-        recognition = recognize_2d if clip.space == "image" else recognize_3d
-        question, names = task or recognition.name, self.candidates(classes)
-        windows = windows_of(clip.frames, clip.fps, window_s, step_s)
-        told = np.zeros(len(windows.starts), bool)
-        sure, unknown = np.zeros((len(told), len(names)), np.float32), np.ones((len(told), 1), np.float32)
-        known = (self.drop_untrained_joints(question, window) for window in windows.cut(clip))
-        numbered = ((i, window) for i, window in enumerate(known) if bodies(window.visibility).any())
-        while some := list(islice(numbered, self.clips_at_once)):
-            rows = [i for i, _ in some]
-            scores, none = self.judged(question, [window for _, window in some], names, len(some))
-            told[rows], sure[rows] = True, np.exp(scores)
-            unknown[rows, 0] = 1 - sure[rows].max(1) if none is None else none
-        pooled, doubt = windows.pool(sure, told), windows.pool(unknown, told)[:, 0]
-        return make_timeline(names, windows, pooled, doubt, somebody_in_steps(clip.visibility, windows))
+        return timelines(self, [clip], self.candidates(classes), task, window_s, step_s)[0]
 
     def ask(self, task: str, clip: PoseSequence, classes: tuple[str, ...] | None = None) -> object:
         """The answer to any task's question, by the task's name; see the task's own `answer`.
@@ -223,30 +212,9 @@ class BasePredictor(ABC):
             SettingError: the model was trained to estimate no joints but those that are given.
             DataError: as `windows` does; nobody is seen: no frame shows enough of a body (`ups.seen.BODY`).
         """
-        wanted = get_skeleton(skeleton) if isinstance(skeleton, str) else skeleton
-        if stride is None and delay is None and clip.fps >= 2 * SLOWEST:
-            some, times = thinned(clip)
-            return between(self.lift(some, flip, None, greedy, None, wanted, smooth), times)
-        clip = self.drop_untrained_joints(estimate_pose.name, self.as_read(clip))
-        check_somebody(clip.visibility, clip.id or "clip")
-        asked = clip if wanted is None else self._asked_for(clip, wanted)
-        every = decoded_every(clip.fps) if stride is None and delay is None else 1
-        persons = [
-            self._lift_persons([asked.person(m)], flip, stride, greedy, delay, every)[0] for m in range(asked.persons)
-        ]
-        joints, spread = (np.stack(each) for each in zip(*persons, strict=True))
-        if smooth:
-            joints = steady(joints, spread, asked.skeleton, clip.fps)
-        root, error = locate(joints, asked)
-        if wanted is not None:
-            order = [asked.skeleton.joints.index(joint) for joint in wanted.joints]
-            joints, spread = joints[:, :, order], spread[:, :, order]
-            middle = joints[:, :, list(wanted.root_indices)].mean(2)
-            joints, root = joints - middle[:, :, None], root + middle
-        focal, _ = intrinsics(clip)
-        return Lifted(joints, spread, wanted or clip.skeleton, root, error, focal, clip.focal is not None)
+        return lifted(self, [clip], flip, stride, greedy, delay, skeleton, smooth)[0]
 
-    def lift_many(
+    def lift_together(
         self,
         clips: list[PoseSequence],
         flip: bool = True,
@@ -254,7 +222,7 @@ class BasePredictor(ABC):
         greedy: bool = False,
         free: bool = False,
     ) -> list[Lifted]:
-        """`lift` of clips of one skeleton, whose windows are decoded together; the poses are not placed.
+        """Poses of clips of one skeleton, whose windows are decoded together; fast clips are not thinned, poses not placed.
 
         If `free` they are decoded without the grammar, and NaN where what was written is no pose.
         """
@@ -262,22 +230,114 @@ class BasePredictor(ABC):
         for clip in clips:
             check_somebody(clip.visibility, clip.id or "clip")
         steps = [decoded_every(clip.fps) if stride is None and not free else 1 for clip in clips]
-        lifted: dict[int, Lifted] = {}
+        together: dict[int, Lifted] = {}
         for every in sorted(set(steps)):
             chosen = [i for i, step in enumerate(steps) if step == every]
             persons = [clips[i].person(m) for i in chosen for m in range(clips[i].persons)]
             found = iter(self._lift_persons(persons, flip, stride, greedy, None, every, free))
             for i in chosen:
                 joints, spread = zip(*(next(found) for _ in range(clips[i].persons)), strict=True)
-                lifted[i] = Lifted(np.stack(joints), np.stack(spread), clips[i].skeleton)
-        return [lifted[i] for i in range(len(clips))]
+                together[i] = Lifted(np.stack(joints), np.stack(spread), clips[i].skeleton)
+        return [together[i] for i in range(len(clips))]
+
+    def recognize_many(
+        self, clips: list[PoseSequence], classes: tuple[str, ...] | None = None, workers: int = 1
+    ) -> list[Answer]:
+        """`recognize` of each of many clips, of any skeletons, spaces and lengths, in batches across all of them.
+
+        With more than one of `workers`, so many processes share the work, each with a copy of the model and one thread;
+        they start in 2 or 3 s and stay for the next question until `close`. A program that asks so is to be guarded by
+        `if __name__ == "__main__":`, as every one that starts processes.
+
+        Raises:
+            DataError: nobody is seen in one of them, which is named.
+            SettingError: workers below 1, or more than one of a model that lies on an accelerator.
+            IncompleteError: a process died.
+        """
+        return self._many("recognize_many", clips, workers, classes=classes) or ranked(
+            self, clips, self.candidates(classes)
+        )
+
+    def anticipate_many(
+        self, clips: list[PoseSequence], classes: tuple[str, ...] | None = None, workers: int = 1
+    ) -> list[Answer]:
+        """`anticipate` of each of many clips; see `recognize_many`."""
+        return self._many("anticipate_many", clips, workers, classes=classes) or ranked(
+            self, clips, self.candidates(classes), anticipate.name
+        )
+
+    def rank_many(self, task: str, clips: list[PoseSequence], classes: tuple[str, ...] | None = None) -> list[Answer]:
+        """`rank_actions` of each of many clips by the same task; see `recognize_many`."""
+        return ranked(self, clips, self.candidates(classes), task)
+
+    def timeline_many(
+        self,
+        clips: list[PoseSequence],
+        classes: tuple[str, ...] | None = None,
+        task: str | None = None,
+        window_s: float = WINDOW,
+        step_s: float = STEP,
+        workers: int = 1,
+    ) -> list[Timeline]:
+        """`timeline` of each of many recordings, whose windows share batches; see `recognize_many`."""
+        options = {"classes": classes, "task": task, "window_s": window_s, "step_s": step_s}
+        return self._many("timeline_many", clips, workers, **options) or timelines(
+            self, clips, self.candidates(classes), task, window_s, step_s
+        )
+
+    def lift_many(
+        self,
+        clips: list[PoseSequence],
+        flip: bool = True,
+        stride: int | None = None,
+        greedy: bool = False,
+        delay: int | None = None,
+        skeleton: Skeleton | str | None = None,
+        smooth: bool = False,
+        workers: int = 1,
+    ) -> list[Lifted]:
+        """`lift` of each of many clips, of any skeletons and lengths, whose windows share batches; see `recognize_many`."""
+        options = {
+            "flip": flip, "stride": stride, "greedy": greedy, "delay": delay, "skeleton": skeleton, "smooth": smooth,
+        }  # fmt: skip
+        return self._many("lift_many", clips, workers, **options) or lifted(self, clips, **options)
+
+    def copied(self, folder: Path) -> Callable[[], BasePredictor]:
+        """How another process makes a predictor that answers as this one, on the processor; what it needs may be written
+        to the folder.
+
+        Raises:
+            SettingError: it can't be made there.
+        """
+        raise SettingError(f"{type(self).__name__} answers in one process; leave workers out")
+
+    def close(self) -> None:
+        """End the processes that `workers` started, if any."""
+        if self._crew is not None:
+            self._crew.close()
+            self._crew = None
+
+    def _many(self, method: str, clips: list[PoseSequence], workers: int, **options: Any) -> list[Any]:
+        """The answers of a crew; none where this process is to answer."""
+        if workers < 1:
+            raise SettingError(f"{workers} workers; at least 1 is needed")
+        if workers == 1 or len(clips) < 2:
+            return []
+        if self._crew is None or self._crew.workers != workers:
+            self.close()
+            self._crew = Crew(self.copied, workers)
+        return self._crew.answers(method, clips, options)
 
     def as_read(self, clip: PoseSequence) -> PoseSequence:
         """The clip without confidences, where the model was not trained to read them."""
         return clip if self.config.model.confidence or clip.space != "image" else clip.without_confidence()
 
-    def _asked_for(self, clip: PoseSequence, wanted: Skeleton) -> PoseSequence:
-        """The clip with the joints of `wanted` that it lacks as joints that were not seen."""
+    def asked_for(self, clip: PoseSequence, wanted: Skeleton) -> PoseSequence:
+        """The clip with the joints of `wanted` that it lacks as joints that were not seen.
+
+        Raises:
+            SettingError: it lacks some, and the model was trained to tell no others than are given.
+        """
         lacking = [joint for joint in wanted.joints if joint not in clip.skeleton.joints]
         if lacking and not self.config.train.augment.shift.share:
             raise SettingError(

@@ -7,7 +7,9 @@ predictor.lift(clip).joints  # as ups.Predictor has it
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -87,6 +89,7 @@ class OnnxPredictor(BasePredictor):
 
     def __init__(self, folder: Path | str, threads: int | None = None) -> None:
         ort, folder = runtime(), Path(folder)
+        self.folder = folder.absolute()
         facts = _facts(folder)
         check_facts(folder / "model.json", facts)
         try:
@@ -112,6 +115,10 @@ class OnnxPredictor(BasePredictor):
             )
         except Exception as error:  # ONNX Runtime's own classes of error have no common ancestor of theirs
             raise SettingError(f"{folder}: can't be run ({error}); is the copy complete? Export again if so") from error
+
+    def copied(self, folder: Path) -> Callable[[], BasePredictor]:
+        """See `BasePredictor`; other processes read the same files."""
+        return partial(OnnxPredictor, self.folder, 1)
 
     def drop_untrained_joints(self, task: str, clip: PoseSequence) -> PoseSequence:
         """The clip with the joints that the model was exported for; DataError names those that it lacks."""

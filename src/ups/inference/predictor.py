@@ -10,9 +10,9 @@ predictor.lift(clip).joints           # (M, N, J, 3) metres, root-relative, came
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from ups.batch import Poses
 from ups.checkpoint.hub import push
 from ups.checkpoint.io import Trained, load, save
 from ups.config import ComputePrecision
+from ups.errors import SettingError
 from ups.inference.base import BasePredictor
 from ups.model.decoding import Decoded, check_free, decode, decode_freely
 from ups.model.ups import UPS, cast_products
@@ -98,6 +99,13 @@ class Predictor(BasePredictor):
         if self._embedding is None:
             self._embedding = model.vocabulary()
         return decode(model, task, memory, mask, layout, self.values, True, self._embedding, greedy)
+
+    def copied(self, folder: Path) -> Callable[[], BasePredictor]:
+        """See `BasePredictor`."""
+        if self.device.type != "cpu":
+            raise SettingError(f"several workers answer on processors, the model lies on {self.device}; leave them out")
+        save(self.trained, folder / "model", self.model.state_dict())
+        return partial(Predictor.from_pretrained, folder / "model", self.precision)
 
     @cached_property
     def answering(self) -> UPS:

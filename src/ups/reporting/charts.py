@@ -148,6 +148,38 @@ def confusion_chart(counts: ArrayLike, classes: Sequence[str], title: str) -> st
     return _chart(draw, title, (max(side, 4) + 0.6, max(side, 4)))
 
 
+def roofline_chart(points: Mapping[str, tuple[float, float]], peak: float, bandwidth: float, title: str) -> str:
+    """Stages below the roof of a machine as an inline SVG fragment.
+
+    Args:
+        points: stage -> (FLOPs for each byte moved, FLOP/s); those that are not above 0 are left out.
+        peak: FLOP/s.
+        bandwidth: bytes/s.
+        title: plain text above.
+
+    Raises:
+        SettingError: no stage with arithmetic.
+    """
+    known = {name: (x, y) for name, (x, y) in points.items() if x > 0 and y > 0}
+    if not known:
+        raise SettingError(f"chart {title!r} has no stage with arithmetic")
+
+    def draw(axes: Axes) -> None:
+        ridge = peak / bandwidth
+        xs = [x for x, _ in known.values()]
+        low, high = min(*xs, ridge) / 3, max(*xs, ridge) * 3
+        axes.plot([low, ridge, high], [low * bandwidth / 1e9, peak / 1e9, peak / 1e9], color=_INK, linewidth=1.4)
+        for i, (name, (x, y)) in enumerate(known.items()):
+            marker = "osD^v"[i // len(SERIES) % 5]
+            axes.plot([x], [y / 1e9], marker, color=SERIES[i % len(SERIES)], markersize=7, label=name)
+        axes.set(xscale="log", yscale="log", xlabel="FLOP for each byte moved", ylabel="GFLOP/s")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color=_INK, alpha=0.12, linewidth=0.8)
+        axes.legend(frameon=False, fontsize=9)
+
+    return _chart(draw, title, (7, 3.8))
+
+
 def _chart(draw: Callable[[Axes], None], title: str, size: tuple[float, float]) -> str:
     """What `draw` puts on axes of that size in inches, as an inline SVG fragment."""
     from matplotlib import rc_context

@@ -192,7 +192,7 @@ class PoseTask:
         def measure_batch(start: int) -> list[tuple[_Errors, str, Skeleton]]:
             some = [(int(i), clips[int(i)]) for i in indices[start : start + batch]]
             seen = [clip if clip.space == "image" else fixed_view(clip, i) for i, clip in some]
-            together = model.lift_many(seen, reading.flip, reading.stride, reading.greedy)
+            together = model.lift_together(seen, reading.flip, reading.stride, reading.greedy)
             return [measure(clip, lifted) for clip, lifted in zip(seen, together, strict=True)]
 
         def measure(clip: PoseSequence, lifted: Lifted) -> tuple[_Errors, str, Skeleton]:
@@ -250,7 +250,7 @@ class PoseTask:
         def measure(start: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray, str]]:
             some = [(int(i), clips[int(i)]) for i in indices[start : start + batch]]
             seen = [clip if clip.space == "image" else fixed_view(clip, i) for i, clip in some]
-            ways = (model.lift_many(seen, False, stride, True, free) for free in (True, False))
+            ways = (model.lift_together(seen, False, stride, True, free) for free in (True, False))
             found = []
             for clip, free, constrained in zip(seen, *ways, strict=True):
                 truth = clip.pick_joints(free.skeleton).root_relative_3d()[0]

@@ -105,7 +105,7 @@ class Model(Protocol):
         """Decoded coordinates and their spread in metres, (Q, 3J) each."""
         ...
 
-    def lift_many(
+    def lift_together(
         self,
         clips: list[PoseSequence],
         flip: bool = True,
