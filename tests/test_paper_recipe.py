@@ -70,7 +70,7 @@ def test_raw_features_are_the_language_model_s(tmp_path, monkeypatch):
     assert raw.class_scale == 1 and not raw.class_mean.any() and np.abs(ours.values - raw.values).max() > 0.1
 
 
-@pytest.mark.parametrize("recipe", ["paper", "paper-plus"])
+@pytest.mark.parametrize("recipe", ["paper", pytest.param("paper-plus", marks=pytest.mark.slow)])
 def test_losses_fall_on_the_paper_s_terms(tmp_path, recipe, monkeypatch):
     """Small widths and generated data, all else as in the recipe; the learning rate is lowered with the model's size."""
     from ups.checkpoint.create import new_model

@@ -175,6 +175,7 @@ def test_the_first_data_set_of_the_task_comes_first():
     assert list(cut_to_route(trained, "recognize_2d").data_sets) == ["synthetic_2d", "synthetic_3d"]
 
 
+@pytest.mark.slow
 def test_int8_weights_make_smaller_files_and_like_answers(trained, action_export, tmp_path):
     handlers = logging.getLogger().handlers[:]
     export(trained, "recognize_3d", tmp_path / "x", KINECT_20, int8=True)

@@ -63,9 +63,9 @@ def test_the_action_is_that_of_the_frames_so_far(predictor, whole, space, skelet
 
 
 @pytest.mark.parametrize(
-    ("stride", "delay"), [(1, None), (1, 0), (1, 2), (1, FRAMES - 1), (2, None), (3, None), (3, 2), (FRAMES, None)]
+    ("stride", "delay", "persons"),
+    [(1, None, 2), (1, 0, 1), (1, 2, 1), (1, FRAMES - 1, 1), (2, None, 1), (3, None, 1), (3, 2, 2), (FRAMES, None, 1)],
 )
-@pytest.mark.parametrize("persons", [1, 2])
 def test_the_pose_is_that_of_a_frame_before(predictor, stride, delay, persons):
     clip = hidden(random_clip(H36M_17, persons, 20, "image", seed=2), 0, slice(3, 9), [3, 4])
     online = stream_of(predictor, clip, stride=stride, delay=delay, horizon=1)

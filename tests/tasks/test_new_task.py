@@ -143,6 +143,7 @@ def test_it_is_evaluated_and_reported(tmp_path, stores):
     assert "forecast" in (tmp_path / "report" / "report.md").read_text()
 
 
+@pytest.mark.slow  # exports of the known tasks are tested every day
 def test_it_is_exported(tmp_path, stores):
     trained = forecaster()
     clip = stores["synthetic_3d"][0]

@@ -281,7 +281,7 @@ def assert_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None
     assert [key for key in a if not torch.equal(a[key], b[key])] == []
 
 
-@pytest.mark.parametrize(("accumulate", "workers"), [(1, 0), (1, 1), (2, 0)])
+@pytest.mark.parametrize(("accumulate", "workers"), [(1, 1), (2, 0)])
 def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path, stores, accumulate, workers):
     config = replace(STEPS, accumulate=accumulate, workers=workers)
 
