@@ -7,12 +7,10 @@ import sys
 import time
 import zipfile
 
-import numpy as np
 import pytest
 
 pytest.importorskip("fastapi")
 
-from ups.data.datasets import synthetic  # noqa: E402
 from ups.errors import DataError  # noqa: E402
 from ups.serving.job_paths import below  # noqa: E402
 from ups.serving.jobs import RESULTS, Full, Jobs  # noqa: E402
@@ -33,21 +31,6 @@ else:
     open(sys.argv[1] + "/results/a.txt", "w").write("kept")
     print(json.dumps({"result": {"model": asked["model"]}}))
 """
-STAND_IN = """
-from types import SimpleNamespace
-class Pose:
-    def __init__(self, **options): pass
-    def process(self, rgb):
-        import numpy as np
-        bright = np.argwhere(rgb[..., 0] > 128)
-        if not len(bright):
-            return SimpleNamespace(pose_landmarks=None)
-        y, x = bright.mean(0) / rgb.shape[:2]
-        marks = [SimpleNamespace(x=x + 0.03 * (i % 2), y=y + 0.02 * (i - 16), visibility=0.9) for i in range(33)]
-        return SimpleNamespace(pose_landmarks=SimpleNamespace(landmark=marks))
-solutions = SimpleNamespace(pose=SimpleNamespace(Pose=Pose))
-"""
-"""A package `mediapipe` that finds a person around what is bright."""
 
 
 @pytest.fixture
@@ -123,25 +106,6 @@ def test_names_of_uploads_stay_below_their_folder(tmp_path):
         unpack(tmp_path / "b.zip", tmp_path / "x")
 
 
-def clips_zip(people: int = 2, takes: int = 3) -> bytes:
-    """Clips in folders after their actions."""
-    content, each = io.BytesIO(), iter(synthetic.generate_3d(40))
-    with zipfile.ZipFile(content, "w") as bundle:
-        for action in ("wave", "bow"):
-            for i in range(people * takes):
-                clip, _ = next(each)
-                target = io.BytesIO()
-                np.savez(target, joints=clip.joints[0], skeleton=clip.skeleton.name, fps=clip.fps, space=clip.space)
-                bundle.writestr(f"mine/{action}/s{i % people + 1}_{i}.npz", target.getvalue())
-    return content.getvalue()
-
-
-@pytest.fixture(scope="module")
-def working(small_model, start):
-    with start(small_model, jobs=4, job_megabytes=2) as both:
-        yield both
-
-
 def finished(url: str, got) -> dict:
     import httpx
 
@@ -154,14 +118,14 @@ def finished(url: str, got) -> dict:
     return job
 
 
-def test_a_copy_of_the_model_learns_from_a_zip(working, tmp_path):
+def test_a_copy_of_the_model_learns_from_a_zip(working, clips_zip, tmp_path):
     import httpx
 
     from ups import Predictor
 
     url, _ = working
     how = {"steps": "2", "force": "true"}
-    job = finished(url, httpx.post(f"{url}/v1/jobs/fine-tune", files={"files": ("my.zip", clips_zip())}, data=how))
+    job = finished(url, httpx.post(f"{url}/v1/jobs/fine-tune", files={"files": ("my.zip", clips_zip)}, data=how))
     assert job["state"] == "done", job
     found = job["result"]
     assert found["actions"] == {"wave": 6, "bow": 6} and found["steps"] == 2 and 0 <= found["accuracy"] <= 1
@@ -191,33 +155,12 @@ def test_what_can_not_be_learned_is_told(working):
     assert httpx.get(f"{url}/ready").status_code == 200
 
 
-def walking(path, frames: int = 30) -> bytes:
-    """A video in which something bright walks to the right."""
-    from ups.video.source import writer_of
-
-    with writer_of(path, 25.0, (160, 120)) as write:
-        for i in range(frames):
-            rgb = np.zeros((120, 160, 3), np.uint8)
-            rgb[50:70, 10 + 2 * i : 30 + 2 * i] = 255
-            write(rgb)
-    return path.read_bytes()
-
-
-@pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    """An environment with MediaPipe, or what looks like it."""
-    (tmp_path / "lib").mkdir()
-    (tmp_path / "lib" / "mediapipe.py").write_text(STAND_IN)
-    monkeypatch.setenv("PYTHONPATH", ":".join([str(tmp_path / "lib"), *filter(None, sys.path)]))
-    monkeypatch.setenv("UPS_MEDIAPIPE", sys.executable)
-
-
-def test_a_video_is_looked_at(working, tmp_path, stand_in):
+def test_a_video_is_looked_at(working, walking, stand_in):
     pytest.importorskip("av")
     import httpx
 
     url, _ = working
-    files = {"file": ("my walk.MP4", walking(tmp_path / "a.mp4"))}
+    files = {"file": ("my walk.MP4", walking)}
     job = finished(url, httpx.post(f"{url}/v1/jobs/video", files=files, data={"force": "true", "classes": "wave, bow"}))
     assert job["state"] == "done", job
     found = job["result"]
@@ -230,7 +173,7 @@ def test_a_video_is_looked_at(working, tmp_path, stand_in):
     assert httpx.post(f"{url}/v1/jobs/video", files={"file": ("b.npz", b"x")}).status_code == 422
 
 
-def test_where_no_estimator_is_the_remedy_is_told(working, tmp_path, monkeypatch):
+def test_where_no_estimator_is_the_remedy_is_told(working, walking, tmp_path, monkeypatch):
     pytest.importorskip("av")
     import httpx
 
@@ -242,7 +185,7 @@ def test_where_no_estimator_is_the_remedy_is_told(working, tmp_path, monkeypatch
         pytest.skip("MediaPipe is here")
     url, _ = working
     assert "ups setup mediapipe" in httpx.get(f"{url}/v1/model").json()["videos_lack"]
-    job = finished(url, httpx.post(f"{url}/v1/jobs/video", files={"file": ("b.mp4", walking(tmp_path / "b.mp4"))}))
+    job = finished(url, httpx.post(f"{url}/v1/jobs/video", files={"file": ("b.mp4", walking)}))
     assert job["state"] == "failed" and "ups setup mediapipe" in job["error"]
     assert "pip install rtmlib" in video_lacks("rtmlib") and "unknown estimator" in video_lacks("x")
 
