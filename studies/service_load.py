@@ -1,6 +1,6 @@
 """What `ups serve` stands: requests a second and their times, bad uploads, memory, the end, the cost of a frame.
 
-python studies/service_load.py clients     # 1, 8 and 64 clients on the loopback
+python studies/service_load.py clients     # 1 to 64 clients on the loopback
 python studies/service_load.py bad         # 1,000 damaged uploads, good ones between them
 python studies/service_load.py memory      # resident memory over many requests
 python studies/service_load.py end         # SIGTERM while requests are on their way
@@ -82,7 +82,7 @@ def resident(pid: int) -> float:
 def clients(seconds: float, content: bytes) -> None:
     """Closed loop: each client sends its next request when the last one is answered."""
     with service() as (url, process, _):
-        for count in (1, 8, 64):
+        for count in (1, 2, 4, 8, 16, 32, 64):
             cpu = processor_seconds(process.pid)
             took: list[float] = []
             statuses: list[int] = []

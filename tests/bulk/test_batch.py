@@ -173,6 +173,37 @@ def test_a_part_that_ends_processes_costs_no_other_part_anything(processes, tmp_
     assert deaths.count("poison") == bulk.TRIES and {p.name for p in tmp_path.iterdir()} == set("abcd") | {"once"}
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as POSIX does")
+def test_a_real_process_that_is_killed_midway_leaves_complete_results_and_nothing_twice(tmp_path, monkeypatch):
+    import bulk_worker
+
+    names = [["a", "b"], ["c", "d"], ["e", "stay", "f"], ["g"], ["h", "i"], ["j"]]
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "out").mkdir()
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    for i, part in enumerate(names):
+        (tmp_path / "whole" / f"part-{i:05}.parquet").write_text("".join(f"{name}\n" for name in part))
+
+    def kill() -> None:
+        limit = time.monotonic() + 120
+        while not (calls / "stays").exists() and time.monotonic() < limit:
+            time.sleep(0.02)
+        os.kill(int((calls / "stays").read_text()), signal.SIGKILL)
+
+    monkeypatch.setattr(bulk, "write_part", bulk_worker.write_names)
+    thread = threading.Thread(target=kill)
+    thread.start()
+    parts = [bulk.Part(part, tmp_path / "out" / f"part-{i:05}.parquet") for i, part in enumerate(names)]
+    outcome = [(part.target.name, why) for part, why in bulk._here(str(calls), parts, 2)]  # pyright: ignore
+    thread.join()
+    assert sorted(outcome) == [(part.target.name, "") for part in parts]  # each once
+    assert same(tmp_path / "whole", tmp_path / "out")
+    begun = [path.name.rpartition("-")[0] for path in calls.glob("part-*")]
+    again = [name for name in begun if begun.count(name) > 1]
+    assert "part-00002.parquet" in again and len(set(again)) <= 2  # it, and what was on its way beside it
+
+
 def children() -> list[int]:
     """Processes of the pool of this process."""
     found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
@@ -31,6 +32,8 @@ class Serve:
     """Processor threads of the model; default: the library's choice."""
     readers: int | None = None
     """Processes that read uploads; default: one a processor core, four at most."""
+    estimator: Literal["mediapipe", "rtmlib"] = "mediapipe"
+    """What finds the people of a video, see `ups setup`."""
     limits: OmitArgPrefixes[Limits] = field(default_factory=Limits)
 
     def run(self) -> None:
@@ -48,4 +51,5 @@ class Serve:
             raise SettingError(f"--port {self.port}; 0 to 65535 are possible")
         if self.threads is not None:
             torch.set_num_threads(self.threads)
-        serve(Service(self.model, self.limits, readers, str(choose_device(self.device))), self.host, self.port)
+        device = str(choose_device(self.device))
+        serve(Service(self.model, self.limits, readers, device, self.estimator), self.host, self.port)

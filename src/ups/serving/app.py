@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -22,10 +21,14 @@ from ups.data.apart import Source
 from ups.errors import DataError, SettingError, UpsError
 from ups.serving.example import example_recording
 from ups.serving.guard import Guard
+from ups.serving.job_paths import add_job_paths
 from ups.serving.logs import log
 from ups.serving.service import Question, Service, as_json
 from ups.serving.streams import follow
+from ups.serving.uploads import keep, plain_name
+from ups.serving.work import video_lacks
 from ups.skeletons import SKELETONS, get_skeleton
+from ups.video.source import ENDINGS
 
 _DESCRIPTION = (
     "Send recordings of human poses and read what they show: actions, actions to come, 3D poses. Every kind of file that "
@@ -105,6 +108,8 @@ def make_app(service: Service) -> FastAPI:
     )
     app.add_middleware(Guard, service=service)
     _add_errors(app)
+    if service.jobs is not None:
+        add_job_paths(app, service.jobs)
 
     @app.post("/v1/predict", tags=["predict"])
     async def predict(file: Annotated[UploadFile, File(description="One recording.")], form: Form_) -> Response:
@@ -144,6 +149,9 @@ def make_app(service: Service) -> FastAPI:
             "data_sets": sorted(predictor.data_sets),
             "skeletons": sorted(SKELETONS),
             "limits": vars(service.limits),
+            "jobs": service.jobs is not None,
+            "videos": sorted(ENDINGS),
+            "videos_lack": video_lacks(service.estimator) if service.jobs is not None else "",
         }
 
     @app.get("/health", tags=["operation"])
@@ -179,8 +187,8 @@ async def _answer(service: Service, file: UploadFile, form: Asked) -> dict[str, 
         options = dict(form.options)
         for option, described in form.beside:
             options[option] = f"ups-{option}.toml"
-            await asyncio.to_thread(_keep, described, folder / options[option])
-        await asyncio.to_thread(_keep, file, folder / name)
+            await asyncio.to_thread(keep, described, folder / options[option])
+        await asyncio.to_thread(keep, file, folder / name)
         return await service.answer(Source(str(folder), name, options, form.force), form.question)
     finally:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
@@ -191,18 +199,6 @@ async def _answer_or_error(service: Service, file: UploadFile, form: Asked) -> d
         return await _answer(service, file, form)
     except (DataError, SettingError) as error:
         return {"file": plain_name(file.filename), "error": str(error)}
-
-
-def _keep(file: UploadFile, path: Path) -> None:
-    file.file.seek(0)
-    with path.open("wb") as target:
-        shutil.copyfileobj(file.file, target)
-
-
-def plain_name(name: str | None) -> str:
-    """A file's name without folders, of letters, digits and . _ - alone, which readers tell kinds of files by."""
-    last = re.sub(r"[^\w.\- ]", "_", (name or "").replace("\\", "/").rsplit("/", 1)[-1]).lstrip(".")
-    return last if len(last.encode()) <= 200 and last else f"recording{Path(last).suffix[:20]}"
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ups.serving.logs import log
 from ups.serving.service import Service
 
-ASKED = ("/v1/predict", "/v1/predict/batch")
+JOBS = ("/v1/jobs/video", "/v1/jobs/fine-tune")
+ASKED = ("/v1/predict", "/v1/predict/batch", *JOBS)
 """Paths whose requests cost something."""
 _KNOWN = (*ASKED, "/", "/v1/example", "/v1/model", "/health", "/ready", "/metrics", "/openapi.json")
 _DRAINED, _DRAIN_SECONDS = 8 << 20, 2.0
@@ -52,7 +53,9 @@ class _Request:
         service, path = self.guard.service, self.scope["path"]
         costly = path in ASKED and self.scope["method"] == "POST"
         try:
-            if costly and (service.busy >= service.limits.queue or service.ending):
+            jobs = service.jobs
+            full = service.busy >= service.limits.queue or (path in JOBS and jobs is not None and jobs.full)
+            if costly and (full or service.ending):
                 service.metrics.refused.labels("request").inc()
                 await self.refuse(503, "too many requests at the moment; try again later", self.retry_after())
             elif costly:
@@ -60,13 +63,13 @@ class _Request:
             else:
                 await self.guard.app(self.scope, self.receive, self.answer)
         finally:
-            self.tell(path if path in _KNOWN else "other")
+            self.tell(path if path in _KNOWN else "/v1/jobs" if path.startswith("/v1/jobs/") else "other")
 
     async def let_through(self) -> None:
         service = self.guard.service
         limits = service.limits
-        if _number(self.headers.get("content-length")) > limits.megabytes << 20:
-            await self.refuse(413, f"a request has at most {limits.megabytes} MiB")
+        if _number(self.headers.get("content-length")) > self.most << 20:
+            await self.refuse(413, f"a request has at most {self.most} MiB")
             return
         service.busy += 1
         service.metrics.waiting.set(service.busy)
@@ -81,14 +84,20 @@ class _Request:
             service.metrics.waiting.set(service.busy)
             self.guard.mean += 0.1 * (time.perf_counter() - self.begun - self.guard.mean)
 
+    @property
+    def most(self) -> int:
+        """Megabytes that the request may have."""
+        limits = self.guard.service.limits
+        return limits.job_megabytes if self.scope["path"] in JOBS else limits.megabytes
+
     async def counted(self) -> Message:
         """The next part of the request, as long as it is not too large."""
         message = await self.receive()
         self.size += len(message.get("body", b""))
         self.read_all = not message.get("more_body", False)
-        if self.size > self.guard.service.limits.megabytes << 20:
+        if self.size > self.most << 20:
             await self.drain()
-            raise HTTPException(413, f"a request has at most {self.guard.service.limits.megabytes} MiB")
+            raise HTTPException(413, f"a request has at most {self.most} MiB")
         return message
 
     async def answer(self, message: Message) -> None:
@@ -131,9 +140,14 @@ class _Request:
         metrics = self.guard.service.metrics
         metrics.requests.labels(path, str(self.status)).inc()
         metrics.seconds.labels(path).observe(seconds)
-        facts: dict[str, Any] = {"id": self.id, "method": self.scope["method"], "path": self.scope["path"][:200]}
+        facts: dict[str, Any] = {"id": self.id, "method": self.scope["method"], "path": _told(self.scope["path"])}
         facts |= {"status": self.status, "ms": round(1000 * seconds, 1), "bytes": self.size}
         log.info("request", extra={"facts": facts})
+
+
+def _told(path: str) -> str:
+    """A path for the log; the name of a job is not for others."""
+    return "/v1/jobs/..." if path.startswith("/v1/jobs/") and path not in JOBS else path[:200]
 
 
 def _number(text: str | None) -> int:

@@ -31,8 +31,14 @@ class Limits:
     """What a stream may be silent."""
     drain_seconds: float = 30.0
     """After SIGTERM, what requests and streams that were accepted have to end in."""
+    jobs: int = 0
+    """Videos and fine-tunings that are worked on or wait; one more gets 503. 0: none are taken."""
+    job_megabytes: int = 512
+    """Size of a video, or of the clips to learn from."""
+    job_seconds: float = 1800.0
+    """What a video or a fine-tuning may take; then it is ended."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not value > 0:
+            if not (value > 0 or name == "jobs" and value == 0):
                 raise SettingError(f"{name.replace('_', '-')} {value}; more than 0 is needed")

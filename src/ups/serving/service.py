@@ -20,6 +20,7 @@ from ups.inference.captured import CapturedPredictor
 from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence
 from ups.serving.batcher import Batcher, Work
+from ups.serving.jobs import Jobs
 from ups.serving.limits import Limits
 from ups.serving.metrics import Metrics
 from ups.tasks import TASKS, get_task
@@ -56,19 +57,25 @@ class Service:
         limits: what is taken on, at most.
         readers: processes that read uploads.
         device: where the model answers.
+        estimator: that finds people in videos.
 
     Attributes:
+        jobs: what takes longer than a request may; None where none are taken.
         busy: requests that are answered or wait.
         streams: that are open.
         ending: whether the end was asked for.
     """
 
-    def __init__(self, model: Path | str, limits: Limits, readers: int = 2, device: str = "cpu") -> None:
+    def __init__(
+        self, model: Path | str, limits: Limits, readers: int = 2, device: str = "cpu", estimator: str = "mediapipe"
+    ) -> None:
         self.model, self.limits, self.metrics = str(model), limits, Metrics()
         self.predictor = Predictor.from_pretrained(model, device=device)
         self.batcher = Batcher(self.predictor.clips_at_once, self.metrics.batches.observe)
         self.readers = Readers(readers, limits.read_seconds, limits.read_megabytes, self.metrics.killed.inc)
         self._threads = ThreadPoolExecutor(readers, "ups-reader")
+        self.estimator = estimator
+        self.jobs = Jobs(str(model), limits, estimator) if limits.jobs else None
         self.busy, self.streams, self.ending = 0, 0, False
         self._captured: WeakValueDictionary[Hashable, CapturedPredictor] = WeakValueDictionary()
 
@@ -79,6 +86,8 @@ class Service:
 
     def close(self) -> None:
         """Finish what was accepted, and end all threads and processes."""
+        if self.jobs is not None:
+            self.jobs.close()
         self._threads.shutdown()
         self.batcher.close()
         self.readers.close()
