@@ -19,7 +19,7 @@ from typing import Any
 from ups.errors import DataError, SettingError, UpsError
 from ups.serving.jobs import RESULTS, SETTINGS
 
-Told = Callable[[str, int, int], object]
+Told = Callable[[str, int, int], None]
 """Takes the stage, what is done, and of how much; 0 where that is not known."""
 MEMBERS = 20_000
 """Files of an upload, at most."""
