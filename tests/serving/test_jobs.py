@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from ups.errors import DataError  # noqa: E402
+from ups.serving import jobs as jobs_module  # noqa: E402
 from ups.serving.job_paths import below  # noqa: E402
 from ups.serving.jobs import RESULTS, Full, Jobs  # noqa: E402
 from ups.serving.limits import Limits  # noqa: E402
@@ -84,7 +85,7 @@ def test_jobs_that_take_too_long_or_are_not_wanted_are_ended(jobs):
 
 
 def test_old_results_go(jobs, monkeypatch):
-    monkeypatch.setattr("ups.serving.jobs.KEPT", 1)
+    monkeypatch.setattr(jobs_module, "KEPT", 1)
     here = jobs()
     made = []
     for _ in range(3):
