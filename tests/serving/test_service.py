@@ -11,14 +11,18 @@ from functools import partial
 import httpx
 import numpy as np
 import pytest
+import tyro
 from helpers import random_clip
 
 from ups import Predictor
+from ups.cli.serve import Serve
 from ups.data.datasets import synthetic
 from ups.data.formats.native import write_file
 from ups.data.open_file import read_file
-from ups.errors import DataError
+from ups.errors import DataError, SettingError
 from ups.serving.client import Client
+from ups.serving.limits import Limits
+from ups.serving.service import Service
 from ups.skeletons import H36M_17
 
 get, post = partial(httpx.get, timeout=300), partial(httpx.post, timeout=300)
@@ -122,6 +126,13 @@ def test_a_request_that_is_too_large_too_slow_or_too_much(start, small_model, re
             slow.settimeout(60)
             assert slow.recv(1000).startswith(b"HTTP/1.1 408")
         assert post(f"{url}/v1/predict", files={"file": ("three.npz", content)}, data={"force": "true"}).is_success
+
+
+def test_limits_are_taken_from_the_command_line_and_leave_something():
+    command = tyro.cli(Serve, args=["ups-small", "--queue", "3", "--idle-seconds", "1.5"])
+    assert command.limits == Limits(queue=3, idle_seconds=1.5)
+    with pytest.raises(SettingError, match="^idle-seconds 0; more than 0 is needed"):
+        Service("nowhere", Limits(idle_seconds=0))
 
 
 def test_a_recording_of_too_many_frames_is_refused(start, small_model, tmp_path):

@@ -35,6 +35,7 @@ class Serve:
     estimator: Literal["mediapipe", "rtmlib"] = "mediapipe"
     """What finds the people of a video, see `ups setup`."""
     limits: OmitArgPrefixes[Limits] = field(default_factory=Limits)
+    """What it takes on, at most."""
 
     def run(self) -> None:
         """Load, listen, answer."""

@@ -38,7 +38,8 @@ class Limits:
     job_seconds: float = 1800.0
     """What a video or a fine-tuning may take; then it is ended."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raises SettingError where one leaves nothing; a method, so that a command's message names the setting only."""
         for name, value in vars(self).items():
             if not (value > 0 or name == "jobs" and value == 0):
                 raise SettingError(f"{name.replace('_', '-')} {value}; more than 0 is needed")

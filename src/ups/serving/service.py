@@ -69,6 +69,7 @@ class Service:
     def __init__(
         self, model: Path | str, limits: Limits, readers: int = 2, device: str = "cpu", estimator: str = "mediapipe"
     ) -> None:
+        limits.check()
         self.model, self.limits, self.metrics = str(model), limits, Metrics()
         self.predictor = Predictor.from_pretrained(model, device=device)
         self.batcher = Batcher(self.predictor.clips_at_once, self.metrics.batches.observe)
