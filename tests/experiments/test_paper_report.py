@@ -284,3 +284,38 @@ def test_a_document_with_two_charts_of_one_name_is_not_written(tmp_path):
     with pytest.raises(ValueError, match="row 0"):
         write_document(tmp_path / "d", "t", [("", [chart, Table(("a",), [(1, 2)])])])
     assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": {"train": []}}, {"config": {"train": {"tasks": [3]}}}, {"config": {"train": {"tasks": 3}}},
+        {"config": {"train": {"tasks": [{"task": "estimate_pose"}]}}}, {"config": None},
+        {"recipe": 3}, {"checkpoint": None}, {"steps": "many"}, {"views": []}, {"stride": "x"},
+    ],
+)  # fmt: skip
+def test_what_a_record_says_of_its_model_is_looked_at(tmp_path, capsys, change):
+    write_record(tmp_path / "m.json", record({"recognize_3d/a:b": ACTION}) | change)
+    assert main(["report", str(tmp_path / "m.json"), "--output", str(tmp_path / "report")]) == 2
+    assert f"{next(iter(change))}: not as" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"predicted": [0, 1, 2, 3]}, {"labels": [0, 1, 2, -1]}, {"labels": [0, 1]}, {"labels": "0122"}, {"classes": 3},
+        {"labels": [0, 1, 2, 2.5]}, {"classes": ["sit", 3, "jog"]}, {"classes": None, "predicted": [0, 1, 2, 10**12]},
+    ],
+)  # fmt: skip
+def test_answers_that_are_no_classes_are_refused(tmp_path, capsys, change):
+    """A table of confusions as large as a number in the file would fill the memory."""
+    write_record(tmp_path / "m.json", record({"recognize_3d/a:b": ACTION | change}))
+    assert main(["report", str(tmp_path / "m.json"), "--output", str(tmp_path / "report")]) == 2
+    assert "not figures as `ups evaluate` writes them" in " ".join(capsys.readouterr().err.split())
+
+
+def test_figures_that_no_report_can_show_are_named(tmp_path, capsys):
+    write_record(tmp_path / "m.json", record({"recognize_3d/a:b": ACTION | {"probabilities": {"a": []}}}))
+    assert main(["report", str(tmp_path / "m.json"), "--output", str(tmp_path / "report")]) == 2
+    assert "m.json: no report can be made" in capsys.readouterr().err.replace("\n", "")

@@ -1,8 +1,8 @@
 """Has mutants read and counts what became of them.
 
 `make fuzz` (`python -m fuzz.run 10000`, in tests/) reads that many of every kind and prints a table; names of kinds after
-the number choose some. They are read in a process of its own, so that a crash is seen, and another one goes on after the
-mutant that ended it.
+the number choose some. `2000-10000` reads those from number 2,000 on, so that a long run can be made in pieces. They are
+read in a process of its own, so that a crash is seen, and another one goes on after the mutant that ended it.
 """
 
 from __future__ import annotations
@@ -207,18 +207,20 @@ def _watch(folder: Path, environment: dict[str, str]) -> tuple[int, str]:
         return child.returncode, errors.read()[-2000:]
 
 
-def main(count: int, kinds: Sequence[str]) -> int:
-    """Prints a line for every kind; 1 if there was any fault."""
+def main(numbers: str, kinds: Sequence[str]) -> int:
+    """Prints a line for every kind; 1 if there was any fault. Numbers are `10000`, from 0 on, or `2000-10000`."""
+    start, _, end = numbers.rpartition("-")
     head = ("kind", "mutants", "read", "refused", "crashes", "tracebacks", f">{SECONDS}s", f">{MEGABYTES}MB")
     print(("{:15}" + "{:>11}" * 7 + "{:>10}{:>8}").format(*head, "slowest", "peak"), flush=True)
     faults = []
     with tempfile.TemporaryDirectory() as bases:
         os.environ[BASES] = bases
         for kind in kinds or KINDS:
-            some = max(1, count // SLOW) if KINDS[kind].slow else count
-            r = fuzz([kind], some)[kind]
-            numbers = (some, r.read, r.refused, *(len(x) for x in (r.crashes, r.tracebacks, r.hangs, r.large)))
-            line = ("{:15}" + "{:11}" * 7 + "{:8.2f} s{:5.0f} MB").format(kind, *numbers, r.slowest, r.megabytes)
+            first, last = (int(each or 0) // (SLOW if KINDS[kind].slow else 1) for each in (start, end))
+            some = max(1, last - first)
+            r = fuzz([kind], some, first)[kind]
+            figures = (some, r.read, r.refused, *(len(x) for x in (r.crashes, r.tracebacks, r.hangs, r.large)))
+            line = ("{:15}" + "{:11}" * 7 + "{:8.2f} s{:5.0f} MB").format(kind, *figures, r.slowest, r.megabytes)
             print(line, flush=True)
             faults += [f"{kind} {fault}" for fault in r.faults[:10]]
     print("\n".join(faults))
@@ -229,4 +231,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "read":
         _child(Path(sys.argv[2]))
     else:
-        sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+        sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -22,7 +22,7 @@ from ups.checkpoint.prune import cut_to_route
 from ups.cli import main
 from ups.config import ModelConfig
 from ups.data.store.store import Store
-from ups.errors import DataError
+from ups.errors import CheckpointError, DataError
 from ups.evaluation.evaluate import evaluate
 from ups.inference.export import export
 from ups.inference.onnx import OnnxPredictor
@@ -301,6 +301,38 @@ def test_wrong_use_is_named(action_export, tmp_path):
     (broken / "model.json").write_text(json.dumps({**facts, "export_format": 99}))
     with pytest.raises(ValueError, match="export format 99"):
         OnnxPredictor(broken)
+
+
+def forged(source: Path, folder: Path, **changes: object) -> Path:
+    """A copy of an export with other facts, as somebody writes them who makes the hashes too, or leaves them out."""
+    folder.mkdir()
+    for path in source.glob("*.onnx"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    facts = json.loads((source / "model.json").read_text())
+    del facts["hashes"]
+    for key, value in changes.items():
+        facts[key] = value(facts[key]) if callable(value) else value
+    (folder / "model.json").write_text(json.dumps(facts))
+    return folder
+
+
+@pytest.mark.parametrize("multiple", [0, -4, 10**12, "x", None])
+def test_a_multiple_of_frames_that_cannot_be_is_refused(action_export, tmp_path, multiple):
+    with pytest.raises(CheckpointError, match=r"model.json: damaged"):
+        OnnxPredictor(forged(action_export, tmp_path / "x", frames_multiple=multiple))
+
+
+def test_facts_that_do_not_fit_the_networks_are_named(action_export, pose_export, tmp_path):
+    more = {"vocabulary": lambda facts: {**facts, "classes": [*facts["classes"], "skate"]}}
+    with pytest.raises(CheckpointError, match=r"do not fit its model.json.*scores for \d+ classes"):
+        OnnxPredictor(forged(action_export, tmp_path / "classes", **more)).recognize(random_clip())
+    fewer = {"skeleton": {"name": "two", "joints": ["pelvis", "head"], "parents": [-1, 0], "root": ["pelvis"]}}
+    with pytest.raises(CheckpointError, match="do not fit its model.json"):
+        OnnxPredictor(forged(pose_export, tmp_path / "joints", **fewer)).lift(random_clip(H36M_17, 1, 5, "image"))
+    for name, schedule in (("none", []), ("ahead", lambda steps: [{**step, "given": [999]} for step in steps])):
+        with pytest.raises(CheckpointError, match="do not fit its model.json"):
+            predictor = OnnxPredictor(forged(pose_export, tmp_path / name, schedule=schedule))
+            predictor.lift(random_clip(H36M_17, 1, 5, "image"))
 
 
 @pytest.mark.parametrize("package", ["onnxruntime", "onnxscript"])

@@ -28,8 +28,12 @@ def test_a_run_killed_after_its_last_step_ends_as_others_do_and_never_begins_ane
     whole, killed = (json.loads((tmp_path / n / "checkpoint" / "model.json").read_text()) for n in ("whole", "killed"))
     assert whole == killed
     before = (tmp_path / "killed" / "log.jsonl").read_bytes()
+    left = tmp_path / "killed" / ".checkpoint.0123456789ab.partial"  # killed while it removed the checkpoint before
+    left.mkdir()
+    (left / "weights.safetensors").write_bytes(b"half")
     with pytest.raises(
         SettingError, match="checkpoint holds a model whose training is finished; give another --output"
     ):
         train(trained_model(config), stores, tmp_path / "killed")
     assert (tmp_path / "killed" / "log.jsonl").read_bytes() == before
+    assert not left.exists()

@@ -35,6 +35,7 @@ from ups.checkpoint.lineage import Lineage, joined, parse_lineage
 from ups.config import Config, ModelConfig, from_dict, to_dict
 from ups.errors import CheckpointError, SettingError
 from ups.files import new_folder, put_back
+from ups.labels import names_of
 from ups.model.ups import UPS
 from ups.refs import DataSetInfo
 from ups.skeleton import SLOTS
@@ -223,7 +224,9 @@ def _build(facts: dict, shapes: dict[str, tuple[int, ...]], read: Callable[[str]
     kept.setdefault("start_embedding", "router.task")  # older checkpoints: one embedding for routes and the start
     check_sizes(config.model, shapes)
     with _Bounded(sum(map(math.prod, shapes.values()))):
-        model = UPS(config.model, tuple(facts["tasks"]), torch.zeros(shapes["vocabulary.features"]))
+        model = UPS(
+            config.model, names_of(facts["tasks"], "names of tasks"), torch.zeros(shapes["vocabulary.features"])
+        )
     model.router.temperature = float(facts.get("route_temperature", config.train.route_temperature[1]))
     weights = model.state_dict()
     strange = sorted(set(weights) ^ set(kept))
@@ -238,6 +241,10 @@ def _build(facts: dict, shapes: dict[str, tuple[int, ...]], read: Callable[[str]
     data_sets = {name: DataSetInfo.from_dict(values) for name, values in facts["data_sets"].items()}
     lineage = parse_lineage(facts.get("lineage"), config.train)
     scale, steps = facts["class_scale"], facts["steps"]
+    if type(steps) is not int or steps < 0:
+        raise SettingError(f"steps are {str(steps)[:40]!r}; a number from 0 on is needed")
+    if type(scale) not in (int, float) or not 0 < scale < math.inf:
+        raise SettingError(f"class_scale is {str(scale)[:40]!r}; a number over 0 is needed")
     return Trained(model.eval(), config, vocabulary, data_sets, class_mean, scale, steps, lineage)
 
 

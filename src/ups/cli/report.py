@@ -22,7 +22,19 @@ class Report:
 
     def run(self) -> None:
         """Read, write, print where."""
+        from ups.errors import SettingError, UpsError
         from ups.evaluation.results import read_records
         from ups.experiments.paper_report import write_report
 
-        say(write_report(read_records(self.results), self.output))
+        records = read_records(self.results)
+        try:
+            page = write_report(records, self.output)
+        except (UpsError, OSError):
+            raise
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            files = ", ".join(map(str, self.results[:3])) + (", ..." if len(self.results) > 3 else "")
+            raise SettingError(
+                f"{files}: no report can be made of these figures ({error!r:.80}); one of the files isn't as `ups evaluate` "
+                "writes it: try them one by one, and evaluate that model again"
+            ) from error
+        say(page)

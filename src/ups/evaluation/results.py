@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 METRICS = "metrics.json"
+MOST_CLASSES = 2000
+"""That a table of confusions can have where a record doesn't name them; a record's numbers don't decide its size."""
 LEAK = "(leak)"
 """Stands behind figures of test clips that the model has learned."""
 TITLES = {"unified": "UPS", "without_routing": "UPS without routing"}
@@ -188,10 +190,12 @@ def read_record(path: Path) -> Record:
         raise SettingError(f"{path}: holds no results of an evaluation; `ups evaluate` writes such files")
     if missing := [key for key in ("checkpoint", "recipe", "steps") if key not in record]:
         raise SettingError(f"{path}: lacks {', '.join(missing)}; evaluate the model again")
+    _check_origin(path, record)
     for key, metrics in results.items():
         try:
             get_task(Benchmark.parse(key).task).headline(metrics)
             measures(key, metrics)
+            _check_answers(metrics)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             if isinstance(error, SettingError):
                 raise
@@ -199,6 +203,39 @@ def read_record(path: Path) -> Record:
                 f"{path}: {key[:80]}: not figures as `ups evaluate` writes them ({error!r:.80}); evaluate the model again"
             ) from error
     return record
+
+
+def _check_origin(path: Path, record: Record) -> None:
+    """Raises SettingError unless what a record says of its model has the kinds of values that `new_record` gives."""
+    config = record.get("config", {})
+    train = config.get("train", {}) if isinstance(config, dict) else None
+    mixes = train.get("tasks", []) if isinstance(train, dict) else None
+    sound = {
+        "checkpoint": isinstance(record["checkpoint"], str),
+        "recipe": isinstance(record["recipe"], str),
+        "steps": type(record["steps"]) is int,
+        "views": type(record.get("views", 1)) is int,
+        "stride": type(record.get("stride")) in (int, type(None)),
+        "config": isinstance(mixes, list)
+        and all(isinstance(mix, dict) and "task" in mix and type(mix.get("frames")) is int for mix in mixes),
+    }
+    if wrong := [key for key, right in sound.items() if not right]:
+        raise SettingError(f"{path}: {', '.join(wrong)}: not as `ups evaluate` writes them; evaluate the model again")
+
+
+def _check_answers(metrics: dict[str, Any]) -> None:
+    """Raises ValueError unless the answers of single clips, if any are listed, are numbers of classes."""
+    if "predicted" not in metrics:
+        return
+    labels, predicted, classes = metrics["labels"], metrics["predicted"], metrics.get("classes")
+    if classes is not None and not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise ValueError("classes are no list of names")
+    most = len(classes) if classes else MOST_CLASSES
+    for values in (labels, predicted):
+        if not isinstance(values, list) or not all(type(k) is int and 0 <= k < most for k in values):
+            raise ValueError(f"labels and predicted are no lists of numbers from 0 to {most - 1}")
+    if len(labels) != len(predicted):
+        raise ValueError(f"{len(labels)} labels, but {len(predicted)} answers")
 
 
 def read_records(paths: Iterable[Path]) -> list[Record]:

@@ -33,6 +33,8 @@ from ups.tokens.vocabulary import Vocabulary
 
 FORMAT = 1
 """Version of model.json."""
+MOST_STRIDE = 1000
+"""Frames whose multiple a clip is padded to, at most; so that no more than that is allocated for a file's word."""
 
 
 def runtime() -> ModuleType:
@@ -72,7 +74,7 @@ class Step:
     def from_dict(values: dict[str, Any]) -> Step:
         """From plain JSON values."""
         positions, anchors = (np.array(values[name], np.int64) for name in ("positions", "anchors"))
-        return Step(positions, anchors, list(values["given"]), np.array(values["mixing"], np.float32))
+        return Step(positions, anchors, [int(k) for k in values["given"]], np.array(values["mixing"], np.float32))
 
 
 class OnnxPredictor(BasePredictor):
@@ -100,6 +102,8 @@ class OnnxPredictor(BasePredictor):
             self.facts, self.task = facts, str(facts["task"])
             self.skeleton = Skeleton.from_dict(facts["skeleton"])
             self.stride: int = int(facts["frames_multiple"])
+            if not 1 <= self.stride <= MOST_STRIDE:
+                raise ValueError(f"frames_multiple is {self.stride}; it can be 1 to {MOST_STRIDE}")
             self.steps = [Step.from_dict(step) for step in facts.get("schedule", ())]
         except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
             raise CheckpointError(f"{folder / 'model.json'}: damaged ({error}); export the model again") from error
@@ -134,7 +138,7 @@ class OnnxPredictor(BasePredictor):
             raise DataError(f"a clip has {most} persons; at most {PERSONS} can be read: keep those that matter")
         clip = np.array([i for i, seen in enumerate(persons) for _ in seen])
         number = np.array([k for seen in persons for k in range(len(seen))], np.int64)
-        tokens, real = self.encoder.run(None, {**self._inputs(examples, persons), "person": number})
+        tokens, real = self._compute(self.encoder, {**self._inputs(examples, persons), "person": number})
         memory = np.zeros((len(examples), most, *tokens.shape[1:]), np.float32)
         mask = np.zeros(memory.shape[:3], bool)
         memory[clip, number], mask[clip, number] = tokens, real
@@ -142,7 +146,9 @@ class OnnxPredictor(BasePredictor):
             "memory": memory.reshape(len(examples), -1, memory.shape[-1]),
             "memory_mask": mask.reshape(len(mask), -1),
         }
-        everything, *state = self.step.run(None, flat)
+        everything, *state = self._compute(self.step, flat)
+        if everything.shape[1:] != (len(self.vocabulary.classes),):
+            raise self._unfit(f"{everything.shape[1:]} scores for {len(self.vocabulary.classes)} classes")
         first = self.vocabulary.size - len(self.vocabulary.classes)
         columns = [token - first for token in self.vocabulary.class_tokens(list(classes))]
         total = np.logaddexp.reduce(everything[:, sorted(set(columns))], axis=1, keepdims=True)
@@ -155,15 +161,19 @@ class OnnxPredictor(BasePredictor):
         self._check(skeleton)
         targets = np.stack([e.target_frames for e in examples if e.target_frames is not None]).astype(np.int64)
         inputs = {**self._inputs(examples, [[0]] * len(examples)), "target_frames": targets}
-        memory, *read = self.encoder.run(None, inputs)
+        memory, *read = self._compute(self.encoder, inputs)
         heads, width = read[0].shape[1], read[0].shape[3]
         fixed = {"memory": memory, **{f"read_{i}": value for i, value in enumerate(read)}}
         past = [np.zeros((len(memory), heads, 0, width), np.float32) for _ in read]
         tokens = np.zeros((len(memory), 0), np.int64)
         means, spreads = [], []
+        if not self.steps:
+            raise self._unfit("no schedule of its steps")
         for step in self.steps:
-            written, mean, spread, *past = self.step.run(
-                None,
+            if not all(0 <= k < tokens.shape[1] for k in step.given):
+                raise self._unfit(f"a step is given tokens {step.given[:9]}, of {tokens.shape[1]} that are written")
+            written, mean, spread, *past = self._compute(
+                self.step,
                 {
                     "tokens": tokens[:, step.given],
                     "mixing": step.mixing,
@@ -182,6 +192,18 @@ class OnnxPredictor(BasePredictor):
         if greedy:
             coordinates = self.vocabulary.bin_centres[tokens % self.vocabulary.bins]
         return coordinates, np.concatenate(spreads, axis=1)
+
+    def _compute(self, session: Any, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """What a network answers; CheckpointError where it can't take what model.json says that it takes."""
+        try:
+            return session.run(None, inputs)
+        except Exception as error:  # see `__init__`
+            raise self._unfit(str(error)) from error
+
+    def _unfit(self, why: str) -> CheckpointError:
+        return CheckpointError(
+            f"{self.folder}: its networks do not fit its model.json, or memory is short ({why}); export the model again"
+        )
 
     def _check(self, skeleton: Skeleton) -> None:
         if skeleton.joints != self.skeleton.sorted_by_slot().joints:

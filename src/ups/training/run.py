@@ -15,6 +15,7 @@ from ups.batch import Batch
 from ups.checkpoint.io import STEP, Trained, load, load_training, save
 from ups.config import Config, from_dict
 from ups.errors import CheckpointError, SettingError, TrainingError
+from ups.files import tidy
 from ups.runtime.distributed import (
     all_gather,
     average_gradients,
@@ -31,9 +32,14 @@ from ups.training.progress import State
 
 
 def check_unfinished(output: Path) -> None:
-    """Raises SettingError where a run's folder holds a finished model, which is not trained over again by mistake."""
+    """Raises SettingError where a run's folder holds a finished model, which is not trained over again by mistake.
+
+    What its process left beside it, where it was killed right after the model took its place, is removed: no other
+    writer comes there.
+    """
     folder = Path(output) / "checkpoint"
     if (folder / "model.json").exists() and not (folder / STEP).exists():
+        tidy(folder)
         raise SettingError(f"{folder} holds a model whose training is finished; give another --output, or remove it")
 
 
