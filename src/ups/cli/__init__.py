@@ -25,6 +25,7 @@ from ups.cli.calibrate import Calibrate
 from ups.cli.convert import Convert
 from ups.cli.data import Data
 from ups.cli.doctor import Doctor
+from ups.cli.draw import Show
 from ups.cli.experiments import Experiments
 from ups.cli.export import Export
 from ups.cli.models import Models
@@ -60,6 +61,7 @@ Command = (
     | Annotated[Serve, subcommand("serve")]
     | Annotated[Batch, subcommand("batch")]
     | Annotated[Convert, subcommand("convert")]
+    | Annotated[Show, subcommand("show")]
     | Annotated[Models, subcommand("models")]
     | Annotated[Push, subcommand("push")]
     | Annotated[Describe, subcommand("describe")]

@@ -50,12 +50,12 @@ class Convert:
                 raise SettingError(f"--person {self.person}; {self.file} has persons 1 to {clip.persons}")
             clip = clip.person(self.person - 1)
         if self.lift is not None:
-            clip = _lifted(clip, self.lift)
+            clip = lifted_by(clip, self.lift)
         write(clip, self.output, kind)
         say(f"{self.output}: {clip.persons} persons, {clip.frames} frames, {len(clip.skeleton)} joints, {clip.space}")
 
 
-def _lifted(clip: PoseSequence, model: Path) -> PoseSequence:
+def lifted_by(clip: PoseSequence, model: Path) -> PoseSequence:
     """The 3D poses that a model finds behind a 2D clip, metres, relative to the root, in the camera's frame."""
     import numpy as np
 

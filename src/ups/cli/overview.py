@@ -17,7 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Your recordings": ("data",),
     "Train and measure": ("train", "fine-tune", "evaluate", "fuse", "experiments", "report"),
     "Models": ("models", "describe", "calibrate", "pack", "push", "export", "bench"),
-    "Try and look": ("app", "quickstart", "setup", "doctor"),
+    "Try and look": ("app", "show", "quickstart", "setup", "doctor"),
 }
 """Commands by what they are for."""
 

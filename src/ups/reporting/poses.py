@@ -52,9 +52,9 @@ def save_picture(
     from matplotlib.figure import Figure
 
     frames = _spread(_shown(np.asarray(sequence.visibility.any((0, 2)))), 6)
-    points = _upright(sequence.joints, sequence.space, sequence.skeleton)[:, frames]
+    points = upright(sequence.joints, sequence.space, sequence.skeleton)[:, frames]
     if sequence.space != "image":
-        points = _turned(points, 20)
+        points = turned(points, 20)
     seen = sequence.visibility[:, frames] > 0
     points = points[..., :2] - _middle(points[..., :2], seen)
     columns = len(frames) + (2 if answers else 0)
@@ -88,9 +88,9 @@ def save_joints_picture(sequence: PoseSequence, labels: Sequence[str], path: str
 
     visible = sequence.visibility > 0
     person, frame = np.unravel_index(int(visible.sum(-1).argmax()), visible.shape[:2])
-    points = _upright(sequence.joints[[person]], sequence.space, sequence.skeleton)[:, [frame]]
+    points = upright(sequence.joints[[person]], sequence.space, sequence.skeleton)[:, [frame]]
     if sequence.space != "image":
-        points = _turned(points, 20)
+        points = turned(points, 20)
     seen = visible[[person]][:, [frame]]
     figure = Figure(figsize=(10, 10), dpi=100, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
@@ -138,12 +138,12 @@ def save_lift_picture(
         poses["truth"] = sequence.pose_3d[person].astype(np.float64)
     frames = _spread(_shown(sequence.visibility[person].any(-1) & ~absent), 3)
     seen = sequence.visibility[person, frames] > 0
-    flat = _upright(sequence.joints[person, frames], "image", skeleton)
+    flat = upright(sequence.joints[person, frames], "image", skeleton)
     flat = flat - _middle(flat, seen)
-    solid = {name: _upright(_rooted(pose[frames], skeleton), "camera", skeleton) for name, pose in poses.items()}
+    solid = {name: upright(_rooted(pose[frames], skeleton), "camera", skeleton) for name, pose in poses.items()}
     rows = [("2D input", {"lifted": flat})]
     for label, turn in (("camera's view", 0), ("from the side", 75)):
-        rows.append((label, {name: _turned(pose, turn)[..., :2] for name, pose in solid.items()}))
+        rows.append((label, {name: turned(pose, turn)[..., :2] for name, pose in solid.items()}))
 
     figure = Figure(figsize=(8, 9), dpi=100, layout="constrained", facecolor="white")
     grid = figure.add_gridspec(3, len(frames))
@@ -191,21 +191,22 @@ def skeleton_animation(
     if not shape[0]:
         raise SettingError("an animation needs at least one frame")
     axes = (1, 1, 1) if y_up else (1, -1, -1)
-    upright = {name: _checked(pose, shape, name) * axes for name, pose in poses.items()}
+    standing = {name: _checked(pose, shape, name) * axes for name, pose in poses.items()}
     data = {
-        "names": list(upright),
-        "poses": [np.rint(pose * 1000).astype(int).ravel().tolist() for pose in upright.values()],
+        "names": list(standing),
+        "poses": [np.rint(pose * 1000).astype(int).ravel().tolist() for pose in standing.values()],
         "joints": len(skeleton),
         "bones": skeleton.bones,
-        "colours": [_colour(joint) for joint in skeleton.joints],
+        "colours": [colour_of(joint) for joint in skeleton.joints],
         "fps": fps,
-        "yaw": round(float(np.radians(30)) - _facing(next(iter(upright.values())), skeleton), 3),
+        "yaw": round(float(np.radians(30)) - _facing(next(iter(standing.values())), skeleton), 3),
     }
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     return render("animation.html", id=element_id, last=shape[0] - 1, data=text, left=LEFT, right=RIGHT)
 
 
-def _colour(joint: str) -> str:
+def colour_of(joint: str) -> str:
+    """Of a joint and the bone that ends in it."""
     return LEFT if joint.startswith("left_") else RIGHT if joint.startswith("right_") else CENTRE
 
 
@@ -230,7 +231,7 @@ def _checked(pose: ArrayLike, shape: tuple[int, ...], name: str) -> np.ndarray:
     return values
 
 
-def _upright(joints: np.ndarray, space: Space, skeleton: Skeleton) -> np.ndarray:
+def upright(joints: np.ndarray, space: Space, skeleton: Skeleton) -> np.ndarray:
     """Joints (..., J, V) with x right, y up and, in 3D, z towards the viewer, who stands in front of the person.
 
     A world has no front, so it is turned to where the person faces. Camera and kinect poses are seen as their sensor saw
@@ -241,7 +242,7 @@ def _upright(joints: np.ndarray, space: Space, skeleton: Skeleton) -> np.ndarray
     if space == "camera":
         return joints * (1, -1, -1)
     if space == "world":
-        return _turned(joints, -float(np.degrees(_facing(joints, skeleton))))
+        return turned(joints, -float(np.degrees(_facing(joints, skeleton))))
     return joints * (1 if _sideways(joints, skeleton)[0] >= 0 else -1, 1, -1)
 
 
@@ -260,7 +261,7 @@ def _facing(joints: np.ndarray, skeleton: Skeleton) -> float:
     return float(np.arctan2(-z, x))
 
 
-def _turned(joints: np.ndarray, degrees: float) -> np.ndarray:
+def turned(joints: np.ndarray, degrees: float) -> np.ndarray:
     """Turned about the vertical axis y, counter-clockwise as seen from above."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return joints @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]])
@@ -280,7 +281,7 @@ def _middle(points: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 def _draw(axes: Axes, joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton, colour: str = "") -> None:
     """One person's visible bones and joints (J, 2); left, right and centre in their colours, or all in one colour."""
-    colours = [colour or _colour(name) for name in skeleton.joints]
+    colours = [colour or colour_of(name) for name in skeleton.joints]
     for child, parent in skeleton.bones:
         if seen[child] and seen[parent]:
             axes.plot(*joints[[child, parent]].T, color=colours[child], linewidth=2.2, solid_capstyle="round")
