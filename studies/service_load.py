@@ -148,7 +148,7 @@ def memory(content: bytes, count: int) -> None:
             for thread in threads:
                 thread.join()
             sizes.append(resident(process.pid))
-        print(f"{count} requests, MB after every tenth of them: {', '.join(f'{size:.0f}' for size in sizes)}")
+            print(f"{count // 10 * len(sizes)} requests: {sizes[-1]:.0f} MB", flush=True)
 
 
 def end(content: bytes, rounds: int = 5) -> None:
