@@ -66,7 +66,8 @@ def pictures(
     draw = ImageDraw.Draw(still)
     for line in () if ground is None else place(ground):
         draw.line([tuple(end) for end in line.tolist()], fill=_GROUND, width=_FINER)
-    font = ImageFont.load_default(size=height // 28)
+    tall = height // 28
+    font = ImageFont.load_default(size=tall)
     draw.text((0.02 * width, 0.015 * height), title[:90], font=font, fill=_INK)
     thick = max(2, round(height / 110))
     skeleton, colours = sequence.skeleton, [colour_of(joint) for joint in sequence.skeleton.joints]
@@ -82,7 +83,7 @@ def pictures(
             for j in np.flatnonzero(there).tolist():
                 x, y = joints[j].tolist()
                 draw.ellipse((x - 0.7 * thick, y - 0.7 * thick, x + 0.7 * thick, y + 0.7 * thick), fill=colours[j])
-        draw.text((0.02 * width, height - 1.6 * font.size), f"{number / fps:.2f} s", font=font, fill=_SOFT)
+        draw.text((0.02 * width, height - 1.6 * tall), f"{number / fps:.2f} s", font=font, fill=_SOFT)
         yield number / fps, np.asarray(picture.reduce(_FINER))
 
 
