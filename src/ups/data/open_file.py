@@ -117,7 +117,7 @@ def read_file(
     except Exception as error:  # whatever goes wrong in reading a file is that file's problem
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise DataError(f"{path}: can't be read ({what}); it is damaged, or not what its ending says") from error
-    clip = clip.keep_best(PERSONS)
+    clip = clip.keep_best(PERSONS) if reader not in _FIXED else replace(clip.keep_best(PERSONS), up_known=True)
     return clip if wish.skeleton is None else clip.pick_joints(wish.skeleton, str(path))
 
 

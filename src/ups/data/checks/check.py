@@ -104,7 +104,7 @@ def _check_store(path: Path) -> list[Finding]:
     groups: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
     for i in np.unique(np.linspace(0, len(store) - 1, SAMPLE).astype(int)).tolist() if len(store) else ():
         clip = store[i]
-        for severity, what, remedy, detail in check_clip(clip):
+        for severity, what, remedy, detail in check_clip(clip, stored=True):
             groups[severity, what, remedy].append(with_detail(clip.id, detail))
     found += [Finding(s, first_names(names), what, remedy) for (s, what, remedy), names in groups.items()]
     return found + [Finding("note", path.name, line, "know it before training") for line in find_problems(store)]

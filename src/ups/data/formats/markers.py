@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,13 +82,14 @@ def bodies_clip(
     places, more = places_of(names, len(names), where, wish.joint_map)
     told = (*told, *more)
     up = wish.up or up
+    known = up is not None
     if up is None:
         up, doubt = _up(people, places, usual_up)
         told = (*told, *doubt)
     if up not in UPRIGHT:
-        known = ", ".join(UPRIGHT)
-        raise DataError(f"{where}: it does not say which axis points up, nor do the bodies; give --up, one of {known}")
-    return named_clip(
+        axes = ", ".join(UPRIGHT)
+        raise DataError(f"{where}: it does not say which axis points up, nor do the bodies; give --up, one of {axes}")
+    clip = named_clip(
         y_up(people, up),
         scores,
         places,
@@ -98,6 +100,7 @@ def bodies_clip(
         moments=moments,
         told=told,
     )
+    return replace(clip, up_known=known)
 
 
 def _up(people: np.ndarray, places: dict[str, int], usual: str | None) -> tuple[str | None, tuple[Notice, ...]]:
