@@ -132,6 +132,25 @@ def is_yolo_folder(folder: Path) -> bool:
         return False
 
 
+def is_frames_folder(folder: Path) -> bool:
+    """Whether a folder holds a file a frame, of YOLO-pose, OpenPose or MMPose: its first one tells."""
+    if is_yolo_folder(folder):
+        return True
+    first = next((f for f in sorted(folder.iterdir()) if f.suffix.lower() == ".json" and f.name[0] != "."), None)
+    try:
+        record = json.loads(first.read_bytes()) if first else None
+    except (OSError, ValueError, RecursionError):
+        return False
+    if isinstance(record, dict) and isinstance(record.get("people"), list):
+        return True
+    people = record.get("instance_info", record.get("instances")) if isinstance(record, dict) else record
+    return (
+        isinstance(people, list)
+        and bool(people)
+        and all(_is_instance(person) and not {"image_id", "frame_id"} & set(person) for person in people)
+    )
+
+
 def _frame_json(file: Path) -> list[Record]:
     try:
         record = json.loads(file.read_bytes())
