@@ -113,7 +113,7 @@ def read_coco(
     """
     try:
         annotations = record if isinstance(record, list) else record["annotations"]
-        images = [] if isinstance(record, list) else record["images"]
+        images = [] if isinstance(record, list) else record.get("images") or []
         if image_size is None and images and {"width", "height"} <= set(images[0]):
             image_size = int(images[0]["width"]), int(images[0]["height"])
         told: list[Notice] = []

@@ -171,7 +171,8 @@ def landmark_clip(
         xyz = y_up(points[..., :3].astype(np.float64) / 1000, "z")
         clip = named_clip(xyz, None, places, space="world", wish=wish, path=path, moments=moments, stated_fps=fps)
         return replace(clip, up_known=True)
-    points[(points[..., :2] == 0).all(-1)] = np.nan
+    points[(points[..., :2] == 0).all(-1) | (points[..., :2] == -1).all(-1)] = np.nan
+    scores = np.where(np.isnan(points[..., 0]), 0.0, scores)
     seen = np.isfinite(points[..., :2]).all(-1)
     if not seen.any():
         raise DataError(f"{path}: nobody is seen in any of its {points.shape[1]} frames; cut it to where somebody is")
