@@ -12,7 +12,7 @@ from ups.data.formats.coco_like import is_frames_folder
 from ups.errors import DataError, SettingError
 
 ENDINGS = (
-    ".npz", ".json", ".jsonl", ".csv", ".tsv", ".npy", ".bvh", ".trc", ".c3d", ".h5", ".skeleton", ".mat", ".txt",
+    ".npz", ".json", ".jsonl", ".csv", ".tsv", ".npy", ".bvh", ".trc", ".c3d", ".h5", ".slp", ".skeleton", ".mat", ".txt",
 )  # fmt: skip
 """Of files in a folder that are taken for recordings."""
 _FOLDER = "_keypoints.json"

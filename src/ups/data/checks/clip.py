@@ -59,7 +59,8 @@ def check_clip(clip: PoseSequence, stored: bool = False) -> Iterator[Problem]:
 
     Args:
         clip: the recording.
-        stored: it comes from a store: which way is up was settled when that was made, and a doubt is a warning.
+        stored: it comes from a store: whether somebody is there and which way is up was settled when that was made, and a
+            doubt is a warning.
     """
     for notice in clip.notices:
         yield notice.severity, notice.what, notice.remedy, notice.detail
@@ -69,7 +70,7 @@ def check_clip(clip: PoseSequence, stored: bool = False) -> Iterator[Problem]:
     if not bodies(clip.visibility).any():
         what = "nobody is seen: too few joints of a body in every frame"
         most = f"at most {int(seen.sum(-1).max())} of {seen.shape[-1]} joints in any of {clip.frames} frames"
-        yield "error", what, "cut it to where somebody is", most
+        yield "warning" if stored else "error", what, "cut it to where somebody is", most
         return
     yield from _check_seen(clip, seen)
     flat = clip.space == "image"
