@@ -37,8 +37,8 @@ from ups.data.formats.mmpose_3d import is_mmpose_3d, read_mmpose_3d
 from ups.data.formats.named import Wish
 from ups.data.formats.native import read_own, stated_fps, stated_size
 from ups.data.formats.repair import check_wish, repaired
-from ups.data.formats.slp import is_slp, read_slp
 from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
+from ups.data.formats.slp import is_slp, read_slp
 from ups.data.formats.table import first_facts, first_rows
 from ups.data.formats.timing import frame_rate
 from ups.data.formats.trc import read_trc

@@ -33,9 +33,11 @@ def same(path: Path, frames: np.ndarray | None = None, **how) -> None:
         assert seen.any()
 
 
-@pytest.mark.parametrize("key", ["kps", "keypoints_2d", "pose_2d", "landmarks", "Keypoints", "positions", "arr_0", "walk"])
+@pytest.mark.parametrize(
+    "key", ["kps", "keypoints_2d", "pose_2d", "landmarks", "Keypoints", "positions", "arr_0", "walk"]
+)
 def test_arrays_of_any_name(tmp_path: Path, key: str) -> None:
-    np.savez(tmp_path / "a.npz", **{key: moving()})
+    np.savez(tmp_path / "a.npz", allow_pickle=False, **{key: moving()})
     same(tmp_path / "a.npz", skeleton="coco-17")
     told = str(read_file(tmp_path / "a.npz", "coco-17", 30, SIZE).notices)
     assert ("another name is taken for the joints" in told) == (key in ("arr_0", "walk"))
@@ -92,7 +94,9 @@ def test_a_list_of_persons_each_with_its_frame(tmp_path: Path) -> None:
 
 
 def test_annotations_without_images(tmp_path: Path) -> None:
-    people = [{"image_id": i, "keypoints": [v for p in frame for v in (*p, 2)]} for i, frame in enumerate(moving().tolist())]
+    people = [
+        {"image_id": i, "keypoints": [v for p in frame for v in (*p, 2)]} for i, frame in enumerate(moving().tolist())
+    ]
     same(write(tmp_path / "a.json", {"annotations": people}))
 
 
@@ -105,3 +109,74 @@ def test_mediapipe_of_nobody_in_the_first_frames(tmp_path: Path, gone: str) -> N
     clip = read_file(tmp_path / "a.csv", fps=30, image_size=SIZE)
     assert not clip.visibility[0, :3].any() and (clip.visibility[0, 3:] > 0.8).all()
     np.testing.assert_allclose(clip.joints[0, 3:], np.broadcast_to((250, 400), (6, 33, 2)))
+
+
+def coco(images: list[dict], **more: object) -> dict:
+    """A record of the figure in COCO's form."""
+    people = [
+        {"image_id": i, "category_id": 1, "keypoints": [v for p in frame for v in (*p, 2)]} | more
+        for i, frame in enumerate(moving().tolist())
+    ]
+    return {"images": images, "annotations": people}
+
+
+def test_ids_of_images_as_text_and_as_numbers(tmp_path: Path) -> None:
+    images = [{"id": str(i), "file_name": f"{i}.jpg", "width": SIZE[0], "height": SIZE[1]} for i in range(8)]
+    same(write(tmp_path / "a.json", coco(images)))
+    nested = coco(images)
+    for person in nested["annotations"]:
+        person["keypoints"] = np.reshape(person["keypoints"], (17, 3)).tolist()
+    same(write(tmp_path / "b.json", nested))
+
+
+def test_images_of_different_sizes_are_refused(tmp_path: Path) -> None:
+    images = [{"id": i, "file_name": f"{i}.jpg", "width": 640 + i % 2, "height": 480} for i in range(8)]
+    with pytest.raises(DataError, match="images of different sizes .640 x 480, 641 x 480."):
+        read_file(write(tmp_path / "a.json", coco(images)))
+
+
+@pytest.mark.parametrize("name", ["{}", "frame_{}", "v/{:04d}.jpg"])
+def test_a_dict_of_frames(tmp_path: Path, name: str) -> None:
+    record = {name.format(i): [{"keypoints": [[*p, 0.9] for p in frame]}] for i, frame in enumerate(moving().tolist())}
+    same(write(tmp_path / "a.json", record))
+
+
+def test_persons_behind_frames_are_refused(tmp_path: Path) -> None:
+    twice = np.stack([moving(20), moving(20)], 1)
+    np.savez(tmp_path / "a.npz", joints=twice, skeleton="coco-17")
+    np.save(tmp_path / "a.npy", twice)
+    for file in ("a.npz", "a.npy"):
+        with pytest.raises(DataError, match="20 persons in 2 frames; persons come before frames"):
+            read_file(tmp_path / file, "coco-17", 30, SIZE)
+
+
+def table(first: str, cells: list[str]) -> str:
+    """A table of the figure, with a column in front."""
+    head = ",".join([first, *(f"{name}_{axis}" for name in NAMES for axis in "xy")])
+    rows = [",".join([cell, *(f"{v:.2f}" for v in frame.ravel())]) for cell, frame in zip(cells, moving(), strict=True)]
+    return "\n".join([head, *rows]) + "\n"
+
+
+def test_a_cell_of_excel_that_begins_with_a_hash_is_no_note(tmp_path: Path) -> None:
+    text = table("nose_z", ["#N/A"] * 8).replace("nose_z,", "", 1)
+    text = "\n".join([text.split("\n")[0], *(",".join(row.split(",")[1:]) for row in text.split("\n")[1:])])
+    lines = text.split("\n")
+    lines[1] = "#N/A" + lines[1][lines[1].index(",") :]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    clip = read_file(tmp_path / "a.csv", fps=30, image_size=SIZE)
+    assert clip.frames == 8 and clip.visibility[0, 0].sum() == 16
+    (tmp_path / "b.csv").write_text("\n".join(lines).replace("#N/A", "#DIV/0!"))
+    with pytest.raises(DataError, match="column nose_x: '#DIV/0!' is no number"):
+        read_file(tmp_path / "b.csv", fps=30, image_size=SIZE)
+
+
+def test_times_in_minutes(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(table("time_min", [f"{i / 25 / 60:.8f}" for i in range(8)]))
+    clip = read_file(tmp_path / "a.csv", image_size=SIZE)
+    assert (clip.frames, clip.fps) == (8, 25)
+
+
+def test_a_frame_number_that_no_number_can_hold_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(table("frame", ["1e300", *map(str, range(7))]))
+    with pytest.raises(DataError, match=r"frame has the number or time 1e\+300"):
+        read_file(tmp_path / "a.csv", fps=30, image_size=SIZE)

@@ -16,7 +16,13 @@ from ups.skeletons import COCO_17
 h5py = pytest.importorskip("h5py")
 
 NODES = len(COCO_17)
-FRAME = [("frame_id", "u8"), ("video", "u4"), ("frame_idx", "u8"), ("instance_id_start", "u8"), ("instance_id_end", "u8")]
+FRAME = [
+    ("frame_id", "u8"),
+    ("video", "u4"),
+    ("frame_idx", "u8"),
+    ("instance_id_start", "u8"),
+    ("instance_id_end", "u8"),
+]
 INSTANCE = [
     ("instance_id", "i8"), ("instance_type", "u1"), ("frame_id", "u8"), ("skeleton", "u4"), ("track", "i4"),
     ("from_predicted", "i8"), ("score", "f4"), ("point_id_start", "u8"), ("point_id_end", "u8"),

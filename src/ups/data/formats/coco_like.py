@@ -43,6 +43,8 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     ):
         frames = [(image, _people(value) or []) for image, value in record.items()]
         return _coco(frames, where, image_size, None)
+    if isinstance(record, dict) and record and all(map(_is_frame, *zip(*record.items(), strict=True))):
+        return _coco(list(record.items()), where, image_size, _dict_names(list(record.values())))
     if isinstance(record, dict) and isinstance(record.get("frames"), list):
         return _own_frames(record, where, image_size)
     if not isinstance(record, list) or not record:
@@ -61,6 +63,15 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
             "such lists, one a frame"
         )
     return None
+
+
+def _is_frame(key: str, people: Any) -> bool:
+    """Whether that is a frame's number, or its image, and the persons in it."""
+    return (
+        any(c.isdigit() for c in key)
+        and isinstance(people, list)
+        and all(isinstance(p, dict) and _points_of(p) is not None for p in people)
+    )
 
 
 def _frames_of(record: list[Any]) -> list[Record] | None:

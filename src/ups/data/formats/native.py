@@ -12,6 +12,7 @@ from typing import IO, Any, get_args
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.data.formats.columns import joint_columns, two_headed, with_axes
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.joint_names import is_body, near, quoted, slots_of, split_people
@@ -102,6 +103,7 @@ def read_own(
         raise DataError(
             f"{path}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed, or persons before it"
         )
+    check_axes(joints.shape, str(path))
     wish = _own_wish(fields, wish or Wish(), path)
     if "score-z" in wish.fixes and joints.shape[-1] == 3:
         fields = {"space": "image"} | fields | {"visibility": joints[..., 2]}
@@ -141,6 +143,15 @@ def read_own(
     return repaired(clip, wish, str(path))
 
 
+def check_axes(shape: tuple[int, ...], where: str) -> None:
+    """Raises DataError for (M, N, J, V) of many persons in a few frames: the two axes are exchanged."""
+    if shape[1] <= PERSONS < shape[0]:
+        raise DataError(
+            f"{where}: shape {shape} would be {shape[0]} persons in {shape[1]} frames; persons come before frames: "
+            "exchange the first two axes"
+        )
+
+
 def _with_joints(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[Notice, ...]]:
     """The fields by our own keys; the only array that may be joints is taken for them, which is told."""
     ours: dict[str, Any] = {}
@@ -153,7 +164,9 @@ def _with_joints(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[Notice, 
         key, value = next(iter(others.items()), ("", None))
         if len(others) == 1 and isinstance(value, np.ndarray) and value.ndim in (3, 4) and value.shape[-1] in (2, 3):
             ours["joints"] = ours.pop(key)
-            told = (Notice("note", "an array of another name is taken for the joints", "call it joints", f"{key!r:.40}"),)
+            told = (
+                Notice("note", "an array of another name is taken for the joints", "call it joints", f"{key!r:.40}"),
+            )
     points = ours.get("joints")
     if isinstance(points, dict) and points and "joint_names" not in ours:  # name -> its places, frame after frame
         ours |= {"joint_names": list(points), "joints": _stacked(list(points.values()))}
@@ -369,6 +382,8 @@ def _skeleton(
 ) -> tuple[Skeleton, Sequence[int], tuple[Notice, ...]]:
     """The skeleton, for each of its joints the place of that joint in the file, and what to tell."""
     names = fields.get("joint_names")
+    if names is not None and not isinstance(names, list | tuple | np.ndarray):
+        raise DataError(f"{path}: joint_names is {names!r:.40}; a list of names is needed")
     names = None if names is None else [str(name) for name in names]
     if names is not None and (len(names) != joints or len(set(names)) != joints):
         raise DataError(f"{path}: {len(set(names))} different joint_names for {joints} joints")

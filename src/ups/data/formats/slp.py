@@ -59,7 +59,9 @@ def read_slp(path: Path, file: H5, wish: Wish) -> PoseSequence:
     for frame in rows["frames"]:
         start, end = int(frame["instance_id_start"]), int(frame["instance_id_end"])
         if not 0 <= start <= end <= len(rows["instances"]):
-            raise DataError(f"{path}: frame {frame['frame_idx']} has instances {start} to {end} of {len(rows['instances'])}")
+            raise DataError(
+                f"{path}: frame {frame['frame_idx']} has instances {start} to {end} of {len(rows['instances'])}"
+            )
         numbers.append(int(frame["frame_idx"]))
         for instance in _kept(rows["instances"][start:end]):
             points = _points(instance, rows, len(names), path)[picked]

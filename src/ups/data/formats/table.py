@@ -153,9 +153,13 @@ def first_rows(path: Path) -> list[list[str]]:
 
 def _notes_apart(lines: list[str]) -> tuple[list[str], list[str]]:
     """Lines of # and the others. The last of # above numbers is their heading where it has a name for each, as numpy.savetxt
-    writes it."""
-    notes = [line for line in lines if line.lstrip(_BLANK).startswith("#")]
-    body = [line for line in lines if not line.lstrip(_BLANK).startswith("#")]
+    writes it.
+    """
+    notes, body = [], []
+    for line in lines:  # below the heading, #N/A is a cell of Excel's
+        heading = body[0] if body else ""
+        cell = any(heading.count(sign) > 1 and heading.count(sign) == line.count(sign) for sign in _SEPARATORS)
+        (notes if line.lstrip(_BLANK).startswith("#") and not cell else body).append(line)
     if not notes or not body or not re.fullmatch(r"(?:[-+\s\d.,;eE\"]|nan)+", body[0], re.IGNORECASE):
         return notes, body
     sign = max(_SEPARATORS, key=body[0].count)
