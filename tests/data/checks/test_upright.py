@@ -65,13 +65,25 @@ def test_a_bare_array_in_a_space_is_refused_too(tmp_path: Path) -> None:
     assert not found(read_file(tmp_path / "a.npy", H36M_17, 30, up="z", unit="m"))
 
 
+def test_arms_held_forwards_are_no_push_ups() -> None:
+    clip = turned(walker())
+    points, names = clip.joints.copy(), H36M_17.joints
+    for side in ("left", "right"):
+        shoulder = points[:, :, names.index(f"{side}_shoulder")]
+        points[:, :, names.index(f"{side}_elbow")] = shoulder + (0, 0.28, 0)
+        points[:, :, names.index(f"{side}_wrist")] = shoulder + (0, 0.53, 0)
+    assert found(replace(clip, joints=points)) == ["error"]
+
+
 def test_push_ups_along_z_and_stored_clips_are_warned_of_only() -> None:
     clip = turned(walker())
     points, names = clip.joints.copy(), H36M_17.joints
-    for side in ("left", "right"):  # hands on the floor before the shoulders
+    for side in ("left", "right"):  # hands on the floor before the shoulders, and feet there too
         shoulder = points[:, :, names.index(f"{side}_shoulder")]
         points[:, :, names.index(f"{side}_elbow")] = shoulder + (0, -0.28, 0)
         points[:, :, names.index(f"{side}_wrist")] = shoulder + (0, -0.53, 0)
+        points[:, :, names.index(f"{side}_ankle"), 1] = shoulder[..., 1] - 0.5
+        points[:, :, names.index(f"{side}_knee"), 1] = shoulder[..., 1] - 0.3
     assert found(replace(clip, joints=points)) == ["warning"]
     assert [severity for severity, what, *_ in check_clip(clip, stored=True) if LYING in what] == ["warning"]
 
@@ -88,25 +100,32 @@ def test_the_same_motion_with_y_and_with_z_up_is_the_same(tmp_path: Path, kind: 
         assert "z is taken for the axis that points up" in str(clip.notices)
 
 
-def test_a_motion_is_the_same_where_only_the_root_is_turned(tmp_path: Path) -> None:
-    """Exporters that keep the rest pose and turn the root's channels instead."""
-    write(walker(), tmp_path / "y.bvh", "bvh")
+@pytest.mark.parametrize("places", [True, False])
+def test_a_motion_is_the_same_where_only_the_root_is_turned(tmp_path: Path, places: bool) -> None:
+    """Exporters that keep the rest pose and turn the root's channels instead; some of them its rotations alone."""
+    clip = walker()
+    clip = replace(clip, joints=clip.joints + np.arange(40, dtype=np.float32)[:, None, None] * (0, 0, 0.05))
+    foot = H36M_17.joints.index("left_ankle")  # one foot stands while the body goes on
+    clip.joints[0, :, foot] = clip.joints[0, :1, foot] + np.arange(40)[:, None] // 20 * (0, 0, 1.0)
+    write(clip, tmp_path / "y.bvh", "bvh")
     lines = (tmp_path / "y.bvh").read_text().splitlines()
     start = lines.index("MOTION") + 3
     channels = next(line for line in lines if "CHANNELS 6" in line).split()[2:]
-    places = [channels.index(f"{axis}position") for axis in "XYZ"]
+    position = [channels.index(f"{axis}position") for axis in "XYZ"]
     turns = [i for i, name in enumerate(channels) if name.endswith("rotation")]
     axes = "".join(channels[i][0] for i in turns)
     for n in range(start, len(lines)):
         values = np.array(lines[n].split(), float)
-        values[places] = TURN @ values[places]
+        values[position] = (TURN if places else np.eye(3)) @ values[position]
         root = Rotation.from_matrix(TURN) * Rotation.from_euler(axes, values[turns], degrees=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # at 90 degrees two of the angles are as good as one
             values[turns] = root.as_euler(axes, degrees=True)
         lines[n] = " ".join(f"{v:.7f}" for v in values)
     (tmp_path / "z.bvh").write_text("\n".join(lines) + "\n")
-    np.testing.assert_allclose(read_file(tmp_path / "z.bvh").joints, read_file(tmp_path / "y.bvh").joints, atol=1e-4)
+    found = read_file(tmp_path / "z.bvh")
+    np.testing.assert_allclose(found.joints, read_file(tmp_path / "y.bvh").joints, atol=1e-4)
+    assert ("the root goes where y is up" in str(found.notices)) != places
 
 
 def test_nobody_is_an_error_of_the_check(tmp_path: Path) -> None:

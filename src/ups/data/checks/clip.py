@@ -214,9 +214,6 @@ def _trunk(clip: PoseSequence, seen: np.ndarray) -> np.ndarray | None:
 
 _UPRIGHT = 0.9
 """Cosine, averaged over a recording, from which bodies are said to lie along an axis; standing ones pass it too."""
-_ARMS_2D, _ARMS_3D = 0.33, 0.6
-"""Of the trunk's length: so far the hands of somebody who stands are from the line of his trunk, half of the time. In 3D
-that holds for 9 of 10 recordings of seven public sets; in push-ups they are a whole trunk away."""
 _OWN_UP = {"kinect": "y", "world": "y", "camera": "-y"}
 
 
@@ -236,7 +233,7 @@ def _check_up(clip: PoseSequence, seen: np.ndarray) -> Problem | None:
             what = f"the head is below the hips, while y points {'up' if own > 0 else 'down'} in space {clip.space!r}"
             return "warning", what, f"add --up {name}, unless they really are upside down", detail
         what = f"bodies lie along {'xyz'[axis]} in the whole recording: {name} seems to point up"
-        severity = "error" if axis == 2 and _stands(clip, seen, _ARMS_3D) else "warning"
+        severity = "error" if axis == 2 and not _on_all_fours(clip, seen) else "warning"
         return severity, what, f"add --up {name}, or --up {_OWN_UP[clip.space]} if they really lie", detail
     if axis == 1:
         what = "the head is below the hips throughout: y points up, or the video stands on its head"
@@ -244,19 +241,42 @@ def _check_up(clip: PoseSequence, seen: np.ndarray) -> Problem | None:
     degrees = 90 if trunk[0] < 0 else 270
     what = "bodies lie on their side throughout: the video is turned, or x and y are exchanged"
     remedy = f"add --rotate {degrees}, or --fix swap-xy, unless they really lie"
-    return "warning" if _stands(clip, seen, _ARMS_2D) else "note", what, remedy, detail
+    return "warning" if _stands(clip, seen) else "note", what, remedy, detail
 
 
-def _stands(clip: PoseSequence, seen: np.ndarray, arms: float) -> bool:
-    """Whether bodies that lie in the picture or in space hold themselves as standing ones do: legs in line with the trunk,
-    and arms not across it, by more than `arms` trunks. Who does push-ups or bench presses has arms or shanks across.
+def _stands(clip: PoseSequence, seen: np.ndarray) -> bool:
+    """Whether bodies that lie on their side in the picture hold themselves as standing ones do: legs in line with the
+    trunk, and arms not across it. Who does push-ups or bench presses has arms or shanks across.
+    """
+    parts = _limbs(clip, seen)
+    if parts is None:
+        return False  # too little is seen to tell
+    straight, arm, length, _ = parts
+    return float(np.median(straight)) > 0.6 and float(np.median(np.linalg.norm(arm, axis=-1) / length)) < 0.33
+
+
+def _on_all_fours(clip: PoseSequence, seen: np.ndarray) -> bool:
+    """Whether 3D bodies that lie hold themselves as only lying ones do: shanks across the trunk, or hands down to where the
+    feet are, as in bench presses and push-ups; or too little is seen to tell.
+    """
+    parts = _limbs(clip, seen)
+    if parts is None:
+        return True
+    straight, arm, length, level = parts
+    across = float(np.median(np.linalg.norm(arm, axis=-1) / length))
+    return float(np.median(straight)) <= 0.6 or (across > 0.6 and float(np.median(level / length)) < 0.35)
+
+
+def _limbs(clip: PoseSequence, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Of every frame in which they are seen: cosine of shanks and trunk, the hands' way (n, V) from the shoulders across the
+    trunk, the trunk's length, and how far apart hands and feet are along y. None where they are seen too seldom.
     """
     names = clip.skeleton.joints
     ends = ["ankle" if "left_ankle" in names else "foot", "wrist" if "left_wrist" in names else "hand"]
     found = [_middle(clip, seen, (f"left_{part}", f"right_{part}")) for part in ("shoulder", "hip", "knee", *ends)]
     there = np.all([known for _, known in found], axis=0)
     if there.sum() < SHORT:
-        return False  # too little is seen to tell
+        return None
     shoulders, hips, knees, ankles, wrists = (points[there] for points, _ in found)
     trunk = hips - shoulders
     length = np.maximum(np.linalg.norm(trunk, axis=-1), 1e-9)
@@ -264,8 +284,8 @@ def _stands(clip: PoseSequence, seen: np.ndarray, arms: float) -> bool:
     shank = ankles - knees
     straight = (shank * down).sum(-1) / np.maximum(np.linalg.norm(shank, axis=-1), 1e-9)
     arm = wrists - shoulders
-    across = np.linalg.norm(arm - (arm * down).sum(-1, keepdims=True) * down, axis=-1) / length
-    return float(np.median(straight)) > 0.6 and float(np.median(across)) < arms
+    arm = arm - (arm * down).sum(-1, keepdims=True) * down
+    return straight, arm, length, np.abs(wrists[:, 1] - ankles[:, 1])
 
 
 def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:

@@ -52,6 +52,8 @@ ALIASES = {
     for name in names.split()
 }
 """Other names of `KEYS`."""
+_FEW = 3
+"""Frames of more than PERSONS persons that are rather persons of as many frames."""
 _MOMENTS = "moments"
 """Key under which `read_fields` has the moments of a .csv."""
 _OTHERS = "other columns"
@@ -145,7 +147,7 @@ def read_own(
 
 def check_axes(shape: tuple[int, ...], where: str) -> None:
     """Raises DataError for (M, N, J, V) of many persons in a few frames: the two axes are exchanged."""
-    if shape[1] <= PERSONS < shape[0]:
+    if shape[1] <= _FEW and shape[0] > PERSONS:
         raise DataError(
             f"{where}: shape {shape} would be {shape[0]} persons in {shape[1]} frames; persons come before frames: "
             "exchange the first two axes"
