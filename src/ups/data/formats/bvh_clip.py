@@ -84,4 +84,4 @@ def _bvh_up(bvh: Bvh, places: dict[str, int], wish: Wish) -> tuple[str, tuple[No
     if up == "y" or (moving is None and resting != "z"):
         return "y", ()
     what = f"{up} is taken for the axis that points up, for so the bodies stand"
-    return up, (Notice("warning", what, "if they lie or hang instead, add --up y"),)
+    return up, (Notice("warning", what, "say --up y if they lie or hang instead"),)

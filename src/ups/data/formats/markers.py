@@ -112,7 +112,7 @@ def _up(people: np.ndarray, places: dict[str, int], usual: str | None) -> tuple[
         return found or usual, ()
     if usual is None or (_on_floor(people, found) and not _on_floor(people, usual)):
         what = f"{found} is taken for the axis that points up, for so the bodies stand"
-        return found, (Notice("warning", what, f"if they lie or hang instead, add --up {usual or 'AXIS'}"),)
+        return found, (Notice("warning", what, f"say --up {usual or 'AXIS'} if they lie or hang instead"),)
     what = f"bodies lie along {found} throughout"
     return usual, (Notice("warning", what, f"if that is the axis that points up, add --up {found}; else nothing"),)
 
