@@ -73,11 +73,12 @@ def main() -> None:
         for what in alarms:
             print(f"    {sum(what in whats for whats in false)} {what}")
         for name, (spoil, words) in (FLAT if store.space == "image" else SOLID).items():
-            found = 0
+            found = refused = 0
             for clip in clips[::3]:
-                whats = [p[1] for p in check_clip(spoil(clip)) if p[0] != "note"]
-                found += any(word in what for what in whats for word in words)
-            print(f"  {name}: {found / len(clips[::3]):.0%}")
+                problems = [p for p in check_clip(spoil(clip)) if p[0] != "note"]
+                found += any(word in p[1] for p in problems for word in words)
+                refused += any(word in p[1] for p in problems for word in words if p[0] == "error")
+            print(f"  {name}: {found / len(clips[::3]):.0%}, as an error {refused / len(clips[::3]):.0%}")
 
 
 if __name__ == "__main__":

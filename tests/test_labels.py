@@ -2,7 +2,7 @@
 
 import pytest
 
-from ups.labels import canonical_text, one_spelling
+from ups.labels import canonical_text, near_alike, one_spelling
 from ups.tokens.vocabulary import Vocabulary
 
 
@@ -35,3 +35,23 @@ def test_the_most_frequent_spelling_is_kept_and_all_are_told():
     assert found.told == "spellings of one action are one class: 'sit', 'Sit' as 'SIT'"
     many = one_spelling([spelling for i in range(5) for spelling in (f"a {i}", f"A_{i}")])
     assert many.told.endswith("and so on for 2 more") and many.told.count(" as ") == 3 and "\n" not in many.told
+
+
+def test_names_that_may_mean_one_action():
+    names = [
+        "Jump rope",
+        "JumpRope",
+        "jump-ropes",
+        "squat",
+        "squats",
+        "wave",
+        "'wave'",
+        "pass",
+        "passes",
+        "sit",
+        "sitting",
+    ]
+    assert near_alike(names) == [
+        ("Jump rope", "JumpRope", "jump-ropes"), ("squat", "squats"), ("wave", "'wave'"), ("pass", "passes"),
+    ]  # fmt: skip
+    assert near_alike(["throw", "throw away", "arms cross", "bus", "bu", "clean", "clean and jerk"]) == []

@@ -19,7 +19,15 @@ from ups.seen import bodies, check_somebody, not_seen
 from ups.skeletons import COCO_17
 
 SIZE = (640, 480)
-HIDDEN = {2: (0.0, 0.0), 5: (np.nan, np.nan), 8: (-1.0, -1.0), 11: (30.0, np.nan), 13: (200.0, 100.0), 14: (-4.0, -9.0)}
+HIDDEN = {
+    2: (0.0, 0.0),
+    5: (np.nan, np.nan),
+    7: (-999.0, -999.0),
+    8: (-1.0, -1.0),
+    11: (30.0, np.nan),
+    13: (200.0, 100.0),
+    14: (-4.0, -9.0),
+}
 """Joint -> its coordinates in every frame; 13 and 14 have the score 0, the others a high one."""
 
 
@@ -188,3 +196,10 @@ def test_a_body_is_five_joints_in_one_frame_or_all_there_are():
     assert np.argwhere(bodies(visibility)).tolist() == [[1, 2]]
     check_somebody(visibility, "a.npz")
     check_somebody(np.ones((1, 1, 3)), "three joints")
+
+
+def test_lost_joints_of_other_tools_in_3d():
+    points = np.random.default_rng(0).normal(0, 1, (4, 17, 3))
+    points[1, 3], points[2, 4] = -9999, -1
+    seen = not_seen(points)[1]
+    assert seen[1, 3] == 0 and seen[2, 4] == 1  # (-1, -1, -1) is a place in metres

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,21 @@ def canonical_text(text: str) -> str:
     """
     plain = unicodedata.normalize("NFKC", text).lower().translate(_UNSEEN)
     return " ".join("".join(" " if unicodedata.category(c) in ("Pc", "Pd") else c for c in plain).split())
+
+
+def near_alike(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Different names that may mean one action: JumpRope and jump rope, squat and squats, wave and "wave"."""
+    groups: dict[str, dict[str, None]] = {}
+    for name in names:
+        words = re.findall(r"[^\W_]+", canonical_text(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)))
+        groups.setdefault("".join(map(_singular, words)), {})[name] = None
+    return [tuple(group) for key, group in groups.items() if key and len(group) > 1]
+
+
+def _singular(word: str) -> str:
+    if re.search(r"(ch|sh|ss|x)es$", word):
+        return word[:-2]
+    return word[:-1] if len(word) > 3 and re.search(r"[^su]s$", word) else word
 
 
 def names_of(values: object, what: str) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ class PoseSequence:
         focal: the camera's focal length in pixels, where known; makes estimated 3D poses better.
         centre: (x, y) of the camera's principal point in pixels; the image's middle where None.
         notices: what its reader assumed, changed or left out, for its user to know.
+        up_known: somebody said which way is up, so that bodies that lie along another axis really lie.
 
     Raises:
         DataError: wrong shape or dtype, no person, no frame, values that are not finite, unknown space.
@@ -72,6 +73,7 @@ class PoseSequence:
     focal: float | None = None
     centre: tuple[float, float] | None = None
     notices: tuple[Notice, ...] = ()
+    up_known: bool = False
 
     def __post_init__(self) -> None:
         name = self.id[:NAME].encode(errors="backslashreplace").decode() or "pose sequence"

@@ -14,6 +14,8 @@ BODY = 5
 """Joints, or all of a skeleton that has fewer, that must be seen in one frame for somebody to be there."""
 _ABOVE, _PERCENT, _BELOW = 2.0, 100.0, -0.01
 """Scores: up to _ABOVE they are cut to 1 (heat maps give 1.02 and -0.001), up to _PERCENT they are percent."""
+_LOST = (-1, -9, -99, -999, -9999, -100, -1000, -10000)
+"""What stands for all coordinates of a joint that was not found, in files of several tools."""
 _MARGIN = 0.25
 """Of the body's extent: so far outside its other joints the origin still belongs to it."""
 
@@ -24,8 +26,8 @@ def not_seen(
     """Raw coordinates and scores -> joints (..., J, V), 0 where not seen, visibility (..., J) in 0..1, and what to tell.
 
     A joint is not seen where a coordinate is NaN, None or masked; in 2D at exactly (0, 0) or (-1, -1), whatever its
-    score; in 3D at exactly (0, 0, 0), except one joint in the middle of a body around the origin, which is there in every
-    frame (root-relative poses); and where its
+    score, and where all coordinates are one number of `_LOST`, such as -999; in 3D at exactly (0, 0, 0), except one
+    joint in the middle of a body around the origin, which is there in every frame (root-relative poses); and where its
     score is 0, NaN, None or masked. Scores are booleans, 0 to 1, percent (the greatest is above 2 and at most 100), or
     COCO's 0, 1, 2, of which 1 and 2 are seen; what is a little above 1 or below 0 is cut.
 
@@ -51,9 +53,9 @@ def not_seen(
     unknown = np.isnan(points).any(-1)
     zero = (points == 0).all(-1)
     if points.shape[-1] == 2:
-        seen = ~(unknown | zero | (points == -1).all(-1))
+        seen = ~(unknown | zero | _lost(points, _LOST))
     else:
-        seen = ~(unknown | zero)
+        seen = ~(unknown | zero | _lost(points, _LOST[1:]))
         seen |= _origin(points, zero, seen, root, sided)
     if scores is None:
         visibility, told = seen.astype(np.float32), ()
@@ -61,6 +63,13 @@ def not_seen(
         visibility, told = _confidence(scores, seen, where)
     points = np.where((visibility > 0)[..., None], points, points.dtype.type(0))
     return points, visibility, told
+
+
+def _lost(points: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
+    """Where all coordinates (..., V) are one of the numbers."""
+    first = points[..., 0]
+    same = (points[..., 1:] == first[..., None]).all(-1) & (first < 0)
+    return same & np.isin(first, numbers) if same.any() else same
 
 
 def bodies(visibility: np.ndarray) -> np.ndarray:

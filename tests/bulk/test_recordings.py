@@ -1,10 +1,11 @@
 """Which recordings a folder, a pattern or a table stands for."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from ups.bulk.recordings import list_recordings
+from ups.bulk.recordings import is_recording, list_recordings
 from ups.errors import DataError, SettingError
 
 
@@ -22,6 +23,24 @@ def names(folder: Path, found: list[str]) -> list[str]:
 
 def test_a_folder_with_all_below_it(folder):
     assert names(folder, list_recordings(str(folder))) == ["a/two.BVH", "b/one.npz", "v"]
+
+
+def test_folders_with_a_file_a_frame_are_one_recording(folder):
+    person = {"keypoints": [[1.0, 2.0]] * 17, "keypoint_scores": [0.9] * 17}
+    frames = {
+        "yolo/clip_1.txt": "0 " + " ".join(["0.5"] * 55),
+        "mmpose/000.json": json.dumps([person]),
+        "openpose/000.json": json.dumps({"people": []}),
+        "videos/a.json": json.dumps([{"frame_id": 0, "instances": [person]}]),
+        "mine/clips.csv": "file,label",
+        "mine/w.csv": "",
+    }
+    for name, text in frames.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    found = names(folder, list_recordings(str(folder)))
+    assert {"yolo", "mmpose", "openpose", "videos/a.json", "mine/w.csv"} <= set(found) and len(found) == 8
+    assert is_recording(str(folder / "yolo")) and not is_recording(str(folder / "videos"))
 
 
 def test_a_pattern(folder):

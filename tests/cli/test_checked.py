@@ -63,8 +63,10 @@ def test_the_first_frames_of_a_stream_are_checked(model, monkeypatch, capsys):
     mended = capsys.readouterr()
     assert alike(mended.out, right.out) and mended.err == ""
     turned = joints[..., [0, 2, 1]] * (1, -1, 1)
-    assert stream(model, turned, monkeypatch, *space) == 0
+    assert stream(model, turned, monkeypatch, *space) == 2
     assert "--up z" in capsys.readouterr().err
+    assert stream(model, turned, monkeypatch, *space, "--up", "y") == 0
+    assert "lie along" not in capsys.readouterr().err
     assert stream(model, turned, monkeypatch, *space, "--up", "z") == 0
     assert alike(capsys.readouterr().out, right.out)
 

@@ -8,14 +8,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ups.data.formats.coco_like import is_frames_folder
 from ups.errors import DataError, SettingError
 
 ENDINGS = (
-    ".npz", ".json", ".csv", ".npy", ".bvh", ".trc", ".c3d", ".h5", ".skeleton", ".mat", ".txt",
+    ".npz", ".json", ".jsonl", ".csv", ".tsv", ".npy", ".bvh", ".trc", ".c3d", ".h5", ".slp", ".skeleton", ".mat", ".txt",
 )  # fmt: skip
 """Of files in a folder that are taken for recordings."""
 _FOLDER = "_keypoints.json"
 """Ending of OpenPose's files, of which a folder is one recording."""
+TABLE = "clips.csv"
+"""What lists the recordings of a folder, and is none."""
 
 
 def list_recordings(where: str) -> list[str]:
@@ -47,20 +50,25 @@ def list_recordings(where: str) -> list[str]:
 def _below(folder: Path) -> Iterator[str]:
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        if any(name.endswith(_FOLDER) for name in files):
+        if is_recording(place):
             folders.clear()
             yield place
             continue
         yield from (
             os.path.join(place, name)
             for name in files
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
+            if name != TABLE and not name.startswith(".") and os.path.splitext(name)[1].lower() in ENDINGS
         )
 
 
 def is_recording(path: str) -> bool:
-    """Whether a folder is one recording of OpenPose's files."""
-    return os.path.isdir(path) and any(name.endswith(_FOLDER) for name in os.listdir(path))
+    """Whether a folder is one recording, with a file a frame of OpenPose, YOLO-pose or MMPose."""
+    if not os.path.isdir(path):
+        return False
+    names = os.listdir(path)
+    if TABLE in names:
+        return False
+    return any(name.lower().endswith(_FOLDER) for name in names) or is_frames_folder(Path(path))
 
 
 def _column(table: Path) -> list[str]:

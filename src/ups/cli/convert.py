@@ -35,6 +35,7 @@ class Convert:
 
     def run(self) -> None:
         """Read, lift, write."""
+        from ups.data.checks.clip import check_or_refuse
         from ups.data.formats.write import FORMATS, write
 
         kind = self.to or self.output.suffix.lower().removeprefix(".")
@@ -44,7 +45,10 @@ class Convert:
             raise SettingError(f"{self.output} is the recording itself; give the new file another name")
         clip = self.how.read(self.file)
         for notice in clip.notices:
-            say(f"{notice.severity}: {self.file}: {notice.what}; {notice.remedy}", sys.stderr)
+            if notice.severity == "note":
+                say(f"note: {self.file}: {notice.what}; {notice.remedy}", sys.stderr)
+        for line in check_or_refuse(clip, str(self.file), force=True):  # it is written as it is; its user is to know
+            say(line, sys.stderr)
         if self.person is not None:
             if not 1 <= self.person <= clip.persons:
                 raise SettingError(f"--person {self.person}; {self.file} has persons 1 to {clip.persons}")

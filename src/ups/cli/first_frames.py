@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,7 +86,8 @@ class FirstFrames:
         if self._left:
             return []
         lines = []
-        for severity, what, remedy, detail in check_clip(online.seen(LOOKED_AT)):
+        clip = replace(online.seen(LOOKED_AT), up_known=self._wish is not None and self._wish.up is not None)
+        for severity, what, remedy, detail in check_clip(clip):
             line = f"the first {LOOKED_AT} frames: {with_detail(what, detail)}; {remedy}"
             if severity == "error" and not self.force:
                 raise StreamRefused(f"{line}, or --force")

@@ -22,9 +22,10 @@ from typing import Any, get_args
 
 from ups.data.datasets.base import SPLITS, Clip, DataSet
 from ups.data.formats.joint_map import FOLDER_MAP, JointMap, read_joint_map
+from ups.data.formats.joint_names import quoted
 from ups.data.open_file import read_file
 from ups.errors import DataError
-from ups.labels import canonical_text, one_spelling
+from ups.labels import canonical_text, near_alike, one_spelling
 from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
 
@@ -103,6 +104,10 @@ def custom_data_set(
     """
     folder = Path(folder)
     table = with_repairs(read_table(folder), repairs or {})
+    for alike in near_alike(table.classes):
+        log.warning(
+            "%s: labels that may be one action: %s; write them alike, if they are", folder / TABLE, quoted(alike)
+        )
     first = first_clip(folder, table, skeleton, joint_map)
     return DataSet(
         name=name,

@@ -38,6 +38,7 @@ from ups.data.formats.named import Wish
 from ups.data.formats.native import read_own, stated_fps, stated_size
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
+from ups.data.formats.slp import is_slp, read_slp
 from ups.data.formats.table import first_facts, first_rows
 from ups.data.formats.timing import frame_rate
 from ups.data.formats.trc import read_trc
@@ -48,7 +49,7 @@ from ups.skeleton import Skeleton
 from ups.skeletons import find_skeleton
 
 READ = (
-    ".npz, .json, .csv, .tsv, .npy, .bvh, .trc, .c3d, .h5, .mat, .skeleton, .txt, and folders of OpenPose, YOLO or MMPose "
+    ".npz, .json, .csv, .tsv, .npy, .bvh, .trc, .c3d, .h5, .slp, .mat, .skeleton, .txt, and folders of OpenPose, YOLO or MMPose "
     "(docs/formats.md)"
 )
 """What `read_file` understands, in short."""
@@ -117,7 +118,7 @@ def read_file(
     except Exception as error:  # whatever goes wrong in reading a file is that file's problem
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise DataError(f"{path}: can't be read ({what}); it is damaged, or not what its ending says") from error
-    clip = clip.keep_best(PERSONS)
+    clip = clip.keep_best(PERSONS) if reader not in _FIXED else replace(clip.keep_best(PERSONS), up_known=True)
     return clip if wish.skeleton is None else clip.pick_joints(wish.skeleton, str(path))
 
 
@@ -272,6 +273,8 @@ def _read_h5(path: Path, wish: Wish) -> PoseSequence:
     file = read_h5(path)
     if {"node_names", "tracks"} <= set(file.top):
         return read_sleap_h5(path, file, wish)
+    if is_slp(file):
+        return read_slp(path, file, wish)
     if any("pandas_type" in file.attrs(name) for name in file.top):
         return read_deeplabcut_h5(path, file, wish)
     raise _unknown(path, f"HDF5 with {quoted(file.top) or 'nothing'} in it")
@@ -295,7 +298,7 @@ def _read_pickle(path: Path, _: Wish) -> PoseSequence:
 
 def _read_bvh(path: Path, wish: Wish) -> PoseSequence:
     """Bandai-Namco's own file, or any whose joints have usual names."""
-    bvh = read_bvh(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    bvh = read_bvh(path.read_text(encoding="utf-8-sig", errors="replace"), str(path))
     if re.fullmatch(r"dataset-\d_[^_]+_[^_]+_[^_]+", path.stem):
         return bandai_namco.bandai_sequence(bvh, path.stem)
     return bvh_clip(bvh, path, wish)
@@ -316,6 +319,7 @@ _READERS: dict[str, Callable[[Path, Wish], PoseSequence]] = {
     ".npy": _read_npy,
     ".h5": _read_h5,
     ".hdf5": _read_h5,
+    ".slp": _read_h5,
     ".skeleton": _read_ntu,
     ".pkl": _read_pickle,
     ".pickle": _read_pickle,

@@ -112,7 +112,7 @@ def test_3d_poses_of_several_people_need_tracks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("a.FBX", "Blender"), ("a.slp", "sleap-convert"), ("a.xlsx", "save the sheet as CSV"), ("a.zip", "unpack it first"),
+    [("a.FBX", "Blender"), ("a.xlsx", "save the sheet as CSV"), ("a.zip", "unpack it first"),
      ("a.pt", "numpy.savez"), ("a.mot", ".trc of markers")],
 )  # fmt: skip
 def test_files_of_other_kinds_are_refused_with_their_converter(name: str, hint: str, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ _TRUNK = 0.45
 UNITS = {"m": 1.0, "ft": 0.3048, "in": 0.0254, "cm": 0.01, "mm": 0.001}
 BAD, BETTER = 0.85, 0.6
 """A body's misfit from which an order of joints is doubted, and the share of it that another order has at most."""
+_ODD, _CLEAR = 0.5, 0.4
+"""The same of orders that are doubted only if another one fits that clearly."""
 
 
 def unit_of(clip: PoseSequence, seen: np.ndarray) -> str | None:
@@ -81,7 +83,7 @@ def better_order(clip: PoseSequence, seen: np.ndarray) -> tuple[float, str | Non
     None where the clip's own order makes a body, or too little is seen to tell.
     """
     own = misfit(clip.joints, seen, clip.skeleton)
-    if own is None or own < BAD:
+    if own is None or own < _ODD:
         return None
     others = {}
     for skeleton in SKELETONS.values():
@@ -90,7 +92,8 @@ def better_order(clip: PoseSequence, seen: np.ndarray) -> tuple[float, str | Non
             if found is not None:
                 others[skeleton.name] = found
     best = min(others, key=lambda name: others[name], default=None)
-    return own, best if best is not None and others[best] < BETTER * own else None
+    better = best is not None and others[best] < (BETTER if own >= BAD else _CLEAR) * own
+    return (own, best if better else None) if better or own >= BAD else None
 
 
 def _bones(skeleton: Skeleton) -> list[tuple[int, int, float]]:

@@ -25,11 +25,14 @@ from ups.data.formats.joint_map import JointMap
 from ups.data.open_file import read_file
 from ups.data.store.store import Store
 from ups.errors import DataError
+from ups.labels import near_alike
 from ups.skeleton import Skeleton
 from ups.skeletons import find_skeleton
 
 REPAIRS = ("up", "unit", "coordinates", "rotate", "fixes")
 """What a user says of all files of a folder; a row of clips.csv may say otherwise."""
+
+_NO_LABEL = ("nan", "n/a", "na", "null", "none", "unknown", "?", "undefined", "unlabelled", "unlabeled", "missing")
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _check_store(path: Path) -> list[Finding]:
     groups: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
     for i in np.unique(np.linspace(0, len(store) - 1, SAMPLE).astype(int)).tolist() if len(store) else ():
         clip = store[i]
-        for severity, what, remedy, detail in check_clip(clip):
+        for severity, what, remedy, detail in check_clip(clip, stored=True):
             groups[severity, what, remedy].append(with_detail(clip.id, detail))
     found += [Finding(s, first_names(names), what, remedy) for (s, what, remedy), names in groups.items()]
     return found + [Finding("note", path.name, line, "know it before training") for line in find_problems(store)]
@@ -195,6 +198,13 @@ def _check_table(folder: Path, table: ClipTable) -> Iterator[Finding]:
         yield Finding(
             "warning", first_names(digits), "labels are not words", "say it in words; the model reads class names"
         )
+    for alike in near_alike(table.classes):
+        remedy = "write them alike; nothing, if they are several actions"
+        yield Finding("warning", first_names(list(alike)), "labels that may be one action", remedy)
+    nothing = [name for name in table.classes if name.lower() in _NO_LABEL]
+    if nothing:
+        remedy = "leave the cell empty where nobody knows; nothing, if that is an action"
+        yield Finding("warning", first_names(nothing), "a label that reads like none", remedy)
     if len(table.classes) == 1:
         yield Finding("warning", table.classes[0], "the only label there is", "recognition needs two or more")
     single = [name for name in table.classes if sum(row.label == name for row in table.rows) == 1]

@@ -13,6 +13,7 @@ import numpy as np
 from ups.data.checks.body import BAD, UNITS, better_order, unit_of
 from ups.errors import DataError
 from ups.pose import PoseSequence
+from ups.seen import bodies
 
 Severity = Literal["error", "warning", "note"]
 
@@ -52,18 +53,26 @@ def check_or_refuse(clip: PoseSequence, where: str, force: bool = False) -> list
     return lines
 
 
-def check_clip(clip: PoseSequence) -> Iterator[Problem]:
+def check_clip(clip: PoseSequence, stored: bool = False) -> Iterator[Problem]:
     """What is wrong with one recording: (severity, what, remedy, detail) each. A remedy that is an option of
     `ups predict` and its like begins with "add --".
+
+    Args:
+        clip: the recording.
+        stored: it comes from a store: whether somebody is there and which way is up was settled when that was made, and a
+            doubt is a warning.
     """
     for notice in clip.notices:
         yield notice.severity, notice.what, notice.remedy, notice.detail
     if clip.frames < SHORT:
         yield "warning", f"fewer than {SHORT} frames", "leave it out, or record longer", f"{clip.frames} frames"
     seen = np.asarray(clip.visibility > 0)
-    yield from _check_seen(clip, seen)
-    if not seen.any():
+    if not bodies(clip.visibility).any():
+        what = "nobody is seen: too few joints of a body in every frame"
+        most = f"at most {int(seen.sum(-1).max())} of {seen.shape[-1]} joints in any of {clip.frames} frames"
+        yield "warning" if stored else "error", what, "cut it to where somebody is", most
         return
+    yield from _check_seen(clip, seen)
     flat = clip.space == "image"
     first = _check_score(clip, seen)
     if first is None:
@@ -81,9 +90,9 @@ def check_clip(clip: PoseSequence) -> Iterator[Problem]:
     if order is not None and order[0] > 1.15 * BAD:
         what = "the joints make no body: they may stand in another order, or the skeleton is another one"
         yield "warning", what, "see `ups data joints`, and draw it with --plot", f"misfit {order[0]:.1f}, limit {BAD}"
-    turned = _check_up(clip, seen)
+    turned = None if clip.up_known and clip.space != "image" else _check_up(clip, seen)
     if turned is not None:
-        yield turned
+        yield ("warning", *turned[1:]) if stored else turned
         return
     yield from _check_sides(clip, seen)
     if not flat:
@@ -205,6 +214,7 @@ def _trunk(clip: PoseSequence, seen: np.ndarray) -> np.ndarray | None:
 
 _UPRIGHT = 0.9
 """Cosine, averaged over a recording, from which bodies are said to lie along an axis; standing ones pass it too."""
+_OWN_UP = {"kinect": "y", "world": "y", "camera": "-y"}
 
 
 def _check_up(clip: PoseSequence, seen: np.ndarray) -> Problem | None:
@@ -223,7 +233,8 @@ def _check_up(clip: PoseSequence, seen: np.ndarray) -> Problem | None:
             what = f"the head is below the hips, while y points {'up' if own > 0 else 'down'} in space {clip.space!r}"
             return "warning", what, f"add --up {name}, unless they really are upside down", detail
         what = f"bodies lie along {'xyz'[axis]} in the whole recording: {name} seems to point up"
-        return "warning", what, f"add --up {name}, unless they really lie", detail
+        severity = "error" if axis == 2 and not _on_all_fours(clip, seen) else "warning"
+        return severity, what, f"add --up {name}, or --up {_OWN_UP[clip.space]} if they really lie", detail
     if axis == 1:
         what = "the head is below the hips throughout: y points up, or the video stands on its head"
         return "warning", what, "add --up y, or for a turned video --rotate 180", detail
@@ -237,21 +248,44 @@ def _stands(clip: PoseSequence, seen: np.ndarray) -> bool:
     """Whether bodies that lie on their side in the picture hold themselves as standing ones do: legs in line with the
     trunk, and arms not across it. Who does push-ups or bench presses has arms or shanks across.
     """
+    parts = _limbs(clip, seen)
+    if parts is None:
+        return False  # too little is seen to tell
+    straight, arm, length, _ = parts
+    return float(np.median(straight)) > 0.6 and float(np.median(np.linalg.norm(arm, axis=-1) / length)) < 0.33
+
+
+def _on_all_fours(clip: PoseSequence, seen: np.ndarray) -> bool:
+    """Whether 3D bodies that lie hold themselves as only lying ones do: shanks across the trunk, or hands down to where the
+    feet are, as in bench presses and push-ups; or too little is seen to tell.
+    """
+    parts = _limbs(clip, seen)
+    if parts is None:
+        return True
+    straight, arm, length, level = parts
+    across = float(np.median(np.linalg.norm(arm, axis=-1) / length))
+    return float(np.median(straight)) <= 0.6 or (across > 0.6 and float(np.median(level / length)) < 0.35)
+
+
+def _limbs(clip: PoseSequence, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Of every frame in which they are seen: cosine of shanks and trunk, the hands' way (n, V) from the shoulders across the
+    trunk, the trunk's length, and how far apart hands and feet are along y. None where they are seen too seldom.
+    """
     names = clip.skeleton.joints
     ends = ["ankle" if "left_ankle" in names else "foot", "wrist" if "left_wrist" in names else "hand"]
     found = [_middle(clip, seen, (f"left_{part}", f"right_{part}")) for part in ("shoulder", "hip", "knee", *ends)]
     there = np.all([known for _, known in found], axis=0)
     if there.sum() < SHORT:
-        return False  # too little is seen to tell
+        return None
     shoulders, hips, knees, ankles, wrists = (points[there] for points, _ in found)
     trunk = hips - shoulders
     length = np.maximum(np.linalg.norm(trunk, axis=-1), 1e-9)
     down = trunk / length[:, None]
-    across = np.stack([-down[:, 1], down[:, 0]], -1)
     shank = ankles - knees
     straight = (shank * down).sum(-1) / np.maximum(np.linalg.norm(shank, axis=-1), 1e-9)
-    arm = np.abs(((wrists - shoulders) * across).sum(-1)) / length
-    return float(np.median(straight)) > 0.6 and float(np.median(arm)) < 0.33
+    arm = wrists - shoulders
+    arm = arm - (arm * down).sum(-1, keepdims=True) * down
+    return straight, arm, length, np.abs(wrists[:, 1] - ankles[:, 1])
 
 
 def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:

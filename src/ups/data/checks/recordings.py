@@ -51,7 +51,7 @@ def check_before_training(store: Store, indices: np.ndarray, force: bool = False
     """
     some = indices[np.unique(np.linspace(0, len(indices) - 1, SAMPLE).astype(int))] if len(indices) else indices
     told = _Told()
-    errors = [error for i in some.tolist() if (error := told.add(store[i], force)) is not None]
+    errors = [error for i in some.tolist() if (error := told.add(store[i], force, stored=True)) is not None]
     for line in told.lines():
         log.warning("%s: %s", store.name, line)
     if errors:
@@ -64,10 +64,10 @@ class _Told:
     def __init__(self) -> None:
         self.groups: dict[tuple[str, str], list[str]] = defaultdict(list)
 
-    def add(self, clip: PoseSequence, force: bool) -> str | None:
-        """What the check calls an error in the clip, as a line; the rest is kept."""
+    def add(self, clip: PoseSequence, force: bool, stored: bool = False) -> str | None:
+        """What the check calls an error in the clip, as a line; the rest is kept. `stored` as in `check_clip`."""
         error = None
-        for severity, what, remedy, detail in check_clip(clip):
+        for severity, what, remedy, detail in check_clip(clip, stored):
             if severity == "error" and not force:
                 error = error or f"{clip.id}: {with_detail(what, detail)}; {remedy}, or --force"
             elif severity != "note":

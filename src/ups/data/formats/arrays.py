@@ -12,6 +12,7 @@ from ups.data.formats.hdf5 import NUMBERS
 from ups.data.formats.layouts import LAYOUTS
 from ups.data.formats.mediapipe import landmark_clip
 from ups.data.formats.named import Wish, named_clip
+from ups.data.formats.native import check_axes
 from ups.data.formats.trc import UNITS
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -73,6 +74,7 @@ def _shaped(points: np.ndarray, path: Path, wish: Wish) -> np.ndarray:
         raise DataError(
             f"{path}: shape {shape}; (frames, joints, 2 or 3 coordinates) is needed, or persons before it: {hint}"
         )
+    check_axes(points.shape, str(path))
     return points
 
 

@@ -10,7 +10,14 @@ from ups.errors import DataError
 
 THIGH = 0.42
 """Metres of an adult's thigh."""
-_UNITS = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254, "CMU": 0.0254 / 0.45}
+_UNITS = {
+    "metres": 1.0,
+    "centimetres": 0.01,
+    "millimetres": 0.001,
+    "inches": 0.0254,
+    "feet": 0.3048,
+    "CMU": 0.0254 / 0.45,
+}
 _CLEAR = 0.85
 """Cosine of the trunk with an axis, averaged over the recording, from which that axis is up."""
 UPRIGHT = {"x": ((0, 1, 0), (1, 0, 0), (0, 0, -1)), "y": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),

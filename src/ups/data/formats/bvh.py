@@ -149,7 +149,7 @@ def _motion(lines: list[str], start: int, channels: int, name: str) -> tuple[flo
     head = [lines[i].strip() if i < len(lines) else "" for i in (start, start + 1)]
     frames, time = (
         re.fullmatch(r"Frames:\s*(\d{1,9})", head[0]),
-        re.fullmatch(r"Frame\s+Time:\s*([-+.\deE]+)", head[1]),
+        re.fullmatch(r"Frame\s+Time:\s*([-+.,\deE]+)", head[1]),
     )
     if frames is None or int(frames[1]) < 1:
         raise DataError(f"{name}: line {start + 1}: {head[0]!r}; 'Frames: N' with N > 0 is needed")
@@ -170,8 +170,11 @@ def _motion(lines: list[str], start: int, channels: int, name: str) -> tuple[flo
 def _numbers(words: list[str], where: str) -> np.ndarray:
     try:
         values = np.array(words, dtype=np.float64)
-    except ValueError as error:
-        raise DataError(f"{where}: {error}") from error
+    except ValueError:
+        try:  # decimals as some locales write them
+            values = np.array([word.replace(",", ".", 1) for word in words], dtype=np.float64)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from error
     if not np.isfinite(values).all():
         raise DataError(f"{where}: a value is not finite: {words[int(np.argmin(np.isfinite(values)))]}")
     return values

@@ -43,6 +43,8 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     ):
         frames = [(image, _people(value) or []) for image, value in record.items()]
         return _coco(frames, where, image_size, None)
+    if isinstance(record, dict) and record and all(map(_is_frame, *zip(*record.items(), strict=True))):
+        return _coco(list(record.items()), where, image_size, _dict_names(list(record.values())))
     if isinstance(record, dict) and isinstance(record.get("frames"), list):
         return _own_frames(record, where, image_size)
     if not isinstance(record, list) or not record:
@@ -53,12 +55,36 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
         return _coco([(i.get("frame_id", n), i["instances"]) for n, i in enumerate(record)], where, image_size, None)
     if all(isinstance(i, list) and all(_is_instance(p) for p in i) for i in record) and any(record):
         return _coco(list(enumerate(record)), where, image_size, _dict_names(record))
+    if (frames := _frames_of(record)) is not None:
+        return _own_frames({"frames": frames}, where, image_size)
     if all(_is_instance(i) and not {"image_id", "frame_id"} & set(i) for i in record):
         raise DataError(
             f"{where}: persons of one frame, with nothing that says which; give the folder that holds them all, or a list of "
             "such lists, one a frame"
         )
     return None
+
+
+def _is_frame(key: str, people: Any) -> bool:
+    """Whether that is a frame's number, or its image, and the persons in it."""
+    return (
+        any(c.isdigit() for c in key)
+        and isinstance(people, list)
+        and all(isinstance(p, dict) and _points_of(p) is not None for p in people)
+    )
+
+
+def _frames_of(record: list[Any]) -> list[Record] | None:
+    """Frames of a list of persons, each with the number of its frame; None where it is no such list."""
+    if not all(isinstance(i, dict) and "image_id" not in i and _points_of(i) is not None for i in record):
+        return None
+    keys = [k for k in record[0] if role_of(k)[0] == "frame" and all(isinstance(i.get(k), int) for i in record)]
+    if not keys:
+        return None
+    frames: dict[int, list[Record]] = {}
+    for person in record:
+        frames.setdefault(person[keys[0]], []).append({k: v for k, v in person.items() if k != keys[0]})
+    return [{"frame": number, "persons": people} for number, people in frames.items()]
 
 
 def _parsed(texts: list[str], where: str) -> list[Any]:
@@ -81,7 +107,7 @@ def _own_frames(record: Record, where: str, image_size: tuple[int, int] | None) 
     number = next(
         (k for k in frames[0] if role_of(k)[0] == "frame" and all(isinstance(f.get(k), int) for f in frames)), None
     )
-    people = [[{**p, "keypoints": _points_of(p)} for p in f[key]] for f in frames]
+    people = _alike([[{**p, "keypoints": _points_of(p)} for p in f[key]] for f in frames])
     listed = [(f[number] if number else n, each) for n, (f, each) in enumerate(zip(frames, people, strict=True))]
     names = record.get("joint_names", record.get("keypoint_names")) or _dict_names(people)
     coco = _coco(listed, where, image_size, [str(n) for n in names] if isinstance(names, list) else None)
@@ -92,7 +118,37 @@ def _points_of(person: Record) -> Any:
     """A person's keypoints, whatever they are called; None without any."""
     pose = person.get("pose")
     found = person.get("keypoints", person.get("joints", pose.get("keypoints") if isinstance(pose, dict) else pose))
+    if isinstance(found, dict) and found and not {"x", "y"} <= set(found):  # name -> its place
+        points = [_named_point(name, place) for name, place in found.items()]
+        return None if None in points else points
     return found if isinstance(found, list | dict) and found else None
+
+
+def _named_point(name: str, place: Any) -> Record | None:
+    """{"name", "x", "y", "score"} of a keypoint that stands under its name; None for anything else."""
+    if place is None:
+        return {"name": name, "x": 0.0, "y": 0.0, "score": 0.0}
+    if isinstance(place, dict) and {"x", "y"} <= set(place):
+        return {**place, "name": name}
+    if isinstance(place, list) and len(place) in (2, 3) and all(isinstance(v, int | float) for v in place):
+        return {"name": name, "x": place[0], "y": place[1], "score": place[2] if len(place) > 2 else 1.0}
+    return None
+
+
+def _alike(people: list[list[Record]]) -> list[list[Record]]:
+    """Persons whose named keypoints are all there, in one order: those that some lack count as not seen."""
+    points = [_points_of(person) for frame in people for person in frame]
+    if not all(isinstance(p, list) and all(isinstance(k, dict) and "name" in k for k in p) for p in points):
+        return people
+    names = list(dict.fromkeys(str(k["name"]) for p in points for k in p))
+    gone = {name: {"name": name, "x": 0.0, "y": 0.0, "score": 0.0} for name in names}
+    return [
+        [
+            {**person, "keypoints": list((gone | {str(k["name"]): k for k in _points_of(person)}).values())}
+            for person in frame
+        ]
+        for frame in people
+    ]
 
 
 def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
@@ -130,6 +186,25 @@ def is_yolo_folder(folder: Path) -> bool:
         return first is not None and all(len(line.split()) >= 5 + 2 * 17 for line in first.read_text().splitlines()[:1])
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def is_frames_folder(folder: Path) -> bool:
+    """Whether a folder holds a file a frame, of YOLO-pose, OpenPose or MMPose: its first one tells."""
+    if is_yolo_folder(folder):
+        return True
+    first = next((f for f in sorted(folder.iterdir()) if f.suffix.lower() == ".json" and f.name[0] != "."), None)
+    try:
+        record = json.loads(first.read_bytes()) if first else None
+    except (OSError, ValueError, RecursionError):
+        return False
+    if isinstance(record, dict) and isinstance(record.get("people"), list):
+        return True
+    people = record.get("instance_info", record.get("instances")) if isinstance(record, dict) else record
+    return (
+        isinstance(people, list)
+        and bool(people)
+        and all(_is_instance(person) and not {"image_id", "frame_id"} & set(person) for person in people)
+    )
 
 
 def _frame_json(file: Path) -> list[Record]:

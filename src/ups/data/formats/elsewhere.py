@@ -11,7 +11,6 @@ HINTS: dict[str, str] = {
     "Rokoko Studio make BVH of it",
     ".glb": _SCENE, ".gltf": _SCENE, ".vrm": _SCENE, ".dae": _SCENE, ".usd": _SCENE, ".usdz": _SCENE, ".blend": _SCENE,
     ".vmd": _SCENE,
-    ".slp": "a project of SLEAP; export it as analysis HDF5 or CSV (sleap-convert --format analysis)",
     ".mot": "OpenSim's joint angles; give the .trc of markers that they were computed from",
     ".sto": "OpenSim's storage; give the .trc of markers that it was computed from",
     ".tak": "a take of Motive; export it as C3D, BVH or CSV",

@@ -113,10 +113,15 @@ def read_coco(
     """
     try:
         annotations = record if isinstance(record, list) else record["annotations"]
-        images = [] if isinstance(record, list) else record["images"]
+        images = [] if isinstance(record, list) else record.get("images") or []
         if image_size is None and images and {"width", "height"} <= set(images[0]):
             image_size = int(images[0]["width"]), int(images[0]["height"])
         told: list[Notice] = []
+        sizes = {(image["width"], image["height"]) for image in images if {"width", "height"} <= set(image)}
+        if len(sizes) > 1:
+            first, other = (f"{width} x {height}" for width, height in sorted(sizes)[:2])
+            raise DataError(f"{where}: images of different sizes ({first}, {other}); write one file for each recording")
+        annotations = [_unnested(a) for a in annotations]
         if images:
             keys = [image["id"] for image in images]
             numbers = _image_numbers(images, keys, where, told)
@@ -124,6 +129,12 @@ def read_coco(
             keys = list(dict.fromkeys(a["image_id"] for a in annotations))
             numbers = _whole(keys) or numbers_of([str(key) for key in keys], where)
         number = dict(zip(keys, numbers, strict=True))
+        if set(number) != {a["image_id"] for a in annotations}:  # 7 and "7" are one image
+            texts = {str(key): key for key in keys}
+            annotations = [
+                a if a["image_id"] in number else {**a, "image_id": texts.get(str(a["image_id"]), a["image_id"])}
+                for a in annotations
+            ]
         lost = [a["image_id"] for a in annotations if a["image_id"] not in number]
         if lost:
             raise DataError(
@@ -150,6 +161,14 @@ def read_coco(
         detections, numbers, skeleton, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
     )
     return clip.tell(*told, *more)
+
+
+def _unnested(annotation: dict[str, Any]) -> dict[str, Any]:
+    """The same with its keypoints one number after another, where they stand in a list of [x, y, v]."""
+    points = annotation.get("keypoints")
+    if isinstance(points, list) and points and all(isinstance(p, list) and len(p) == 3 for p in points):
+        return {**annotation, "keypoints": [value for point in points for value in point]}
+    return annotation
 
 
 def _stated_fps(record: dict[str, Any]) -> float | None:

@@ -117,5 +117,5 @@ def _axis(name: str) -> str | None:
     """The axis of a column that holds one of all joints: x, Y, z (mm), visibility."""
     if len(name) > NAME:
         return None
-    plain = re.sub(r"(?i)[\s_]*[\[(]?\b(px|pixels?|mm|cm|m|coord|pos|position)[\])]?$", "", name.strip()).strip(" _.")
+    plain = re.sub(r"(?i)[\s_]*[\[(]?(px|pixels?|mm|cm|m|coord|pos|position)[\])]?$", "", name.strip()).strip(" _.")
     return AXES.get(plain.lower())

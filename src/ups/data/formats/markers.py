@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,13 +82,14 @@ def bodies_clip(
     places, more = places_of(names, len(names), where, wish.joint_map)
     told = (*told, *more)
     up = wish.up or up
+    known = up is not None
     if up is None:
         up, doubt = _up(people, places, usual_up)
         told = (*told, *doubt)
     if up not in UPRIGHT:
-        known = ", ".join(UPRIGHT)
-        raise DataError(f"{where}: it does not say which axis points up, nor do the bodies; give --up, one of {known}")
-    return named_clip(
+        axes = ", ".join(UPRIGHT)
+        raise DataError(f"{where}: it does not say which axis points up, nor do the bodies; give --up, one of {axes}")
+    clip = named_clip(
         y_up(people, up),
         scores,
         places,
@@ -98,6 +100,7 @@ def bodies_clip(
         moments=moments,
         told=told,
     )
+    return replace(clip, up_known=known)
 
 
 def _up(people: np.ndarray, places: dict[str, int], usual: str | None) -> tuple[str | None, tuple[Notice, ...]]:
@@ -109,7 +112,7 @@ def _up(people: np.ndarray, places: dict[str, int], usual: str | None) -> tuple[
         return found or usual, ()
     if usual is None or (_on_floor(people, found) and not _on_floor(people, usual)):
         what = f"{found} is taken for the axis that points up, for so the bodies stand"
-        return found, (Notice("warning", what, f"if they lie or hang instead, add --up {usual or 'AXIS'}"),)
+        return found, (Notice("warning", what, f"say --up {usual or 'AXIS'} if they lie or hang instead"),)
     what = f"bodies lie along {found} throughout"
     return usual, (Notice("warning", what, f"if that is the axis that points up, add --up {found}; else nothing"),)
 

@@ -8,6 +8,7 @@ freemocap's triangulated joints are millimetres, z up: space "world".
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -168,8 +169,10 @@ def landmark_clip(
         solid = np.isfinite(points[..., 2]).any() and in_millimetres(everything[..., :3]) and _deep(everything)
     if solid:
         xyz = y_up(points[..., :3].astype(np.float64) / 1000, "z")
-        return named_clip(xyz, None, places, space="world", wish=wish, path=path, moments=moments, stated_fps=fps)
-    points[(points[..., :2] == 0).all(-1)] = np.nan
+        clip = named_clip(xyz, None, places, space="world", wish=wish, path=path, moments=moments, stated_fps=fps)
+        return replace(clip, up_known=True)
+    points[(points[..., :2] == 0).all(-1) | (points[..., :2] == -1).all(-1)] = np.nan
+    scores = np.where(np.isnan(points[..., 0]), 0.0, scores)
     seen = np.isfinite(points[..., :2]).all(-1)
     if not seen.any():
         raise DataError(f"{path}: nobody is seen in any of its {points.shape[1]} frames; cut it to where somebody is")
@@ -177,7 +180,8 @@ def landmark_clip(
     hips = hips[np.isfinite(hips).all(-1)]
     if len(hips) and np.abs(hips).max() < 0.02 and np.nanmin(points[..., 0]) < 0:
         xyz = points[..., :3]
-        return named_clip(xyz, scores, places, space="camera", wish=wish, path=path, moments=moments, stated_fps=fps)
+        clip = named_clip(xyz, scores, places, space="camera", wish=wish, path=path, moments=moments, stated_fps=fps)
+        return replace(clip, up_known=True)
     xy, size = points[..., :2].copy(), image_size or wish.image_size
     if np.median(np.abs(xy[seen])) <= 2:
         if size is None:

@@ -17,6 +17,7 @@ from ups.errors import DataError
 from ups.notices import Notice
 
 _UNITS = {
+    "minutes": "min mins minute minutes",
     "seconds": "s sec secs second seconds",
     "milliseconds": "ms msec msecs millis millisecond milliseconds",
     "microseconds": "us usec usecs µs μs micros microsecond microseconds",
@@ -41,7 +42,7 @@ _PERSON = {
     "person", "persons", "personid", "personidx", "personindex", "personnumber", "personno", "personnr", "pid", "trackid",
     "track", "trackingid", "tid", "id", "idx", "bodyid", "body", "bodyindex", "bodyidx", "playerid", "player", "humanid",
     "human", "instanceid", "instance", "skeletonid", "individual", "individuals", "poseid", "poseindex", "personname",
-    "objectid", "detectionid", "actorid", "actor",
+    "objectid", "detectionid", "actorid", "actor", "playername", "skeletonname", "who",
 }  # fmt: skip
 _SOURCE = {
     "video", "videoname", "videoid", "videopath", "videofile", "clip", "clipname", "clipid", "sequence", "sequenceid",
@@ -73,7 +74,7 @@ def role_of(name: str) -> tuple[Role | None, str | None]:
     joined = "".join(words)
     if unit and len(words) > 1 and "".join(words[:-1]).removesuffix("in") in _TIME:
         return "time", unit
-    if unit and len(words) == 1 and len(words[0]) > 1:
+    if unit and unit != "minutes" and len(words) == 1 and len(words[0]) > 1:
         return "time", unit
     for role, known in _ROLES.items():
         if joined in known:
@@ -224,6 +225,10 @@ def in_time(
         rate, more = frame_rate(stated, wished, where)
         return joints, visibility, pose_3d, rate, more
     values, times, unit = moments.values, moments.times, moments.unit
+    if np.abs(values).max(initial=0) >= 2**62:
+        raise DataError(
+            f"{where}: a frame has the number or time {np.abs(values).max():g}; numbers below 1e18 are needed"
+        )
     if not times:
         steps = np.diff(np.unique(values))
         if not np.all(values == np.round(values)):

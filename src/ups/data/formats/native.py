@@ -12,6 +12,7 @@ from typing import IO, Any, get_args
 
 import numpy as np
 
+from ups.batch import PERSONS
 from ups.data.formats.columns import joint_columns, two_headed, with_axes
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.joint_names import is_body, near, quoted, slots_of, split_people
@@ -39,10 +40,20 @@ name, or the names of its joints."""
 CELLS = 10_000_000
 """Numbers of a .csv whose rows are put in their places, at most; or four times as many as it has cells."""
 ALIASES = {
-    "keypoints": "joints", "poses": "joints", "kpts": "joints", "confidence": "visibility", "confidences": "visibility",
-    "scores": "visibility", "keypoint_scores": "visibility", "frame_rate": "fps", "framerate": "fps",
-}  # fmt: skip
+    name: key
+    for key, names in {
+        "joints": "keypoints poses kpts kps kp landmarks points positions coords xy xyz keypoints_2d keypoints_3d keypoints2d "
+        "keypoints3d kpts_2d kpts_3d kpts2d kpts3d pose_2d poses_2d poses_3d pose2d pose3d joints_2d joints_3d joints2d "
+        "joints3d positions_2d positions_3d joint_positions pose_keypoints",
+        "visibility": "confidence confidences conf scores score keypoint_scores keypoints_score keypoints_scores "
+        "joint_scores visibilities likelihood kpts_conf",
+        "fps": "frame_rate framerate",
+    }.items()
+    for name in names.split()
+}
 """Other names of `KEYS`."""
+_FEW = 3
+"""Frames of more than PERSONS persons that are rather persons of as many frames."""
 _MOMENTS = "moments"
 """Key under which `read_fields` has the moments of a .csv."""
 _OTHERS = "other columns"
@@ -77,9 +88,7 @@ def read_own(
         OSError: the file can't be read.
     """
     fields = {key: value for key, value in read_fields(path).items() if value is not None}
-    fields = {
-        (ALIASES.get(key, key) if ALIASES.get(key) not in fields else key): value for key, value in fields.items()
-    }
+    fields, guessed = _with_joints(fields)
     if {"width", "height"} <= set(fields) and "image_size" not in fields:
         fields["image_size"] = [fields.pop("width"), fields.pop("height")]
     others, moments = fields.pop(_OTHERS, []), fields.pop(_MOMENTS, None)
@@ -96,6 +105,7 @@ def read_own(
         raise DataError(
             f"{path}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed, or persons before it"
         )
+    check_axes(joints.shape, str(path))
     wish = _own_wish(fields, wish or Wish(), path)
     if "score-z" in wish.fixes and joints.shape[-1] == 3:
         fields = {"space": "image"} | fields | {"visibility": joints[..., 2]}
@@ -130,9 +140,45 @@ def read_own(
         focal=_scalar(fields, "focal", 0, float, path) if "focal" in fields else None,
         centre=_point(fields["centre"], path) if "centre" in fields else None,
         pose_3d=None if pose_3d is None else pose_3d[:, :, order],
-        notices=(*named, *told, *more),
+        notices=(*guessed, *named, *told, *more),
     )
     return repaired(clip, wish, str(path))
+
+
+def check_axes(shape: tuple[int, ...], where: str) -> None:
+    """Raises DataError for (M, N, J, V) of many persons in a few frames: the two axes are exchanged."""
+    if shape[1] <= _FEW and shape[0] > PERSONS:
+        raise DataError(
+            f"{where}: shape {shape} would be {shape[0]} persons in {shape[1]} frames; persons come before frames: "
+            "exchange the first two axes"
+        )
+
+
+def _with_joints(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[Notice, ...]]:
+    """The fields by our own keys; the only array that may be joints is taken for them, which is told."""
+    ours: dict[str, Any] = {}
+    for key, value in fields.items():
+        known = ALIASES.get(key.lower(), key)
+        ours[known if known == key or not {known} & (set(fields) | set(ours)) else key] = value
+    told: tuple[Notice, ...] = ()
+    if "joints" not in ours:
+        others = {key: value for key, value in ours.items() if key not in KEYS and role_of(key)[0] is None}
+        key, value = next(iter(others.items()), ("", None))
+        if len(others) == 1 and isinstance(value, np.ndarray) and value.ndim in (3, 4) and value.shape[-1] in (2, 3):
+            ours["joints"] = ours.pop(key)
+            told = (
+                Notice("note", "an array of another name is taken for the joints", "call it joints", f"{key!r:.40}"),
+            )
+    points = ours.get("joints")
+    if isinstance(points, dict) and points and "joint_names" not in ours:  # name -> its places, frame after frame
+        ours |= {"joint_names": list(points), "joints": _stacked(list(points.values()))}
+    return ours, told
+
+
+def _stacked(joints: list[Any]) -> Any:
+    """(J, N, V) as (N, J, V), where that can be done."""
+    lengths = {len(joint) if isinstance(joint, list) else -1 for joint in joints}
+    return [list(frame) for frame in zip(*joints, strict=True)] if len(lengths) == 1 and -1 not in lengths else joints
 
 
 def _own_wish(fields: dict[str, Any], wish: Wish, path: Path) -> Wish:
@@ -338,6 +384,8 @@ def _skeleton(
 ) -> tuple[Skeleton, Sequence[int], tuple[Notice, ...]]:
     """The skeleton, for each of its joints the place of that joint in the file, and what to tell."""
     names = fields.get("joint_names")
+    if names is not None and not isinstance(names, list | tuple | np.ndarray):
+        raise DataError(f"{path}: joint_names is {names!r:.40}; a list of names is needed")
     names = None if names is None else [str(name) for name in names]
     if names is not None and (len(names) != joints or len(set(names)) != joints):
         raise DataError(f"{path}: {len(set(names))} different joint_names for {joints} joints")

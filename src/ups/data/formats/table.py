@@ -105,8 +105,7 @@ def read_table(path: Path, nameless: bool = False) -> Table:
     separator = None
     if lines and (given := re.fullmatch(r'"?sep=(.)"?[,;\t]*', lines[0].strip(" "), re.IGNORECASE)):
         separator, lines = given[1], lines[1:]
-    notes = [line for line in lines if line.lstrip(_BLANK).startswith("#")]
-    lines = [line for line in lines if not line.lstrip(_BLANK).startswith("#")]
+    notes, lines = _notes_apart(lines)
     lines = lines[next((i for i, line in enumerate(lines) if line.strip(_BLANK)), 0) :]
     if not lines:
         raise DataError(f"{path}: a line of column names and a row a frame are needed")
@@ -146,9 +145,28 @@ def first_rows(path: Path) -> list[list[str]]:
     with path.open("rb") as file:
         start = file.read(1 << 20)
     text = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip('" \t').startswith("#")][:5]
+    _, lines = _notes_apart([line for line in text.splitlines() if line.strip()])
+    lines = lines[:5]
     separator = max(_SEPARATORS, key=lines[0].count) if lines else ","
     return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+
+
+def _notes_apart(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Lines of # and the others. The last of # above numbers is their heading where it has a name for each, as numpy.savetxt
+    writes it.
+    """
+    notes, body = [], []
+    for line in lines:  # below the heading, #N/A is a cell of Excel's
+        heading = body[0] if body else ""
+        cell = any(heading.count(sign) > 1 and heading.count(sign) == line.count(sign) for sign in _SEPARATORS)
+        (notes if line.lstrip(_BLANK).startswith("#") and not cell else body).append(line)
+    if not notes or not body or not re.fullmatch(r"(?:[-+\s\d.,;eE\"]|nan)+", body[0], re.IGNORECASE):
+        return notes, body
+    sign = max(_SEPARATORS, key=body[0].count)
+    heading = notes[-1].strip().strip('"').lstrip("#").strip(" ")
+    if body[0].count(sign) < 2 or heading.count(sign) != body[0].count(sign):
+        return notes, body
+    return notes[:-1], ["frame" + heading if heading.startswith(sign) else heading, *body]
 
 
 def first_facts(path: Path) -> dict[str, Any]:

@@ -20,7 +20,14 @@ SPARSE = 100
 """Frames for each one that is there, at most: higher numbers are taken for damage."""
 GAP = 5
 """Steps: between times further apart than this nothing is interpolated, and the frames between count as not seen."""
-_UNITS = {"seconds": 1.0, "milliseconds": 1e-3, "microseconds": 1e-6, "nanoseconds": 1e-9, "ticks of 100 ns": 1e-7}
+_UNITS = {
+    "minutes": 60.0,
+    "seconds": 1.0,
+    "milliseconds": 1e-3,
+    "microseconds": 1e-6,
+    "nanoseconds": 1e-9,
+    "ticks of 100 ns": 1e-7,
+}
 _STEPS = (0.008, 0.11), (0.002, 0.5)
 """Seconds between frames by which the unit of times is told: 9 to 125 frames a second, else 2 to 500."""
 _ALIKE = 0.05
@@ -153,7 +160,7 @@ def seconds(times: np.ndarray, unit: str | None, where: str) -> tuple[np.ndarray
     step = float(np.median(np.diff(np.unique(times)))) if len(np.unique(times)) > 1 else 0.0
     fits: list[str] = []
     for low, high in _STEPS:
-        fits = fits or [name for name, factor in _UNITS.items() if low <= step * factor <= high]
+        fits = fits or [name for name, factor in _UNITS.items() if factor <= 1 and low <= step * factor <= high]
     if len(fits) != 1:
         raise DataError(
             f"{where}: times {step:g} apart, in a unit that can't be told; call them time_s, time_ms, time_us or time_ns, or "

@@ -36,7 +36,7 @@ def read_trc(path: Path, wish: Wish) -> PoseSequence:
         OSError: the file can't be read.
     """
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    if len(lines) < 6 or not lines[0].startswith("PathFileType"):
+    if len(lines) < 6 or not lines[0].lower().startswith("pathfiletype"):
         raise DataError(f"{path}: a TRC file has PathFileType on top, then four lines of headings, then the frames")
     header = dict(zip((k.strip().lower() for k in lines[1].split("\t")), lines[2].split("\t"), strict=False))
     unit = wish.unit or header.get("units", "").strip().lower()
