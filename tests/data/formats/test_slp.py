@@ -131,6 +131,10 @@ def test_projects_that_can_not_be_read_are_refused(tmp_path: Path) -> None:
     short.points[1] = short.points[1][:-1]
     with pytest.raises(DataError, match="does not have the 17 points"):
         read_file(short.write(tmp_path / "e.slp"))
+    shared = two_people(True)
+    shared.frames.append((9, 0, 9, 0, 2))  # instances that another frame has
+    with pytest.raises(DataError, match="its frames have 10 instances, there are 8"):
+        read_file(shared.write(tmp_path / "h.slp"))
     twice = two_people(True)
     twice.add(person(0, 9), 0)
     twice.add(person(9, 9), 0)

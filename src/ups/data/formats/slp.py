@@ -55,6 +55,9 @@ def read_slp(path: Path, file: H5, wish: Wish) -> PoseSequence:
     size = wish.image_size or _image_size(file, int(videos[0]) if len(videos) else 0)
     if size is None:
         raise DataError(f"{path}: it does not say how large the images are; give the image size, width and height")
+    claimed = rows["frames"]["instance_id_end"].astype(float) - rows["frames"]["instance_id_start"]
+    if claimed.sum() > len(rows["instances"]):
+        raise DataError(f"{path}: its frames have {claimed.sum():.0f} instances, there are {len(rows['instances'])}")
     numbers, found = [], []
     for frame in rows["frames"]:
         start, end = int(frame["instance_id_start"]), int(frame["instance_id_end"])
