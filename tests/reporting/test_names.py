@@ -46,6 +46,9 @@ def test_what_no_page_has_is_replaced_and_the_rest_is_left():
     assert label("a\r\nb\tc ") == "a b c"
     assert label("x" * MOST) == "x" * MOST
     assert label("x" * (MOST + 1)) == "x" * (MOST - 1) + "…"
+    assert label("字" * 25) == "字" * 25
+    assert label("字" * 26) == "字" * 24 + "…"
+    assert label("") == ""
 
 
 def test_charts_show_every_name():
@@ -70,7 +73,7 @@ def test_legends_name_each_curve_beside_its_line():
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("name", [UNFIT, "x" * 5000, "\n" * 500, "字" * 500])
 def test_charts_of_names_that_cannot_be_shown_whole_keep_their_size(name):
-    plain, hostile = (bar_chart({"a": {each: 1.0}, each: {each: 1.0}}, "x", each) for each in ("sit", name))
+    plain, hostile = (bar_chart({"a": {each: 1.0}, each: {each: 1.0}}, "x", "t") for each in ("sit", name))
     assert re.findall(r'viewBox="[^"]+"', plain) == re.findall(r'viewBox="[^"]+"', hostile)
     assert len(hostile) < 3 * len(plain)
 

@@ -211,6 +211,7 @@ def _drawable(values: ArrayLike, above_zero: bool = False) -> np.ndarray:
 def _legend(axes: Axes, drawn: Sequence[Any], names: Sequence[str]) -> None:
     """A legend of all that was drawn; matplotlib alone leaves out names that are empty or begin with an underscore."""
     legend = axes.legend(drawn, list(map(str, range(len(names)))), frameon=False, fontsize=9)
+    legend.set_in_layout(False)  # long names overlap the curves rather than take their room
     for text, name in zip(legend.get_texts(), names, strict=True):
         text.set_text(label(name))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from bisect import bisect_right
+from itertools import accumulate
 
 MOST = 50
 """Characters of a label in a chart or picture; as many as the longest name of an action has, in the data sets known here."""
@@ -16,6 +19,10 @@ def clean(text: str) -> str:
 
 
 def label(text: str, most: int = MOST) -> str:
-    """The text on one line, without what isn't to be shown, cut where it is too long to stand in a drawing."""
+    """The text on one line, without what isn't to be shown, cut where it is too long to stand in a drawing.
+
+    A character as wide as those of Chinese counts as two.
+    """
     line = clean(" ".join(text.split()))
-    return line if len(line) <= most else line[: most - 1] + "…"
+    ends = list(accumulate(1 + (unicodedata.east_asian_width(c) in "WF") for c in line[: most + 1]))
+    return line if not ends or ends[-1] <= most else line[: bisect_right(ends, most - 1)] + "…"
