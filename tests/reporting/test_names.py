@@ -12,6 +12,7 @@ from ups.pose import pose_sequence
 from ups.reporting.charts import bar_chart, confusion_chart, line_chart, route_diagram, route_figure
 from ups.reporting.document import Code, Text, write_document
 from ups.reporting.html import html_table, page
+from ups.reporting.moving import pictures
 from ups.reporting.names import MOST, clean, label
 from ups.reporting.poses import save_joints_picture, save_picture
 from ups.video.draw import drawn
@@ -105,3 +106,4 @@ def test_pictures_of_any_name(tmp_path, name):
     save_picture(clip, tmp_path / "a.png", name, [(name, 0.5)])
     save_joints_picture(clip, [name] * 17, tmp_path / "b.png", name)
     assert drawn(np.zeros((48, 64, 3), np.uint8), clip, 0, name, (64, 48)).shape == (48, 64, 3)
+    assert next(pictures(clip, 30, (64, 64), name))[1].shape == (64, 64, 3)
