@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fuzz import arrays, detectors, official, own, recordings
+from fuzz import arrays, detectors, drawn, official, own, recordings
 from fuzz.mutate import Kind
 
 KINDS: dict[str, Kind] = {
@@ -11,4 +11,5 @@ KINDS: dict[str, Kind] = {
     **detectors.KINDS,
     **official.KINDS,
     **own.KINDS,
+    **drawn.KINDS,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fuzz import drawn
 from fuzz.flips import flip
 from fuzz.kinds import KINDS
 from fuzz.own import BASES, MODELS, make_base
@@ -35,6 +36,10 @@ def test_models_and_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(BASES, str(tmp_path))
     make_base("checkpoint", tmp_path / "checkpoint")
     check(OWN, MUTANTS // SLOW)
+
+
+def test_what_is_drawn_is_whole_and_holds_every_name() -> None:
+    check(list(drawn.KINDS), 8)
 
 
 @pytest.mark.slow

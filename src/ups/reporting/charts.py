@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ups.errors import SettingError
+from ups.reporting.names import label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,8 +44,8 @@ def line_chart(
     """Curves as an inline SVG fragment; the same arguments give the same text.
 
     Args:
-        series: name in the legend -> (x, y), each (P,); values that are not finite, or not above 0 with `log_y`, leave
-            gaps.
+        series: name in the legend -> (x, y), each (P,); values that are not finite or beyond 1e30, or not above 0 with
+            `log_y`, leave gaps.
         x_label: plain text under the x axis.
         y_label: plain text beside the y axis.
         title: plain text above.
@@ -63,19 +64,19 @@ def line_chart(
             x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
             if x.ndim != 1 or x.shape != y.shape:
                 raise SettingError(f"chart {title!r}: series {name!r} has x {x.shape} and y {y.shape}")
-            y = np.where(np.isfinite(y) & ((y > 0) | (not log_y)), y, np.nan)
+            x, y = _drawable(x), _drawable(y, log_y)
             marker = "o" if len(x) <= 12 else ""
             line = ("-", "--", ":", "-.")[i // len(SERIES) % 4] + marker
-            axes.plot(x, y, line, color=SERIES[i % len(SERIES)], markersize=4, linewidth=1.8, label=name)
+            axes.plot(x, y, line, color=SERIES[i % len(SERIES)], markersize=4, linewidth=1.8)
         if log_y:
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter("{x:g}")
             axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.set(xlabel=x_label, ylabel=y_label)
+        axes.set(xlabel=label(x_label), ylabel=label(y_label))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color=_INK, alpha=0.12, linewidth=0.8)
-        axes.legend(frameon=False, fontsize=9)
+        _legend(axes, axes.get_lines(), list(series))
 
     return _chart(draw, title, (7, 3.8))
 
@@ -85,7 +86,7 @@ def bar_chart(series: Mapping[str, Mapping[str, float]], x_label: str, title: st
 
     Args:
         series: name in the legend -> {name at the left: value}; the names of the first stand from top to bottom, and
-            a name that another series lacks has no bar there.
+            a name that another series lacks, or a value that is not finite or beyond 1e30, has no bar there.
         x_label: plain text under the x axis, with the values' unit.
         title: plain text above.
 
@@ -98,18 +99,18 @@ def bar_chart(series: Mapping[str, Mapping[str, float]], x_label: str, title: st
     thick = 0.8 / len(series)
 
     def draw(axes: Axes) -> None:
-        for i, (label, values) in enumerate(series.items()):
+        for i, values in enumerate(series.values()):
             rows = [names.index(name) + (i - (len(series) - 1) / 2) * thick for name in values]
-            axes.barh(rows, list(values.values()), thick * 0.9, color=SERIES[i % len(SERIES)], label=label)
-        axes.set_yticks(range(len(names)), names)
+            axes.barh(rows, _drawable(list(values.values())), thick * 0.9, color=SERIES[i % len(SERIES)])
+        axes.set_yticks(range(len(names)), list(map(label, names)))
         axes.set_ylim(len(names) - 0.4, -0.6)
-        axes.set_xlabel(x_label)
+        axes.set_xlabel(label(x_label))
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=_INK, alpha=0.12, linewidth=0.8)
         axes.set_axisbelow(True)
         if len(series) > 1:
-            axes.legend(frameon=False, fontsize=9)
+            _legend(axes, axes.containers, list(series))
 
     return _chart(draw, title, (7, 1.1 + 0.16 * len(names) * (1 + 0.6 * len(series))))
 
@@ -127,7 +128,7 @@ def confusion_chart(counts: ArrayLike, classes: Sequence[str], title: str) -> st
     """
     from matplotlib.colors import LinearSegmentedColormap
 
-    table, k = np.asarray(counts), len(classes)
+    table, k, names = np.asarray(counts), len(classes), list(map(label, classes))
     if table.shape != (k, k) or not k:
         raise SettingError(f"chart {title!r}: counts {table.shape} for {k} classes; (classes, classes) is needed")
     shares = table / np.maximum(table.sum(1, keepdims=True), 1)
@@ -139,8 +140,8 @@ def confusion_chart(counts: ArrayLike, classes: Sequence[str], title: str) -> st
             for i, j in np.argwhere(table):
                 axes.text(j, i, str(table[i, j]), ha="center", va="center", fontsize=7)
         if k <= 60:
-            axes.set_xticks(range(k), classes, rotation=90, fontsize=8)
-            axes.set_yticks(range(k), classes, fontsize=8)
+            axes.set_xticks(range(k), names, rotation=90, fontsize=8)
+            axes.set_yticks(range(k), names, fontsize=8)
         axes.tick_params(length=0)
         axes.set(xlabel="predicted", ylabel="true")
 
@@ -190,10 +191,29 @@ def _chart(draw: Callable[[Axes], None], title: str, size: tuple[float, float]) 
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
-        axes.set_title(title, loc="left", fontweight="bold", fontsize=11)
+        axes.set_title(label(title), loc="left", fontweight="bold", fontsize=11)
         undated = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=undated)
     return _inline_svg(file.getvalue().decode(), title)
+
+
+_FARTHEST = 1e30
+"""A value beyond which nothing is drawn: the ticks of an axis overflow."""
+
+
+def _drawable(values: ArrayLike, above_zero: bool = False) -> np.ndarray:
+    """Values with NaN, which leaves a gap, in the place of those that no axis can hold."""
+    values = np.asarray(values, np.float64)
+    low = 1 / _FARTHEST if above_zero else -_FARTHEST
+    return np.where((values >= low) & (values <= _FARTHEST), values, np.nan)
+
+
+def _legend(axes: Axes, drawn: Sequence[Any], names: Sequence[str]) -> None:
+    """A legend of all that was drawn; matplotlib alone leaves out names that are empty or begin with an underscore."""
+    legend = axes.legend(drawn, list(map(str, range(len(names)))), frameon=False, fontsize=9)
+    legend.set_in_layout(False)  # long names overlap the curves rather than take their room
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(label(name))
 
 
 def route_diagram(routes: Mapping[str, Sequence[int]], blocks: int) -> str:
@@ -210,7 +230,7 @@ def route_diagram(routes: Mapping[str, Sequence[int]], blocks: int) -> str:
         SettingError: no routes, routes of different lengths, or a block that doesn't exist.
     """
     layers, lane = _depth_of(routes, blocks), 16
-    labels = 24 + 7 * max(map(len, routes))
+    labels = 24 + 7 * max(len(label(task)) for task in routes)
     wide, high, gap = 96, lane * len(routes) + 24, 56
     width, height = labels + layers * (wide + gap) + 20, 34 + blocks * (high + 20)
     parts = []
@@ -237,7 +257,7 @@ def route_diagram(routes: Mapping[str, Sequence[int]], blocks: int) -> str:
         parts.append(
             f'<path d="{path}h14" fill="none" stroke="{colour}" stroke-width="3" stroke-linecap="round"/>{dots}'
             f'<text x="{labels - 16}" y="{start + lane * (i + 0.5) + 4:g}" text-anchor="end" fill="{colour}" '
-            f'font-weight="600">{escape(task)}</text>'
+            f'font-weight="600">{escape(label(task))}</text>'
         )
     return _diagram(parts, width, height, "Blocks chosen by each task")
 
@@ -251,7 +271,7 @@ def route_figure(routes: Mapping[str, Sequence[int]], blocks: int) -> str:
     """
     layers = _depth_of(routes, blocks)
     side, gap, top, row = 30, 34, 40, 50
-    labels = 24 + 7 * max(map(len, routes))
+    labels = 24 + 7 * max(len(label(task)) for task in routes)
     wide = blocks * (side + 6) + 10
     width, height = labels + layers * (wide + gap), top + row * len(routes)
     parts = []
@@ -262,7 +282,7 @@ def route_figure(routes: Mapping[str, Sequence[int]], blocks: int) -> str:
         colour, y = SERIES[i % len(SERIES)], top + row * i
         parts.append(
             f'<text x="{labels - 16}" y="{y + side / 2 + 4}" text-anchor="end" fill="{colour}" font-weight="600">'
-            f"{escape(task)}</text>"
+            f"{escape(label(task))}</text>"
         )
         for layer, chosen in enumerate(route):
             x = labels + layer * (wide + gap)
@@ -312,12 +332,16 @@ def _diagram(parts: list[str], width: float, height: float, label: str) -> str:
 def _inline_svg(svg: str, title: str) -> str:
     """An SVG file of matplotlib's as a fragment: no prologue, the page's ink and font, and ids that no other chart has."""
     prefix = "c" + hashlib.sha256(svg.encode()).hexdigest()[:10]
-    svg = svg[svg.index("<svg") :]
-    svg = svg.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
-    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", svg)
-    svg = svg.replace(_INK, "currentColor")
-    svg = re.sub(r"('[^';\"]+', )+sans-serif", "system-ui, sans-serif", svg)
+    used = {each for tag in re.findall(r"<[^>]*>", svg) for each in re.findall(r'(?:url\(|href=")#([^")]+)', tag)}
+    svg = re.sub(r"<[^>]*>", lambda tag: _inline_tag(tag[0], prefix, used), svg[svg.index("<svg") :])
     size = '<svg role="img" style="max-width:100%;height:auto" '
-    return svg.replace("<svg ", size + f'aria-label="{escape(title)}" ', 1)
+    return svg.replace("<svg ", size + f'aria-label="{escape(label(title))}" ', 1)
+
+
+def _inline_tag(tag: str, prefix: str, used: set[str]) -> str:
+    """A tag of matplotlib's; what stands between tags are names, which stay as they are."""
+    tag = tag.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
+    tag = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", tag)
+    tag = re.sub(r'(url\(#|href="#)', rf"\g<1>{prefix}-", tag)
+    tag = tag.replace(_INK, "currentColor")
+    return re.sub(r"('[^';\"]+', )+sans-serif", "system-ui, sans-serif", tag)

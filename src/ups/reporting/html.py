@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ups.errors import SettingError
 from ups.files import write_whole
+from ups.reporting.names import clean
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,7 +52,7 @@ def write_page(path: str | Path, title: str, sections: Sequence[tuple[str, str]]
 
 
 def render(name: str, **values: object) -> str:
-    """The text of a template of this folder; in .html every value that isn't marked safe is escaped."""
+    """The text of a template of this folder; values are cleaned, in .html also escaped unless they are marked safe."""
     return _templates().get_template(name).render(**values)
 
 
@@ -68,6 +69,7 @@ def _templates() -> Environment:
         loader=PackageLoader("ups.reporting", ""),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
+        finalize=_cleaned,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -75,6 +77,11 @@ def _templates() -> Environment:
     environment.globals["columns"] = _columns
     environment.filters |= {"plain": _plain, "wrap": _wrap}
     return environment
+
+
+def _cleaned(value: object) -> object:
+    """A value as templates show it; what is marked safe stays as it is."""
+    return clean(value) if type(value) is str else value
 
 
 def _plain(text: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from ups.errors import DataError, SettingError
 from ups.files import write_whole
 from ups.pose import PoseSequence
+from ups.reporting.names import label
 from ups.reporting.poses import colour_of, turned, upright
 
 SIZE = (640, 480)
@@ -68,7 +69,7 @@ def pictures(
         draw.line([tuple(end) for end in line.tolist()], fill=_GROUND, width=_FINER)
     tall = height // 28
     font = ImageFont.load_default(size=tall)
-    draw.text((0.02 * width, 0.015 * height), title[:90], font=font, fill=_INK)
+    draw.text((0.02 * width, 0.015 * height), label(title, 90), font=font, fill=_INK)
     thick = max(2, round(height / 110))
     skeleton, colours = sequence.skeleton, [colour_of(joint) for joint in sequence.skeleton.joints]
     for number in range(max(1, round(sequence.frames / sequence.fps * fps))):

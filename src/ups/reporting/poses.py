@@ -21,6 +21,7 @@ from ups.files import write_whole
 from ups.pose import PoseSequence, Space
 from ups.reporting.charts import SERIES
 from ups.reporting.html import render
+from ups.reporting.names import clean, label
 from ups.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ def save_joints_picture(sequence: PoseSequence, labels: Sequence[str], path: str
     _frame(axes, points[..., :2], seen)
     for j in np.flatnonzero(seen[0, 0]).tolist():
         x, y = points[0, 0, j, :2]
-        axes.annotate(str(labels[j]), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=8, parse_math=False)
+        axes.annotate(
+            label(str(labels[j])), (x, y), xytext=(4, 3), textcoords="offset points", fontsize=8, parse_math=False
+        )
     axes.margins(0.2)
     _save(figure, path, title)
 
@@ -142,12 +145,12 @@ def save_lift_picture(
     flat = flat - _middle(flat, seen)
     solid = {name: upright(_rooted(pose[frames], skeleton), "camera", skeleton) for name, pose in poses.items()}
     rows = [("2D input", {"lifted": flat})]
-    for label, turn in (("camera's view", 0), ("from the side", 75)):
-        rows.append((label, {name: turned(pose, turn)[..., :2] for name, pose in solid.items()}))
+    for view, turn in (("camera's view", 0), ("from the side", 75)):
+        rows.append((view, {name: turned(pose, turn)[..., :2] for name, pose in solid.items()}))
 
     figure = Figure(figsize=(8, 9), dpi=100, layout="constrained", facecolor="white")
     grid = figure.add_gridspec(3, len(frames))
-    for row, (label, views) in enumerate(rows):
+    for row, (view, views) in enumerate(rows):
         visible = seen if row == 0 else np.ones(seen.shape, bool)
         extent = np.stack(list(views.values()))
         for i, frame in enumerate(frames):
@@ -157,7 +160,7 @@ def save_lift_picture(
             _draw(axes, views["lifted"][i], visible[i], skeleton)
             _frame(axes, extent, np.broadcast_to(visible, extent.shape[:-1]))
             if i == 0:
-                axes.set_ylabel(label + (", truth in grey" if "truth" in views else ""), color="#5b6472", fontsize=9)
+                axes.set_ylabel(view + (", truth in grey" if "truth" in views else ""), color="#5b6472", fontsize=9)
             if row == 2:
                 axes.set_xlabel(f"{frame / sequence.fps:.2f} s", color="#5b6472", fontsize=9)
     _save(figure, path, title)
@@ -193,7 +196,7 @@ def skeleton_animation(
     axes = (1, 1, 1) if y_up else (1, -1, -1)
     standing = {name: _checked(pose, shape, name) * axes for name, pose in poses.items()}
     data = {
-        "names": list(standing),
+        "names": [clean(name) for name in standing],
         "poses": [np.rint(pose * 1000).astype(int).ravel().tolist() for pose in standing.values()],
         "joints": len(skeleton),
         "bones": skeleton.bones,
@@ -307,7 +310,7 @@ def _bars(axes: Axes, answers: Sequence[tuple[str, float]]) -> None:
     rows = np.arange(len(answers))
     axes.barh(rows, [p for _, p in answers], height=0.38, color=SERIES[0])
     for row, (name, p) in enumerate(answers):
-        axes.text(0, row - 0.28, name, fontsize=9, parse_math=False)
+        axes.text(0, row - 0.28, label(name), fontsize=9, parse_math=False)
         axes.text(1, row - 0.28, f"{100 * p:.1f} %", fontsize=9, ha="right", color="#5b6472")
     axes.set(xlim=(0, 1), ylim=(max(len(answers), 5) - 0.4, -0.8))
     axes.axis("off")
@@ -315,7 +318,7 @@ def _bars(axes: Axes, answers: Sequence[tuple[str, float]]) -> None:
 
 def _save(figure: Figure, path: str | Path, title: str) -> None:
     if title:
-        figure.suptitle(title, x=0.01, ha="left", fontweight="bold", parse_math=False)
+        figure.suptitle(label(title, 200), x=0.01, ha="left", fontweight="bold", parse_math=False)
     file = io.BytesIO()
     figure.savefig(file, format="png")
     write_whole(path, file.getvalue())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ups.pose import PoseSequence
+from ups.reporting.names import label
 from ups.reporting.poses import CENTRE, LEFT, RIGHT
 from ups.tasks.timeline import Timeline
 from ups.video.source import Facts, frames_of, writer_of
@@ -55,6 +56,7 @@ def drawn(rgb: np.ndarray, clip: PoseSequence, frame: int, text: str, size: tupl
             x, y = map(float, joints[j])
             box = (x - width, y - width, x + width, y + width)
             draw.ellipse(box, fill=_colour(clip.skeleton.joints[j]), outline="white")
+    text = label(text)
     font = ImageFont.load_default(size=max(14, round(size[1] / 24)))
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     draw.rectangle((0, 0, right - left + 20, bottom - top + 20), fill=(20, 24, 28))
