@@ -43,6 +43,8 @@ from ups.tokens.vocabulary import Vocabulary
 
 log = logging.getLogger("ups")
 
+_NOT_FREELY = "an exported model writes along the grammar alone; measure the model it was made of"
+
 
 class BasePredictor(ABC):
     """What can be asked of a trained model; how the model is run is a subclass's own matter.
@@ -87,7 +89,7 @@ class BasePredictor(ABC):
 
     def check_free(self) -> None:
         """Raises SettingError where the model can't write without the grammar."""
-        raise SettingError("an exported model writes along the grammar alone; measure the model it was made of")
+        raise SettingError(_NOT_FREELY)
 
     def written_freely(
         self, task: Task, examples: list[Example], skeleton: Skeleton, classes: tuple[str, ...]
@@ -98,9 +100,7 @@ class BasePredictor(ABC):
         Raises:
             SettingError: it can't, see `check_free`.
         """
-        del task, examples, skeleton, classes
-        self.check_free()
-        raise NotImplementedError
+        raise SettingError(_NOT_FREELY)
 
     def frames_of(self, task: str) -> int:
         """Frames that the model was trained to see for a task."""
