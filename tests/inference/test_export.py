@@ -282,6 +282,8 @@ def test_the_command_writes_everything_or_nothing(action_export, pose_export, fo
 
 
 def test_wrong_use_is_named(action_export, tmp_path):
+    with pytest.raises(CheckpointError, match="an exported model, which `ups evaluate`"):
+        load(action_export)
     predictor = OnnxPredictor(action_export)
     with pytest.raises(ValueError, match="not trained on 'anticipate'; it knows recognize_3d"):
         predictor.anticipate(random_clip())

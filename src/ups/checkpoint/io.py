@@ -187,6 +187,11 @@ def load(folder: Path | str) -> Trained:
     put_back(folder)
     facts = _read_json(folder / "model.json")
     version = facts.get("format") if isinstance(facts, dict) else None
+    if version != FORMAT and (folder / "encoder.onnx").exists():
+        raise CheckpointError(
+            f"{folder}: an exported model, which `ups evaluate`, `ups stream` and `ups.OnnxPredictor` take; give the "
+            "checkpoint that it was made of"
+        )
     if version != FORMAT:
         raise CheckpointError(f"{folder}: checkpoint format {version}, this version reads {FORMAT}")
     try:
