@@ -12,7 +12,7 @@ import dacite
 from ups.errors import SettingError
 from ups.refs import DataRef
 
-Decoding = Literal["token", "joint", "level"]
+Decoding = Literal["token", "joint", "level", "body"]
 """How many tokens the decoder writes at a step, see `ups.model.decoder.schedule`."""
 ComputePrecision = Literal["bf16-mixed", "32-true"]
 """Number format of matrix products: bfloat16, or float32 as everything else."""
@@ -58,7 +58,7 @@ class ModelConfig:
     """Attention heads of the decoder."""
     decoding: Decoding = "token"
     """Tokens written at a step: token = one, as in the paper; joint = x, y, z of a joint; level = all joints of one
-    depth in the skeleton's tree."""
+    depth in the skeleton's tree; body = all joints of a frame."""
     dropout: float = 0.1
     """Dropout of channels in the MLPs of TEM and decoder."""
     drop_path: float = 0.1

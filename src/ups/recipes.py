@@ -106,7 +106,7 @@ RECIPES: dict[str, Config] = {
     ),
     "small": Config(
         "small",
-        ModelConfig(temporal_stride=2, frame_mlp=192, decoding="level", confidence=True),
+        ModelConfig(temporal_stride=2, frame_mlp=192, decoding="body", confidence=True),
         TrainConfig(
             _PUBLIC, cycles=4000, learning_rate=1.5e-3, weight_decay=0.05, explore=0.15, expectation=1.0, smooth_labels=0.05,
             augment=_SHIFTED,

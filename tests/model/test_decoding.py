@@ -114,7 +114,7 @@ def test_steps_that_leave_no_choice_change_nothing_else(config: ModelConfig, for
         assert torch.equal(best, result.tokens[:, k])
 
 
-@pytest.mark.parametrize("decoding", ["token", "joint", "level"])
+@pytest.mark.parametrize("decoding", ["token", "joint", "level", "body"])
 def test_a_single_candidate_is_certain(decoding):
     trained = trained_model(model=replace(MODEL, decoding=decoding), classes=CLASSES)
     batch = batch_of(trained, "recognize_3d")
@@ -142,7 +142,7 @@ def test_a_clip_in_a_batch_of_others_is_decoded_as_it_is_alone(config: ModelConf
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("decoding", ["token", "joint", "level"])
+@pytest.mark.parametrize("decoding", ["token", "joint", "level", "body"])
 @both_tasks
 def test_every_token_is_allowed_and_the_last_one_ends_the_task(task, decoding, seed):
     trained = trained_model(model=replace(MODEL, decoding=decoding), classes=CLASSES, seed=seed, shaken=1.0)

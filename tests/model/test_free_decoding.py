@@ -85,7 +85,7 @@ def test_training_teaches_the_end_of_the_task(task: str):
         assert torch.equal(result.tokens[:, : batch.tokens.shape[1]], batch.tokens)
 
 
-@pytest.mark.parametrize("decoding", ["joint", "level"])
+@pytest.mark.parametrize("decoding", ["joint", "level", "body"])
 def test_several_tokens_a_step_need_the_grammar(decoding):
     trained = trained_model(model=replace(MODEL, decoding=decoding), classes=CLASSES)
     with pytest.raises(SettingError, match=f"model.decoding {decoding}, which writes several at once"):

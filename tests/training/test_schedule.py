@@ -76,14 +76,22 @@ def test_level_by_level(layout):
     assert plan.mixing.dtype == np.float32
 
 
-@pytest.mark.parametrize("decoding", ["token", "joint", "level"])
+def test_the_whole_body(layout):
+    plan = schedule(layout, "body")
+    assert plan.tokens == JOINTS
+    assert plan.feeds == ((), (), (), (6, 7, 8))
+    assert plan.steps == (0, 0, 0, 1)
+    assert plan.spans == ((0, 3), (3, 4))
+
+
+@pytest.mark.parametrize("decoding", ["token", "joint", "level", "body"])
 def test_an_action_then_the_end(decoding):
     plan = schedule(class_layout((14, 13), EOT), decoding)
     assert plan.tokens == ((0, 1), (1, 2)) and plan.steps == (0, 1) and plan.spans == plan.tokens
     assert plan.feeds == ((), (0,))
 
 
-@pytest.mark.parametrize("decoding", ["token", "joint", "level"])
+@pytest.mark.parametrize("decoding", ["token", "joint", "level", "body"])
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
 def test_every_skeleton_is_written_in_order_from_what_is_known(skeleton, decoding):
     layout = estimate_pose.layout(Vocabulary(4), skeleton.sorted_by_slot(), ())
@@ -119,7 +127,7 @@ def test_a_token_can_not_continue_one_that_is_written_with_it(layout):
         schedule(own, "level")
 
 
-@pytest.mark.parametrize("decoding", ["joint", "level"])
+@pytest.mark.parametrize("decoding", ["joint", "level", "body"])
 def test_what_can_not_be_written_at_once_is_refused(layout, decoding):
     planar = Layout((0, 1, 3, 4), ((0,), (1,)) * 2, (0, 0, 1, 1), (-1, -1, 0, 1), per_frame=True)
     late = Layout(

@@ -216,7 +216,12 @@ def fixed_batch(trained: Trained, name: str) -> Batch:
 
 @pytest.mark.parametrize(
     ("name", "decoding", "stride"),
-    [*((name, "token", 1) for name in TASKS), ("estimate_pose", "joint", 1), ("estimate_pose", "level", 2)],
+    [
+        *((name, "token", 1) for name in TASKS),
+        ("estimate_pose", "joint", 1),
+        ("estimate_pose", "level", 2),
+        ("estimate_pose", "body", 2),
+    ],
 )
 def test_one_batch_can_be_learned_by_heart(tmp_path, name, decoding, stride):
     config = replace(TRAIN, cycles=20, drop_inputs=False, smooth_bins=0.0, smooth_labels=0.0, explore=0.2)

@@ -55,6 +55,8 @@ def started_from(trained: Trained, config: Config, stores: dict[str, Store]) -> 
     """
     have, want = to_dict(trained.config.model), to_dict(config.model)
     del want["confidence"]  # what is read, not how large anything is
+    if "token" not in (have["decoding"], want["decoding"]):
+        del want["decoding"]  # how much a step writes: the same weights but for token by token
     if differ := [f"{key} is {have[key]}, the run's {want[key]}" for key in want if have[key] != want[key]]:
         raise SettingError(f"the model to start from has a different architecture: {'; '.join(differ)}")
     for mix in config.train.tasks:

@@ -57,6 +57,7 @@ class Schedule:
 def schedule(layout: Layout, decoding: Decoding) -> Schedule:
     """token: one by one, each fed by the one before it (the paper). joint: x, y, z of a joint at once, fed by those of
     the joint before. level: all joints of one depth in the skeleton's tree at once, fed by x, y, z of their parents.
+    body: all joints of a frame at once, fed by the task's start; they see one another's states, not what is written.
 
     Raises:
         SettingError: several tokens are to be written at a step, and the layout's coordinates do not come first, x, y, z
@@ -82,6 +83,10 @@ def schedule(layout: Layout, decoding: Decoding) -> Schedule:
             parent = layout.parents[a]
             depth.append(0 if parent < 0 else 1 + depth[max(s for s, f in enumerate(first) if f <= parent)])
         steps = tuple(depth)
+    elif decoding == "body":
+        joints = sizes.count(3)
+        feeds = tuple(() if s < max(joints, 1) else tuple(range(*tokens[s - 1])) for s in range(len(tokens)))
+        steps = tuple(0 if s < joints else s - max(joints - 1, 0) for s in range(len(tokens)))
     else:
         feeds = ((), *(tuple(range(a, b)) for a, b in tokens[:-1]))
         steps = tuple(range(len(tokens)))
