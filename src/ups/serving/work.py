@@ -93,7 +93,7 @@ def video_lacks(estimator: str) -> str:
             mediapipe_python()
         except SettingError:
             return (
-                "no pose estimator here: run `ups setup mediapipe` once (about 600 MB, into an environment of its own), then "
+                "no pose estimator here: run `ups setup mediapipe` once (about 1 GB, into an environment of its own), then "
                 "drop the video again; or drop a file of keypoints instead"
             )
     return ""

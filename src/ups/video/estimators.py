@@ -168,7 +168,7 @@ def mediapipe_python() -> Path:
     if find_spec("mediapipe") is not None:
         return Path(sys.executable)
     raise SettingError(
-        "no pose estimator here: `ups setup mediapipe` installs one into an environment of its own (about 600 MB); or give "
+        "no pose estimator here: `ups setup mediapipe` installs one into an environment of its own (about 1 GB); or give "
         "--estimator rtmlib, or a file of keypoints instead of a video"
     )
 

@@ -98,6 +98,19 @@ def test_persons_without_an_id_are_followed_beside_those_with_one():
     assert np.isnan(x_of(clip, 1)).tolist() == [False, True, True, True, True, False]
 
 
+def test_who_is_found_where_nobody_can_have_got_to_is_somebody_else():
+    """An estimator that follows one person loses her and takes another, then finds the first one again."""
+    places = [100 + n for n in range(10)] + [400 - n for n in range(25)] + [130 + n for n in range(5)]
+    clip = read([Detection(n, person(x)) for n, x in enumerate(places)], list(range(40)))
+    assert clip.persons == 2 and x_of(clip, 0)[10:35] == places[10:35]
+    first = x_of(clip, 1)
+    assert first[:10] + first[35:] == places[:10] + places[35:] and np.isnan(first[10:35]).all()
+    later = [Detection(n, person(x)) for n, x in [(0, 100), (1, 101), (40, 400), (41, 401)]]  # who came in meanwhile
+    assert read(later, list(range(42))).persons == 1
+    slow = [Detection(n, person(100 + 90 * n)) for n in range(5)]  # two frames a second: he runs
+    assert read(slow, list(range(5)), fps=2).persons == 1
+
+
 def test_more_than_eight_ids_keep_those_seen_best():
     detections = [Detection(n, person(60 * m + 50, score=0.1 + 0.05 * m), m) for m in range(11) for n in range(3)]
     clip = read(detections, [0, 1, 2])

@@ -1,13 +1,14 @@
 """Persons that a pose estimator found in single frames -> a recording: who is who, and when.
 
 Ids in the file are believed. Without them persons are followed through time: from one frame to the next a person moves
-by less than half his size, and he may be hidden for a second.
+by less than half his size, and he may be hidden for a second. Who is found within that second where nobody can have got
+to is somebody else.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ MOST_PERSONS = 2
 """Persons kept of a recording without ids: those seen best, over all frames."""
 DETECTED = 200
 """Persons that one frame may show."""
+FASTEST = 8.0
+"""Of his own sizes, by which a person moves in a second: a sprinter of 1.7 m covers six."""
 FARTHEST = 100_000
 """Pixels; coordinates beyond, and those that are no numbers, are damage."""
 CELLS = 10_000_000
@@ -138,11 +141,11 @@ def _who(
     for frame, i, person in zip(frames, seen, ids, strict=True):
         if person is None:
             free[frame].append(i)
-    followed = _follow(free, joints, visibility, fps)
+    followed, others = _follow(free, joints, visibility, fps)
     tracks = [*named.values(), *followed]
     weights = [_weight(track, visibility) for track in tracks]
     if not named:
-        slots = into_slots(tracks, weights, MOST_PERSONS)
+        slots = into_slots(tracks, weights, MOST_PERSONS, others)
         kept = [sorted(step for track in slot for step in track) for slot in slots]
     else:
         order = sorted(range(len(tracks)), key=lambda i: -weights[i])
@@ -155,17 +158,29 @@ def _who(
     return kept, [Notice("note", what, remedy, f"{left} of {len(seen)} detections are left out")]
 
 
-def _follow(frames: list[list[int]], joints: np.ndarray, visibility: np.ndarray, fps: float) -> list[Track]:
-    """Detections (their numbers) of every frame, linked through time."""
+def _follow(
+    frames: list[list[int]], joints: np.ndarray, visibility: np.ndarray, fps: float
+) -> tuple[list[Track], Callable[[Track, Track], bool]]:
+    """Detections (their numbers) of every frame, linked through time, and what tells whether one track's person can't
+    be a later one's.
+    """
     everyone = [i for persons in frames for i in persons]
     if not everyone:
-        return []
-    extents = [np.ptp(joints[i][visibility[i] > 0], axis=0).max() for i in everyone]
-    gate = max(float(np.median(extents)) / 2, 1.0)
+        return [], lambda before, after: False
+    size = max(float(np.median([np.ptp(joints[i][visibility[i] > 0], axis=0).max() for i in everyone])), 2.0)
+    patience = round(fps)
     tracks = link(
-        [joints[persons] for persons in frames], [visibility[persons] for persons in frames], gate, round(fps)
+        [joints[persons] for persons in frames], [visibility[persons] for persons in frames], size / 2, patience
     )
-    return [[(frame, frames[frame][p]) for frame, p in track] for track in tracks]
+
+    def others(before: Track, after: Track) -> bool:
+        (left, last), (found, first) = before[-1], after[0]
+        if found - left > patience:
+            return False
+        middles = [np.median(joints[i][visibility[i] > 0], axis=0) for i in (last, first)]
+        return float(np.linalg.norm(middles[1] - middles[0])) > size * (0.5 + FASTEST * (found - left) / fps)
+
+    return [[(frame, frames[frame][p]) for frame, p in track] for track in tracks], others
 
 
 def _weight(track: Iterable[tuple[int, int]], visibility: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -57,22 +57,33 @@ def link(joints: Sequence[np.ndarray], scores: Sequence[np.ndarray], gate: float
     return tracks
 
 
-def into_slots(tracks: Sequence[Track], weights: Sequence[float], slots: int) -> list[list[Track]]:
+def into_slots(
+    tracks: Sequence[Track], weights: Sequence[float], slots: int,
+    others: Callable[[Track, Track], bool] = lambda before, after: False,
+) -> list[list[Track]]:  # fmt: skip
     """The heaviest tracks in at most `slots` places.
 
     From the heaviest down, a track goes to the first slot none of whose tracks lives at the same time (from its first
     to its last frame), or opens a new slot, or is left out. So the parts of a broken track share a slot, and so may
     two persons of whom one has gone before the other comes.
+
+    Args:
+        tracks: of persons.
+        weights: of the tracks.
+        slots: how many places there are.
+        others: whether a track and a later one are of two persons for certain; those share a slot only where no other
+            is free.
     """
     assert len(tracks) == len(weights)
     result: list[list[Track]] = []
     for i in sorted(range(len(tracks)), key=lambda i: -weights[i]):
         track = tracks[i]
-        free = next((slot for slot in result if all(_apart(track, other) for other in slot)), None)
-        if free is not None:
-            free.append(track)
-        elif len(result) < slots:
+        free = [slot for slot in result if all(_apart(track, other) for other in slot)]
+        own = [slot for slot in free if not any(others(*sorted((track, other))) for other in slot)]
+        if not own and len(result) < slots:
             result.append([track])
+        elif free:
+            (own or free)[0].append(track)
     return result
 
 
