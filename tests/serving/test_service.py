@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -171,6 +173,36 @@ def test_what_was_accepted_is_answered_at_the_end(start, small_model, recordings
     for thread in threads:
         thread.join(120)
     assert len(answers) == 5 and all(answer == answers[0] for answer in answers)
+
+
+ENDING = """
+import os, signal, sys
+from types import SimpleNamespace
+from ups.cli import _ended_by_signals
+from ups.serving import server
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"answered"})
+server.make_app = lambda service: app
+limits = SimpleNamespace(drain_seconds=20)
+with _ended_by_signals():
+    server.serve(SimpleNamespace(limits=limits, model="", ending=False, streams=0), "127.0.0.1", 0)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_signals_end_a_service_in_the_middle_of_a_request(name):
+    """Also that of a terminal that closes: the commands' own handler would raise into the request and be swallowed there."""
+    with subprocess.Popen([sys.executable, "-c", ENDING, name], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            url = json.loads(process.stderr.readline())["url"]
+            assert get(url).text == "answered"
+            assert process.wait(120) == 0 and '"ended"' in process.stderr.read()
+        finally:
+            process.kill()
 
 
 def test_the_log_is_a_line_of_json_whatever_is_in_it():

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -21,6 +25,23 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self.service, self._until = service, 0.0
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn does, and also the signal of a terminal that closes: an exception of its handler would end in a
+        request's answer, and the service would go on.
+        """
+        number = getattr(signal, "SIGHUP", None)
+        with super().capture_signals():
+            here = number is not None and threading.current_thread() is threading.main_thread()
+            if not here or signal.getsignal(number) is signal.SIG_IGN:  # told to outlive its terminal
+                yield
+                return
+            before = signal.signal(number, self.handle_exit)
+            try:
+                yield
+            finally:
+                signal.signal(number, before)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end; a second signal ends at once."""
