@@ -21,6 +21,7 @@ def test_the_page_and_its_example(served):
     assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")
     assert not re.search(r"(src|href)=\"?(https?:)?//", page.text) and "innerHTML" not in page.text
     assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert httpx.get(f"{url}/favicon.ico").status_code == 204  # asked for by every browser
     example = httpx.get(f"{url}/v1/example")
     record = example.json()
     assert record["skeleton"] == "h36m-17" and len(record["joints"][0]) == 17

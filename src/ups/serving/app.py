@@ -131,6 +131,11 @@ def make_app(service: Service) -> FastAPI:
         """The page of `ups app`; it loads nothing from elsewhere."""
         return HTMLResponse(_PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": _POLICY})
 
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def icon() -> Response:
+        """None; browsers ask, and would tell a person who looks that something is missing."""
+        return Response(status_code=204)
+
     @app.get("/v1/example", tags=["predict"])
     async def example() -> Response:
         """A generated recording of 2D joints, in the project's own JSON."""
