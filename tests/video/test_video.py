@@ -141,6 +141,7 @@ def test_people_are_found_and_a_stopped_run_goes_on(tmp_path, square):
     np.testing.assert_array_equal(clip.joints, again.joints)
     half = joints_of(path, facts, Square(), kept, every=2)  # another question: begun anew
     assert half.frames == 10 and half.fps == FPS / 2 and square.looked == 32 + 10
+    assert half.notices == ()  # frames left out on purpose are nothing to remark
 
 
 def test_uneven_frames_stand_where_their_times_say(tmp_path, square, monkeypatch):

@@ -67,10 +67,12 @@ def watch(asked: dict[str, Any], told: Told) -> dict[str, Any]:
         raise SettingError(lacking)
     from ups.inference.predictor import Predictor
 
-    predictor, results = Predictor.from_pretrained(asked["model"]), Path(RESULTS)
+    predictor, video = Predictor.from_pretrained(asked["model"]), Path(asked["name"])
+    os.chdir(video.parent)  # messages name the video as the user does
+    results = Path("..") / RESULTS
     classes = tuple(asked["classes"]) if asked["classes"] else None
     how = Asked(classes, asked["top"], asked["step"], asked["estimator"], asked["force"])
-    answer_video(Path(asked["name"]), predictor, results, how, told)
+    answer_video(Path(video.name), predictor, results, how, told)
     (results / KEPT).unlink()
     _pack(sorted(results.iterdir()), results / "everything.zip")
     return json.loads((results / RESULT).read_text(encoding="utf-8"))

@@ -67,10 +67,10 @@ def joints_of(
         raise DataError(f"{path}: not a frame in it; is the copy complete?")
     times, step = np.array([line["time"] for line in lines]), every / facts.fps
     uneven = len(times) > 2 and np.abs(np.diff(times) - step).max() > UNEVEN * step and np.diff(times).min() > 0
-    numbers = list(range(len(lines))) if uneven else [line["frame"] for line in lines]
+    numbers = list(range(len(lines))) if uneven else [line["frame"] // every for line in lines]
     clip = recording(
         [Detection(number, person) for number, line in zip(numbers, lines, strict=True) for person in line["people"]],
-        numbers, estimator.skeleton, fps=facts.fps, image_size=facts.size, name=path.stem, where=str(path),
+        numbers, estimator.skeleton, fps=facts.fps / every, image_size=facts.size, name=path.stem, where=str(path),
     )  # fmt: skip
     if not uneven:
         return clip
