@@ -15,6 +15,7 @@ import numpy as np
 from ups.data.formats.detections import Detection, recording
 from ups.data.formats.timing import even
 from ups.errors import DataError
+from ups.notices import Notice
 from ups.pose import PoseSequence
 from ups.video.estimators import Estimator
 from ups.video.source import Facts, frames_of
@@ -23,6 +24,9 @@ log = logging.getLogger("ups")
 
 UNEVEN = 0.1
 """Share of a frame's duration by which frames may come early or late before their times count."""
+
+WHOLE = 0.9
+"""Share of the frames that a video says it has, below which it is told that the rest is missing."""
 
 
 def joints_of(
@@ -51,10 +55,11 @@ def joints_of(
         "estimator": estimator.name,
         "every": every,
     }
-    known = _known(kept, head)
+    known, count = _known(kept, head), 0
     with kept.open("a", encoding="utf-8") as file:
         for frame in frames_of(path):
             progress(frame.number)
+            count = frame.number + 1
             if frame.number % every or frame.number in known:
                 continue
             people = [np.round(person, 4).tolist() for person in estimator.find(frame.rgb)]
@@ -72,6 +77,10 @@ def joints_of(
         [Detection(number, person) for number, line in zip(numbers, lines, strict=True) for person in line["people"]],
         numbers, estimator.skeleton, fps=facts.fps / every, image_size=facts.size, name=path.stem, where=str(path),
     )  # fmt: skip
+    if count < WHOLE * facts.frames:
+        what = "the video breaks off"
+        told = Notice("warning", what, "copy it again", f"{count} of its {facts.frames} frames can be read")
+        clip = replace(clip, notices=(*clip.notices, told))
     if not uneven:
         return clip
     grid = even(times, None, str(path))
