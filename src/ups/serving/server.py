@@ -31,17 +31,16 @@ class Server(uvicorn.Server):
         """As uvicorn does, and also the signal of a terminal that closes: an exception of its handler would end in a
         request's answer, and the service would go on.
         """
-        number = getattr(signal, "SIGHUP", None)
         with super().capture_signals():
-            here = number is not None and threading.current_thread() is threading.main_thread()
-            if not here or signal.getsignal(number) is signal.SIG_IGN:  # told to outlive its terminal
-                yield
+            main = threading.current_thread() is threading.main_thread()
+            if not main or not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+                yield  # without that signal, or told to outlive the terminal
                 return
-            before = signal.signal(number, self.handle_exit)
+            before = signal.signal(signal.SIGHUP, self.handle_exit)
             try:
                 yield
             finally:
-                signal.signal(number, before)
+                signal.signal(signal.SIGHUP, before)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end; a second signal ends at once."""
