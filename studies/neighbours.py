@@ -26,7 +26,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +154,7 @@ def our_lifting(trained: Trained, skeleton: Skeleton, frames: int) -> Contender:
     task = "estimate_pose"
     window = Predictor(trained).frames_of(task)
     shaped = at_shape(trained, task, skeleton, window)
-    clip = random_clip(task, skeleton, frames, 1, -1, np.random.default_rng(0))
+    clip = replace(random_clip(task, skeleton, frames, 1, -1, np.random.default_rng(0)), fps=50.0)  # Human3.6M's
     predictors = {precision: Predictor(shaped, precision) for precision in PRECISIONS.values()}
 
     def answer(precision: ComputePrecision) -> object:
