@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -512,7 +514,11 @@ class BasePredictor(ABC):
         result = np.full((len(windows), len(wanted), len(skeleton), 4), np.nan, np.float32)  # x, y, z, spread
         for at in range(0, len(windows), self.windows_at_once):
             part = windows[at : at + self.windows_at_once]
-            examples = [task.example(clips[i], start, frames, wanted) for i, start in part]
+            examples = [
+                example
+                for i, of_clip in groupby(part, key=itemgetter(0))
+                for example in task.examples(clips[i], [start for _, start in of_clip], frames, wanted)
+            ]
             there = [k for k, example in enumerate(examples) if bodies(example.visible).any()]
             if not there:
                 continue

@@ -12,6 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -70,6 +71,7 @@ class Predictor(BasePredictor):
         on_cpu = 16 if self.mixed else 8  # larger batches take more memory there, and no less time
         self.clips_at_once = on_cpu if self.device.type == "cpu" else 64
         self.windows_at_once = 64 if self.device.type == "cpu" else 256
+        self.sequences_at_once = 96 if self.device.type == "cpu" else 4096
 
     @staticmethod
     def from_pretrained(model: Path | str, precision: ComputePrecision | None = None, device: str = "cpu") -> Predictor:
@@ -98,7 +100,13 @@ class Predictor(BasePredictor):
         memory, mask = model.memory(task, poses, layout, target_frames)
         if self._embedding is None:
             self._embedding = model.vocabulary()
-        return decode(model, task, memory, mask, layout, self.values, True, self._embedding, greedy)
+        if mask is not None or len(memory) <= self.sequences_at_once:
+            return decode(model, task, memory, mask, layout, self.values, True, self._embedding, greedy)
+        parts = [
+            decode(model, task, some, None, layout, self.values, True, self._embedding, greedy)
+            for some in memory.split(self.sequences_at_once)
+        ]
+        return Decoded(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(Decoded)))
 
     def copied(self, folder: Path) -> Callable[[], BasePredictor]:
         """See `BasePredictor`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,19 +72,27 @@ class PoseTask:
         2D joints are centred on the window's mean root and divided by its body size; where on the screen and how large
         the body stood, and how long the window lasts, is the context. `target_frames` count from the window's start.
         """
+        return self.examples(clip, [start], frames, target_frames)[0]
+
+    def examples(
+        self, clip: PoseSequence, starts: Sequence[int], frames: int, target_frames: np.ndarray
+    ) -> list[Example]:
+        """`example` of each of these starts; what does not depend on the window is done once."""
         if clip.space != "image" or clip.image_size is None:
             raise DataError(
                 f"{clip.id or 'clip'}: pose estimation reads 2D joints, this clip's space is {clip.space!r}"
             )
-        number = np.clip(np.arange(start, start + frames), 0, clip.frames - 1)
         joints, seen = with_doubt(clip)
-        joints, seen = joints[:, number], seen[:, number]
-        target = None
-        if clip.pose_3d is not None:
-            order = list(clip.skeleton.slot_order)
-            target = clip.pose_3d[:, number[target_frames]][:, :, order]
-            target = target - target[:, :, list(clip.skeleton.sorted_by_slot().root_indices)].mean(2, keepdims=True)
-        return _centred(joints, seen, clip, target_frames, target)
+        order, roots = list(clip.skeleton.slot_order), list(clip.skeleton.sorted_by_slot().root_indices)
+        found = []
+        for start in starts:
+            number = np.clip(np.arange(start, start + frames), 0, clip.frames - 1)
+            target = None
+            if clip.pose_3d is not None:
+                target = clip.pose_3d[:, number[target_frames]][:, :, order]
+                target = target - target[:, :, roots].mean(2, keepdims=True)
+            found.append(_centred(joints[:, number], seen[:, number], clip, target_frames, target))
+        return found
 
     def training_example(
         self,
