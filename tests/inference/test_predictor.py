@@ -33,7 +33,8 @@ def shuffled(skeleton: Skeleton, seed: int = 0) -> Skeleton:
 
 
 def picture(frames: int = 10, persons: int = 1, seed: int = 0, skeleton: Skeleton = H36M_17) -> PoseSequence:
-    return random_clip(skeleton, persons, frames, "image", seed)
+    """At a rate of which every frame is decoded."""
+    return replace(random_clip(skeleton, persons, frames, "image", seed), fps=20.0)
 
 
 @pytest.mark.parametrize("ask", ["recognize", "anticipate"])

@@ -89,7 +89,7 @@ class Telling(BasePredictor):
 
 def numbered(frames: int):
     """A clip whose joints' x is the number of the frame, in pixels."""
-    clip = random_clip(H36M_17, frames=frames, space="image")
+    clip = replace(random_clip(H36M_17, frames=frames, space="image"), fps=20.0)
     joints = np.zeros((1, frames, 17, 2), np.float32)
     joints[..., 0] = np.arange(frames)[None, :, None]
     joints[..., 1] = np.arange(17) * 100

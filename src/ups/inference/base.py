@@ -205,7 +205,7 @@ class BasePredictor(ABC):
             smooth: hold the bones' lengths constant, and smooth over time by the uncertainty (see `steady`).
 
         A window is a time: of 75 frames a second and more only so many are looked at as make 37.5 to 75. All of these are
-        read, but no more of them are decoded than make 24 a second or a little more (`ups.tasks.rates.decoded_every`). The
+        read, but no more of them are decoded than make 15 a second or a little more (`ups.tasks.rates.decoded_every`). The
         poses in between are interpolated. Where `stride` or `delay` is given, which count frames, every frame is decoded.
 
         Joints of a person are NaN in frames that are decoded from a window in which nothing is seen of that person.
@@ -535,8 +535,10 @@ class BasePredictor(ABC):
         back = np.argsort(clips[0].skeleton.slot_order)
         ends = np.cumsum([len(wanted) * count for count in counts])[:-1]
         of_clips = np.split(result.reshape(-1, len(skeleton), 4)[:, back], ends)
-        of_clips = [filled(of, every, clip.frames) for clip, of in zip(clips, of_clips, strict=True)]
-        return [(of[..., :3], of[..., 3]) for of in of_clips]
+        return [
+            (filled(of[..., :3], every, clip.frames, curved=True), filled(of[..., 3], every, clip.frames))
+            for clip, of in zip(clips, of_clips, strict=True)
+        ]
 
     def _decode_poses(
         self, task: PoseTask, examples: list[Example], skeleton: Skeleton, greedy: bool, free: bool

@@ -12,8 +12,8 @@ from ups.tasks.predictions import Lifted
 SLOWEST = 37.5
 """Frames per second that are left at least; twice as many are thinned out."""
 
-DECODED = 24.0
-"""Frames per second that are decoded at least: between two of them joints move nearly straight (dev/LOG.md)."""
+DECODED = 15.0
+"""Frames per second that are decoded at least: between two of them joints move along a simple curve (dev/LOG.md)."""
 
 
 def decoded_every(fps: float) -> int:
@@ -21,18 +21,26 @@ def decoded_every(fps: float) -> int:
     return max(1, int(fps // DECODED))
 
 
-def filled(decoded: np.ndarray, every: int, frames: int) -> np.ndarray:
+def filled(decoded: np.ndarray, every: int, frames: int, curved: bool = False) -> np.ndarray:
     """What was decoded for frames 0, `every`, 2 `every` and so on, (K, ...), for each of the first `frames`: linear between
-    two, and as the one that is known where the other is not (NaN).
+    two, or if `curved` along the cubic that has there the mean slope to both neighbours (Catmull-Rom). Where a frame is not
+    known (NaN) its neighbour counts.
     """
     if every == 1:
         return decoded[:frames]
-    number = np.arange(frames)
+    number, last = np.arange(frames), len(decoded) - 1
     before = number // every
-    after = np.minimum(before + 1, len(decoded) - 1)
     share = (number % every / every).astype(decoded.dtype).reshape(-1, *[1] * (decoded.ndim - 1))
-    a, b = decoded[before], decoded[after]
+    a, b = decoded[before], decoded[np.minimum(before + 1, last)]
     mixed = np.where(share == 0, a, a * (1 - share) + b * share)
+    if curved:
+        slopes = np.zeros_like(decoded)
+        slopes[1:-1] = (decoded[2:] - decoded[:-2]) / 2
+        if last:
+            slopes[0], slopes[-1] = decoded[1] - decoded[0], decoded[-1] - decoded[-2]
+        bend_a, bend_b = slopes[before] - (b - a), slopes[np.minimum(before + 1, last)] - (b - a)
+        bend = share * (1 - share) * ((1 - share) * bend_a - share * bend_b)
+        mixed += np.nan_to_num(bend)
     return np.where(np.isnan(mixed), np.where(np.isnan(a), np.where(share == 0, a, b), a), mixed)
 
 
