@@ -1,6 +1,6 @@
-"""Our speed beside that of three well-known models, timed in turn in one run, at the same shapes.
+"""Our speed beside that of four well-known models, timed in turn in one run, at the same shapes.
 
-`python studies/neighbours.py small --ctrgcn DIR --videopose3d DIR --pyskl DIR` takes a recipe or the folder of a
+`python studies/neighbours.py small --ctrgcn DIR --videopose3d DIR --pyskl DIR --motionbert DIR` takes a recipe or the folder of a
 trained model, and checkouts of the neighbours' repositories, of which nothing is kept here; those that are not given, or
 can't be imported, are left out with a note. Cases:
 
@@ -8,6 +8,7 @@ CTR-GCN, joint stream       against our recognition: 52 frames x 20 joints, 1 pe
 ST-GCN++ of PYSKL           against our recognition: 100 frames x 25 joints, 2 persons, batches of 16 and of 1
 VideoPose3D, 243 frames     against our lifting: one sequence, whose every frame is lifted, without averaging with the
                             mirrored sequence on either side
+MotionBERT-Lite             the same, in windows of 243 frames beside one another
 
 Their models start from a tensor that is ready on the device: cutting, centring and resampling of clips is not counted for
 them. Ours are given twice, "model only", from a tensor to probabilities (encoder and decoder), and "from poses", which is
@@ -193,17 +194,33 @@ def load_st_gcn(folder: Path) -> torch.nn.Module:
     return torch.nn.Sequential(backbone, head)
 
 
-LOADERS = {"ctrgcn": load_ctr_gcn, "videopose3d": load_video_pose_3d, "pyskl": load_st_gcn}
+def load_motion_bert(folder: Path) -> torch.nn.Module:
+    """MotionBERT-Lite as configured for lifting."""
+    with importable(folder):
+        build = importlib.import_module("lib.model.DSTformer").DSTformer
+        return build(
+            dim_in=3, dim_out=3, dim_feat=256, dim_rep=512, depth=5, num_heads=8, mlp_ratio=4, maxlen=RECEPTIVE_FIELD,
+            num_joints=17,
+        )  # fmt: skip
+
+
+LOADERS = {
+    "ctrgcn": load_ctr_gcn, "videopose3d": load_video_pose_3d, "pyskl": load_st_gcn, "motionbert": load_motion_bert,
+}  # fmt: skip
 
 
 def cases_of(
     key: str, model: torch.nn.Module, trained: Trained, device: torch.device, lengths: list[int]
 ) -> Iterator[Case]:
     """The neighbour's cases; `lengths` are those of lifted sequences."""
-    if key == "videopose3d":
+    if key in ("videopose3d", "motionbert"):
         for frames in lengths:
-            shape = (1, frames + RECEPTIVE_FIELD - 1, 17, 2)
-            theirs = neighbour(f"VideoPose3D, {RECEPTIVE_FIELD} frames, model only", model, shape, device)
+            if key == "videopose3d":
+                name, shape = f"VideoPose3D, {RECEPTIVE_FIELD} frames", (1, frames + RECEPTIVE_FIELD - 1, 17, 2)
+            else:
+                name = f"MotionBERT-Lite, windows of {RECEPTIVE_FIELD}"
+                shape = (-(-frames // RECEPTIVE_FIELD), RECEPTIVE_FIELD, 17, 3)
+            theirs = neighbour(f"{name}, model only", model, shape, device)
             title = f"lifting: a sequence of {frames} frames x 17 joints, 1 person"
             yield Case(title, "frames", frames, (our_lifting(trained, H36M_17, frames), theirs))
         return
@@ -308,6 +325,7 @@ if __name__ == "__main__":
     parser.add_argument("--ctrgcn", type=Path, help="checkout of Uason-Chen/CTR-GCN")
     parser.add_argument("--videopose3d", type=Path, help="checkout of facebookresearch/VideoPose3D")
     parser.add_argument("--pyskl", type=Path, help="checkout of kennymckormick/pyskl; it needs mmcv below 2")
+    parser.add_argument("--motionbert", type=Path, help="checkout of Walter0807/MotionBERT")
     parser.add_argument("--frames", type=int, nargs="+", default=[243, 2430], help="lengths of lifted sequences")
     parser.add_argument("--threads", type=int, help="processor threads")
     parser.add_argument("--repeats", type=int, default=5, help="rounds")

@@ -53,7 +53,7 @@ _PUBLIC = (
         shares=(0.42, 0.25, 0.15, 0.18), batch=32, frames=48,
     ),
 )  # fmt: skip
-_SHIFTED = Augment(shift=ShiftAugment(share=0.7, skeleton=0.7, camera=0.5, detector=0.5, rate=0.3, pause=0.45))
+_SHIFTED = Augment(shift=ShiftAugment(share=0.7, skeleton=0.7, camera=0.3, detector=0.5, rate=0.3, pause=0.45))
 
 _PAPER = (
     TaskMix("estimate_pose", ("h36m_cpn:official",), by_length=True, batch=1024, frames=243),

@@ -107,7 +107,8 @@ def decode(
             for part in _parts(vectors, len(ids)):
                 scores = model.logits(vectors[part], embeddings[ids]).float()
                 _read(scores, allowed[ids], values, result, part, at, expected)
-        known[:, a + 1 : b + 1] = model.token_inputs(table, result.tokens[:, a:b]).to(known.dtype)
+        if b <= last:  # a later step reads it
+            known[:, a + 1 : b + 1] = model.token_inputs(table, result.tokens[:, a:b]).to(known.dtype)
     return result
 
 
