@@ -304,3 +304,13 @@ def test_of_many_persons_those_seen_best_are_looked_at(predictor, caplog):
     assert "11 persons; the 8 seen best are looked at" in caplog.text
     flat = picture(persons=11)
     assert predictor.lift(flat).joints.shape[0] == 11
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_poses_decoded_in_parts_are_those_decoded_together(at_once):
+    predictor = Predictor(trained_model(model=replace(MODEL, decoding="body")))
+    together = predictor.lift(picture(frames=20))
+    predictor.sequences_at_once = at_once
+    parts = predictor.lift(picture(frames=20))
+    np.testing.assert_allclose(parts.joints, together.joints, atol=1e-6)
+    np.testing.assert_allclose(parts.spread, together.spread, atol=1e-6)

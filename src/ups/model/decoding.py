@@ -21,9 +21,6 @@ from ups.model.ups import UPS
 from ups.tokens.layout import CLASS_POSITION, END_POSITION, Layout
 from ups.tokens.vocabulary import Vocabulary
 
-IN_CACHE = 2**20
-"""Scores that are read at once: larger arrays of them fit no processor's cache."""
-
 
 @dataclass(frozen=True)
 class Decoded:
@@ -102,11 +99,9 @@ def decode(
             result.state[:] = written[:, 0]
         for ids in dict.fromkeys(ids for ids in layout.allowed[a:b] if len(ids) > 1):
             at = [k for k in layout.choices[ids] if a <= k < b]
-            vectors = written[:, [k - a for k in at]]
-            expected = layout.positions[at[0]] < CLASS_POSITION and not greedy
-            for part in _parts(vectors, len(ids)):
-                scores = model.logits(vectors[part], embeddings[ids]).float()
-                _read(scores, allowed[ids], values, result, part, at, expected)
+            scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float()
+            coordinate = layout.positions[at[0]] < CLASS_POSITION
+            _read(scores, allowed[ids], values, result, at, expected=coordinate and not greedy)
         if b <= last:  # a later step reads it
             known[:, a + 1 : b + 1] = model.token_inputs(table, result.tokens[:, a:b]).to(known.dtype)
     return result
@@ -197,26 +192,14 @@ def _forced(sequences: int, layout: Layout, memory: Tensor) -> Decoded:
     return Decoded(tokens, log_probability, mean, spread, first, state)
 
 
-def _parts(vectors: Tensor, choices: int) -> list[slice]:
-    """Sequences of (Q, A, width) whose scores for so many tokens are read at once: on a CPU as many as stay in its cache."""
-    count = len(vectors)
-    if vectors.device.type != "cpu" or torch.compiler.is_compiling():
-        return [slice(0, count)]
-    step = max(1, IN_CACHE // (vectors.shape[1] * choices))
-    return [slice(first, min(first + step, count)) for first in range(0, count, step)]
-
-
-def _read(
-    scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, part: slice, at: list[int], expected: bool
-) -> None:
-    """Token written, its log-probability, mean and deviation of the values, from the logits (Q, len(at), T) of a part of the
-    sequences.
+def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list[int], expected: bool) -> None:
+    """Token written, its log-probability, mean and deviation of the values, from (Q, len(at), T) logits.
 
     The cost is passes over Q * len(at) * T numbers: the sums over bins are one product, and a maximum and a search for it
     take a quarter of an argmax's time.
     """
     if at[0] == 0:
-        result.first[part] = scores[:, 0].log_softmax(-1)
+        result.first[:] = scores[:, 0].log_softmax(-1)
     value = values[ids]
     sums = torch.stack([torch.ones_like(value), value, value.square()], -1)
     best = scores.amax(-1, keepdim=True)
@@ -231,5 +214,5 @@ def _read(
         order = torch.arange(len(ids), device=scores.device, dtype=scores.dtype)
         index = torch.where(scores == best, order, len(ids) - 1).amin(-1).long()
     chosen = odds.gather(-1, index[..., None])[..., 0] / total
-    result.tokens[part, at], result.log_probability[part, at], result.mean[part, at] = ids[index], chosen.log(), mean
-    result.spread[part, at] = (square - mean.square()).clamp(min=0).sqrt()
+    result.tokens[:, at], result.log_probability[:, at], result.mean[:, at] = ids[index], chosen.log(), mean
+    result.spread[:, at] = (square - mean.square()).clamp(min=0).sqrt()
