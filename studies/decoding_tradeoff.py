@@ -2,8 +2,8 @@
 
     python studies/decoding_tradeoff.py small --stores data --cycles 250 --output tradeoff.svg
 
-Pose estimation alone is trained three times, alike but for `ModelConfig.decoding` (token by token as in the paper, a
-joint's x, y, z at a step, all joints of one depth at a step), with a fifth of the training subjects held out, on whom the
+Pose estimation alone is trained four times, alike but for `ModelConfig.decoding` (token by token as in the paper, a
+joint's x, y, z at a step, all joints of one depth, or of a whole body, at a step), with a fifth of the training subjects held out, on whom the
 error is measured. Decoding 64 poses from a memory that is ready is timed in turn, with and without the key-value cache.
 Written are the plot (SVG, PNG or PDF, as the file's name says) and a JSON file of the same name.
 """
@@ -35,7 +35,7 @@ from ups.training.batches import open_stores
 from ups.training.loop import train
 
 TASK = "estimate_pose"
-TITLES = {"token": "a token", "joint": "a joint's x, y, z", "level": "a level of the skeleton"}
+TITLES = {"token": "a token", "joint": "a joint's x, y, z", "level": "a level of the skeleton", "body": "a whole body"}
 
 
 def draw(results: dict[str, dict[str, Any]], data: str, kind: str) -> bytes:
