@@ -3,8 +3,9 @@
     python studies/decoding_tradeoff.py small --stores data --cycles 250 --output tradeoff.svg
 
 Pose estimation alone is trained four times, alike but for `ModelConfig.decoding` (token by token as in the paper, a
-joint's x, y, z at a step, all joints of one depth, or of a whole body, at a step), with a fifth of the training subjects held out, on whom the
-error is measured. Decoding 64 poses from a memory that is ready is timed in turn, with and without the key-value cache.
+joint's x, y, z at a step, all joints of one depth, or of a whole body, at a step), with a fifth of the training subjects
+held out, on whom the error is measured. Decoding 64 poses from a memory that is ready is timed in turn, with and without
+the key-value cache.
 Written are the plot (SVG, PNG or PDF, as the file's name says) and a JSON file of the same name.
 """
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from ups.errors import SettingError
 
@@ -35,6 +34,8 @@ class Camera:
 
 def world_to_camera(points: np.ndarray, orientation: np.ndarray, translation: np.ndarray) -> np.ndarray:
     """World points (..., 3) m in the camera's frame (..., 3) m: q^-1 (X - t)."""
+    from scipy.spatial.transform import Rotation  # a quarter of a second, which an exported model answers without
+
     moved = np.asarray(points, dtype=np.float64) - translation
     turned = Rotation.from_quat(orientation, scalar_first=True).apply(moved.reshape(-1, 3), inverse=True)
     return turned.reshape(moved.shape)
@@ -75,6 +76,8 @@ def random_camera(rng: np.random.Generator, points: np.ndarray, image_size: tupl
         points: world joints (N, J, 3) metres, y up.
         image_size: (width, height) pixels.
     """
+    from scipy.spatial.transform import Rotation
+
     joints = np.asarray(points, dtype=np.float64).reshape(-1, 3)
     low, high = joints.min(0), joints.max(0)
     middle = (low + high) / 2
@@ -98,6 +101,8 @@ def any_camera(rng: np.random.Generator, points: np.ndarray) -> Camera:
     the camera stands 0 to 5 m above the lowest joint and looks up or down by at most 50 degrees, 1.5 to 15 m from the
     nearest joint (log-uniform), rolled by up to 20 degrees (normal, 7); the person may stand at the picture's edge.
     """
+    from scipy.spatial.transform import Rotation
+
     joints = np.asarray(points, dtype=np.float64).reshape(-1, 3)
     low, high = joints.min(0), joints.max(0)
     middle = (low + high) / 2

@@ -13,7 +13,6 @@ from hashlib import blake2b
 
 import numpy as np
 
-from ups.data.datasets.registry import DATA_SETS
 from ups.data.store.store import Store
 from ups.errors import DataError
 
@@ -31,6 +30,8 @@ def recording(data_set: str, clip: str) -> str:
     """
     if found := _NTU.search(clip):
         return f"ntu/{found[0]}"
+    from ups.data.datasets.registry import DATA_SETS  # with all readers and SciPy: an exported model answers without
+
     known = DATA_SETS.get(data_set)
     collection = (known and known.collection) or data_set
     if collection.startswith(("kinetics", "k400")):
