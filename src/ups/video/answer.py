@@ -142,7 +142,8 @@ def _write_page(
         moving = skeleton_animation(poses, lifted.skeleton, clip.fps, False, "poses")
         missed = result["reprojection"]
         how_far = "" if missed is None else f"; they miss their 2D joints by {missed:.1%} of the body's size"
-        what = f"3D poses from the 2D joints, drag to turn{how_far}."
+        still = " Somebody who is not seen is drawn in the pose last seen." if np.isnan(lifted.joints).any() else ""
+        what = f"3D poses from the 2D joints, drag to turn{how_far}.{still}"
         sections.append(("In 3D", figure(moving, what)))
     remarks = result["remarks"] or ["none"]
     sections.append(("Remarks", html_table(("of the check",), [(line,) for line in remarks])))
