@@ -12,14 +12,14 @@ import torch
 from helpers import MODEL as SIZES
 from helpers import TRAIN, random_clip, synthetic_stores, trained_model
 
-from ups.checkpoint.create import with_data_sets
+from ups.checkpoint.create import started_from, with_data_sets
 from ups.checkpoint.io import load, pack, save
 from ups.checkpoint.known_models import PRETRAINED, locate
 from ups.cli import main
 from ups.data.datasets import synthetic
 from ups.data.store.prepare import prepare
 from ups.data.store.store import Store, StoreWriter
-from ups.errors import CheckpointError
+from ups.errors import CheckpointError, SettingError
 from ups.evaluation.evaluate import evaluate
 from ups.inference.predictor import Predictor
 from ups.skeletons import COCO_17, KINECT_20
@@ -109,6 +109,23 @@ def test_fine_tuning_on_other_data_adds_its_actions_by_name(tmp_path, monkeypatc
     assert Predictor(tuned).recognize(random_clip(), tuned.classes_of("other")).best in other.classes
     results = evaluate(Predictor(load(tmp_path / "run" / "checkpoint")), tmp_path / "stores")
     assert list(results) == ["recognize_3d/other:mine"]
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "fits"), [("level", "body", True), ("joint", "level", True), ("token", "body", False)]
+)
+def test_a_run_may_start_from_a_model_that_writes_more_or_less_at_a_step(have, want, fits):
+    trained = trained_model(model=replace(SIZES, decoding=have))
+    config = replace(trained.config, model=replace(SIZES, decoding=want))
+    if not fits:
+        with pytest.raises(SettingError, match="decoding is token, the run's body"):
+            started_from(trained, config, {})
+        return
+    started = started_from(trained, config, {})
+    assert started.model.config.decoding == want and started.config.model.decoding == want
+    clip = random_clip(COCO_17, space="image")
+    told = [Predictor(model).lift(clip, flip=False).joints for model in (trained, started)]
+    assert told[0].shape == told[1].shape and not np.allclose(*told)
 
 
 def with_features(trained, width: int):

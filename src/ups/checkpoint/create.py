@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import torch
@@ -61,7 +62,9 @@ def started_from(trained: Trained, config: Config, stores: dict[str, Store]) -> 
         raise SettingError(f"the model to start from has a different architecture: {'; '.join(differ)}")
     for mix in config.train.tasks:
         trained.model.task_index(mix.task)
-    return with_data_sets(replace(trained, config=config, steps=0), stores)
+    model = copy.deepcopy(trained.model)
+    model.config = config.model
+    return with_data_sets(replace(trained, model=model, config=config, steps=0), stores)
 
 
 def with_data_sets(trained: Trained, stores: dict[str, Store]) -> Trained:
