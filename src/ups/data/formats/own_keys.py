@@ -1,0 +1,58 @@
+"""The keys of our own files of one recording, and what else people call them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ups.data.formats.moments import role_of
+from ups.notices import Notice
+
+KEYS = (
+    "joints", "visibility", "fps", "skeleton", "joint_names", "parents", "root", "space", "image_size", "label", "id",
+    "subject", "view", "pose_3d", "frame", "up", "unit", "coordinates",
+    "focal", "centre",
+)  # fmt: skip
+"""What a file may hold, besides times by any name that `role_of` knows; only `joints` is needed, and the skeleton: its
+name, or the names of its joints."""
+ALIASES = {
+    name: key
+    for key, names in {
+        "joints": "keypoints poses kpts kps kp landmarks points positions coords xy xyz keypoints_2d keypoints_3d keypoints2d "
+        "keypoints3d kpts_2d kpts_3d kpts2d kpts3d pose_2d poses_2d poses_3d pose2d pose3d joints_2d joints_3d joints2d "
+        "joints3d positions_2d positions_3d joint_positions pose_keypoints",
+        "visibility": "confidence confidences conf scores score keypoint_scores keypoints_score keypoints_scores "
+        "joint_scores visibilities likelihood kpts_conf",
+        "fps": "frame_rate framerate",
+    }.items()
+    for name in names.split()
+}
+"""Other names of `KEYS`."""
+
+
+def by_our_keys(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[Notice, ...]]:
+    """The fields by our own keys; the only array that may be joints is taken for them, which is told."""
+    ours: dict[str, Any] = {}
+    for key, value in fields.items():
+        known = ALIASES.get(key.lower(), key)
+        ours[known if known == key or not {known} & (set(fields) | set(ours)) else key] = value
+    told: tuple[Notice, ...] = ()
+    if "joints" not in ours:
+        others = {key: value for key, value in ours.items() if key not in KEYS and role_of(key)[0] is None}
+        key, value = next(iter(others.items()), ("", None))
+        if len(others) == 1 and isinstance(value, np.ndarray) and value.ndim in (3, 4) and value.shape[-1] in (2, 3):
+            ours["joints"] = ours.pop(key)
+            told = (
+                Notice("note", "an array of another name is taken for the joints", "call it joints", f"{key!r:.40}"),
+            )
+    points = ours.get("joints")
+    if isinstance(points, dict) and points and "joint_names" not in ours:  # name -> its places, frame after frame
+        ours |= {"joint_names": list(points), "joints": _stacked(list(points.values()))}
+    return ours, told
+
+
+def _stacked(joints: list[Any]) -> Any:
+    """(J, N, V) as (N, J, V), where that can be done."""
+    lengths = {len(joint) if isinstance(joint, list) else -1 for joint in joints}
+    return [list(frame) for frame in zip(*joints, strict=True)] if len(lengths) == 1 and -1 not in lengths else joints
