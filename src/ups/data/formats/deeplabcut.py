@@ -47,6 +47,8 @@ def read_deeplabcut(path: Path, wish: Wish) -> PoseSequence:
     individuals, parts, coords = (heads.get(level, [""] * width) for level in _LEVELS[1:])
     columns = [i for i in range(1, width) if coords[i]]  # names of images stand in up to three columns in front
     body = table.below(len(heads) - 1)
+    if body.rows and not any(body.rows[0][1:]) and not any(c.isdigit() for c in body.rows[0][0]):
+        body = body.below(1)  # pandas' row for the name of the frames' column
     frames = _frames(
         ["/".join(cell for cell in row[: columns[0]] if cell) for row in body.rows] if columns else [], path
     )

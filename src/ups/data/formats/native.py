@@ -14,11 +14,11 @@ import numpy as np
 
 from ups.batch import PERSONS
 from ups.data.formats.joint_map import JointMap
-from ups.data.formats.joint_names import is_body, near, quoted, slots_of
+from ups.data.formats.joint_names import Naming, is_body, near, quoted, slots_of
 from ups.data.formats.moments import Moments, in_time, moments_of, role_of
 from ups.data.formats.named import Wish, left_out_notice, skeleton_for
 from ups.data.formats.own_keys import KEYS, by_our_keys
-from ups.data.formats.own_table import MOMENTS, OTHERS, table_fields
+from ups.data.formats.own_table import MOMENTS, OTHERS, TOLD, table_fields
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.safe_pickle import load_npz
 from ups.errors import DataError
@@ -29,6 +29,8 @@ from ups.seen import not_seen, numbers
 from ups.skeleton import Skeleton
 from ups.skeletons import SKELETONS, check_joints, find_skeleton, skeleton_of
 
+_TWICE = 5
+"""Joints that have two names, from which these may be two sets of joints."""
 _FEW = 3
 """Frames of more than PERSONS persons that are rather persons of as many frames."""
 
@@ -62,9 +64,8 @@ def read_own(
     """
     fields = {key: value for key, value in read_fields(path).items() if value is not None}
     fields, guessed = by_our_keys(fields)
-    if {"width", "height"} <= set(fields) and "image_size" not in fields:
-        fields["image_size"] = [fields.pop("width"), fields.pop("height")]
-    others, moments = fields.pop(OTHERS, []), fields.pop(MOMENTS, None)
+    others, moments, said = fields.pop(OTHERS, []), fields.pop(MOMENTS, None), fields.pop(TOLD, ())
+    guessed = (*guessed, *said) if path.suffix.lower() == ".csv" else guessed
     when = sorted(
         (key for key in fields if role_of(key)[0] in ("time", "frame")), key=lambda key: role_of(key)[0] != "time"
     )
@@ -247,6 +248,7 @@ def _skeleton(
         check_joints(names, str(path))
         return _described(fields, names, path), range(joints), ()
     naming = slots_of(names)
+    _check_once(naming, names, path)
     if naming.left_out and not is_body(naming.places):
         raise DataError(
             f"{path}: {naming.left_out[0][:40]!r} is no known joint{near(naming.left_out)}; call the joints as docs/own_data.md "
@@ -259,6 +261,19 @@ def _skeleton(
         unknown = f"; its {quoted(naming.left_out)} is unknown{near(naming.left_out)}" if naming.left_out else ""
         raise DataError(f"{path}: skeleton {found.name!r} has {', '.join(missing[:3])}, which the file lacks{unknown}")
     return found, [order[joint] for joint in found.joints], left_out_notice(naming.left_out, joints)
+
+
+def _check_once(naming: Naming, names: Sequence[str], path: Path) -> None:
+    """Raises DataError where most joints have two names, as of two cameras, or of raw and filtered coordinates."""
+    again = slots_of(naming.left_out).places if naming.left_out else {}
+    twice = [slot for slot in naming.places if slot in again]
+    if len(twice) >= max(_TWICE, len(naming.places) / 2):
+        first, second = names[naming.places[twice[0]]], naming.left_out[again[twice[0]]]
+        raise DataError(
+            f"{path}: {len(twice)} of {len(naming.places)} joints are there twice, such as {first!r:.60} and {second!r:.60}; "
+            "write a file for each camera or kind of coordinates, call two people person1_... and person2_..., or say "
+            "which to read with --joint-map"
+        )
 
 
 def _described(fields: dict[str, Any], names: list[str], path: Path) -> Skeleton:

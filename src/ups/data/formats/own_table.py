@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ups.data.formats.columns import joint_columns, two_headed, with_axes
+from ups.data.formats.columns import NAME, is_coordinate, joint_columns, two_headed, with_axes
+from ups.data.formats.hidden import without_hidden
 from ups.data.formats.joint_names import quoted, split_people
 from ups.data.formats.long_table import in_rows, is_long, spread_out
 from ups.data.formats.moments import Moments, Said, said_by
@@ -22,10 +24,17 @@ MOMENTS = "moments"
 """Key under which `read_fields` has the moments of a .csv."""
 OTHERS = "other columns"
 """Key under which `read_fields` lists columns of a .csv that are no joint's."""
+TOLD = "notices"
+"""Key under which `read_fields` has what is to be said of a .csv."""
+_CAMERA = re.compile(
+    r"(?i)(?:^|(?<=[\W_]))((?:cam|camera|kamera|camara|view|kinect|gopro|webcam|device|sensor)[ _.-]?(?:\d{1,3}|[a-h]))"
+    r"(?=$|[\W_])"
+)
+"""What says in a column's name which camera saw the joint."""
 
 
 def table_fields(path: Path) -> dict[str, Any]:
-    """What a .csv says, by `KEYS`, `MOMENTS` and `OTHERS`.
+    """What a .csv says, by `KEYS`, `MOMENTS`, `OTHERS` and `TOLD`.
 
     Raises:
         DataError: columns, cells or rows that are no recording's.
@@ -36,7 +45,9 @@ def table_fields(path: Path) -> dict[str, Any]:
         return _long_fields(path)
     two = two_headed(first)
     table, said = said_by(with_axes(read_table(path, nameless=True)) if two else read_table(path))
-    axes, joints, columns = _csv_columns(list(table.head), said, path)
+    _check_one_camera(table.head, path)
+    axes, joints, columns, by_axis = _csv_columns(list(table.head), said, path)
+    table, told = without_hidden(table, by_axis)
     block, moments = _csv_place(table, said, columns, path)
     if len(block) == 1 and (split := split_people(joints)):
         joints, places = split
@@ -46,9 +57,11 @@ def table_fields(path: Path) -> dict[str, Any]:
     if not all(name.isdecimal() for name in joints):
         fields["joint_names"] = joints
     used = {column for joint in columns for column in joint}
+    used |= {axes["h"] for axes in by_axis if "h" in axes}
     others = [name for i, name in enumerate(table.head) if i not in used | said.used]
     if others:
         fields[OTHERS] = others
+    fields[TOLD] = (*said.told, *told)
     if axes.endswith("v"):
         fields["visibility"] = block[..., -1]
     return fields | _noted(table)
@@ -61,6 +74,7 @@ def _long_fields(path: Path) -> dict[str, Any]:
     fields: dict[str, Any] = {"joints": long.block[..., : len(long.axes.removesuffix("v"))], MOMENTS: long.moments}
     if not all(mark.isdecimal() for mark in long.marks):
         fields["joint_names"] = long.marks
+    fields[TOLD] = long.told
     if long.axes.endswith("v"):
         fields["visibility"] = long.block[..., -1]
     return fields | _noted(table)
@@ -78,8 +92,25 @@ def _says(table: Table, key: str) -> bool:
     )
 
 
-def _csv_columns(head: list[str], said: Said, path: Path) -> tuple[str, list[str], list[list[int]]]:
-    """Which of "xyzv" there are, the joints as the file calls them in its order, and the columns of each."""
+def _check_one_camera(head: Sequence[str], path: Path) -> None:
+    """Raises DataError where columns of coordinates name different cameras."""
+    seen: dict[str, str] = {}
+    for name in head:
+        match = _CAMERA.search(name) if len(name) <= NAME else None
+        if match and is_coordinate(name[: match.start()].rstrip(" _.-:|/") + name[match.end() :]):
+            seen.setdefault(re.sub(r"[\W_]", "", match[1].lower()), name)
+    if len(seen) > 1:
+        raise DataError(
+            f"{path}: columns of {len(seen)} cameras ({quoted(list(seen.values()))}); write a file for each, with the columns of "
+            "one"
+        )
+
+
+_Columns = tuple[str, list[str], list[list[int]], list[dict[str, int]]]
+
+
+def _csv_columns(head: list[str], said: Said, path: Path) -> _Columns:
+    """Which of "xyzv" there are, the joints as the file calls them in its order, the columns of each, and the same by axis."""
     low = [_key(name) for name in head]
     if len(set(low)) < len(low):
         twice = sorted({h for h in low if low.count(h) > 1})
@@ -93,12 +124,13 @@ def _csv_columns(head: list[str], said: Said, path: Path) -> tuple[str, list[str
             f"{path}: columns {quoted(list(kept.values()) or head)}; they are called frame, person, time and like left_wrist_x, "
             "left_wrist_y, left_wrist_z, left_wrist_v"
         )
-    axes = {name: "".join(axis for axis in "xyzv" if axis in places) for name, places in joints.items()}
+    axes = {name: "".join(axis for axis in "xyzv" if axis in columns) for name, columns in joints.items()}
     odd = [name for name in joints if axes[name] != axes[next(iter(joints))] or not axes[name].startswith("xy")]
     if odd:
         raise DataError(f"{path}: every joint needs _x and _y, and all or none _z and _v; look at {odd[0][:40]}")
     names = sorted(joints, key=int) if all(name.isdecimal() for name in joints) else list(joints)
-    return axes[names[0]], names, [[joints[name][axis] for axis in axes[name]] for name in names]
+    columns = [[joints[name][axis] for axis in axes[name]] for name in names]
+    return axes[names[0]], names, columns, list(joints.values())
 
 
 def _key(name: str) -> str:
