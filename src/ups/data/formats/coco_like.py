@@ -5,18 +5,18 @@ AlphaPose, Ultralytics YOLO, TensorFlow.js. A frame a file, these are folders.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.layouts import LAYOUTS
-from ups.data.formats.moments import role_of
+from ups.data.formats.own_frames import Record, dict_names, own_frames, points_of
+from ups.data.formats.timing import slots_of_times
 from ups.errors import DataError
-
-Record = dict[str, Any]
-_PEOPLE = ("persons", "people", "instances", "detections", "poses", "annotations", "objects", "bodies", "predictions")
-"""Keys of the persons of a frame."""
 
 
 def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
@@ -44,9 +44,14 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
         frames = [(image, _people(value) or []) for image, value in record.items()]
         return _coco(frames, where, image_size, None)
     if isinstance(record, dict) and record and all(map(_is_frame, *zip(*record.items(), strict=True))):
-        return _coco(list(record.items()), where, image_size, _dict_names(list(record.values())))
+        people = list(record.values())
+        if len(record) > 1 and all(re.fullmatch(r"\d+\.\d+", key) for key in record):  # seconds
+            numbers, fps, _ = slots_of_times(np.array([float(key) for key in record]), None, where)
+            coco = _coco(list(zip(numbers, people, strict=True)), where, image_size, dict_names(people))
+            return coco | {"info": {"fps": fps}}
+        return _coco(list(record.items()), where, image_size, dict_names(people))
     if isinstance(record, dict) and isinstance(record.get("frames"), list):
-        return _own_frames(record, where, image_size)
+        return _own(record, where, image_size)
     if not isinstance(record, list) or not record:
         return None
     if all(isinstance(i, str) for i in record):
@@ -54,9 +59,9 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     if all(isinstance(i, dict) and isinstance(i.get("instances"), list) for i in record):
         return _coco([(i.get("frame_id", n), i["instances"]) for n, i in enumerate(record)], where, image_size, None)
     if all(isinstance(i, list) and all(_is_instance(p) for p in i) for i in record) and any(record):
-        return _coco(list(enumerate(record)), where, image_size, _dict_names(record))
-    if (frames := _frames_of(record)) is not None:
-        return _own_frames({"frames": frames}, where, image_size)
+        return _coco(list(enumerate(record)), where, image_size, dict_names(record))
+    if (found := _own(record, where, image_size)) is not None:
+        return found
     if all(_is_instance(i) and not {"image_id", "frame_id"} & set(i) for i in record):
         raise DataError(
             f"{where}: persons of one frame, with nothing that says which; give the folder that holds them all, or a list of "
@@ -65,26 +70,23 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     return None
 
 
+def _own(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
+    """Frames of people's own JSON; None for anything else."""
+    found = own_frames(record, where)
+    if found is None:
+        return None
+    listed = list(zip(found.numbers, found.people, strict=True))
+    coco = _coco(listed, where, image_size or found.image_size, found.names)
+    return coco | {"info": {} if found.fps is None else {"fps": found.fps}, "notices": found.told}
+
+
 def _is_frame(key: str, people: Any) -> bool:
     """Whether that is a frame's number, or its image, and the persons in it."""
     return (
         any(c.isdigit() for c in key)
         and isinstance(people, list)
-        and all(isinstance(p, dict) and _points_of(p) is not None for p in people)
+        and all(isinstance(p, dict) and points_of(p) is not None for p in people)
     )
-
-
-def _frames_of(record: list[Any]) -> list[Record] | None:
-    """Frames of a list of persons, each with the number of its frame; None where it is no such list."""
-    if not all(isinstance(i, dict) and "image_id" not in i and _points_of(i) is not None for i in record):
-        return None
-    keys = [k for k in record[0] if role_of(k)[0] == "frame" and all(isinstance(i.get(k), int) for i in record)]
-    if not keys:
-        return None
-    frames: dict[int, list[Record]] = {}
-    for person in record:
-        frames.setdefault(person[keys[0]], []).append({k: v for k, v in person.items() if k != keys[0]})
-    return [{"frame": number, "persons": people} for number, people in frames.items()]
 
 
 def _parsed(texts: list[str], where: str) -> list[Any]:
@@ -92,63 +94,6 @@ def _parsed(texts: list[str], where: str) -> list[Any]:
         return [json.loads(text) for text in texts]
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: a list of texts that are no JSON ({error})") from error
-
-
-def _own_frames(record: Record, where: str, image_size: tuple[int, int] | None) -> Record | None:
-    """{"fps", "width", "height", "frames": [{"frame", "persons": [{"id", "keypoints"}]}]}, as people write it by themselves."""
-    frames = record["frames"]
-    key = next(
-        (k for k in _PEOPLE if frames and all(isinstance(f, dict) and isinstance(f.get(k), list) for f in frames)), None
-    )
-    if key is None or not all(isinstance(p, dict) and _points_of(p) is not None for f in frames for p in f[key]):
-        return None
-    if image_size is None and {"width", "height"} <= set(record):
-        image_size = int(record["width"]), int(record["height"])
-    number = next(
-        (k for k in frames[0] if role_of(k)[0] == "frame" and all(isinstance(f.get(k), int) for f in frames)), None
-    )
-    people = _alike([[{**p, "keypoints": _points_of(p)} for p in f[key]] for f in frames])
-    listed = [(f[number] if number else n, each) for n, (f, each) in enumerate(zip(frames, people, strict=True))]
-    names = record.get("joint_names", record.get("keypoint_names")) or _dict_names(people)
-    coco = _coco(listed, where, image_size, [str(n) for n in names] if isinstance(names, list) else None)
-    return coco | ({"info": {"fps": record["fps"]}} if "fps" in record else {})
-
-
-def _points_of(person: Record) -> Any:
-    """A person's keypoints, whatever they are called; None without any."""
-    pose = person.get("pose")
-    found = person.get("keypoints", person.get("joints", pose.get("keypoints") if isinstance(pose, dict) else pose))
-    if isinstance(found, dict) and found and not {"x", "y"} <= set(found):  # name -> its place
-        points = [_named_point(name, place) for name, place in found.items()]
-        return None if None in points else points
-    return found if isinstance(found, list | dict) and found else None
-
-
-def _named_point(name: str, place: Any) -> Record | None:
-    """{"name", "x", "y", "score"} of a keypoint that stands under its name; None for anything else."""
-    if place is None:
-        return {"name": name, "x": 0.0, "y": 0.0, "score": 0.0}
-    if isinstance(place, dict) and {"x", "y"} <= set(place):
-        return {**place, "name": name}
-    if isinstance(place, list) and len(place) in (2, 3) and all(isinstance(v, int | float) for v in place):
-        return {"name": name, "x": place[0], "y": place[1], "score": place[2] if len(place) > 2 else 1.0}
-    return None
-
-
-def _alike(people: list[list[Record]]) -> list[list[Record]]:
-    """Persons whose named keypoints are all there, in one order: those that some lack count as not seen."""
-    points = [_points_of(person) for frame in people for person in frame]
-    if not all(isinstance(p, list) and all(isinstance(k, dict) and "name" in k for k in p) for p in points):
-        return people
-    names = list(dict.fromkeys(str(k["name"]) for p in points for k in p))
-    gone = {name: {"name": name, "x": 0.0, "y": 0.0, "score": 0.0} for name in names}
-    return [
-        [
-            {**person, "keypoints": list((gone | {str(k["name"]): k for k in _points_of(person)}).values())}
-            for person in frame
-        ]
-        for frame in people
-    ]
 
 
 def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
@@ -221,19 +166,12 @@ def _frame_json(file: Path) -> list[Record]:
 def _is_instance(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
-    points = _points_of(value)
+    points = points_of(value)
     if isinstance(points, dict):
         return "x" in points and "y" in points
     named = isinstance(points, list) and bool(points) and isinstance(points[0], dict)
     named = named and ("x" in points[0] or "position" in points[0])
     return named or (isinstance(points, list) and "keypoint_scores" in value)
-
-
-def _dict_names(frames: list[list[Record]]) -> list[str] | None:
-    """Names of keypoints that are dicts of their own."""
-    points = next((_points_of(person) for people in frames for person in people), None)
-    names = [p.get("name", p.get("part")) for p in points if isinstance(p, dict)] if isinstance(points, list) else []
-    return [str(name) for name in names] if names and all(names) else None
 
 
 def _people(value: Record) -> list[Record] | None:
@@ -288,7 +226,7 @@ def _coco(
 
 def _flat(person: Record, where: str) -> list[float]:
     """x, y, score of one keypoint after another, in one list."""
-    points: Any = _points_of(person) or person["keypoints"]
+    points: Any = points_of(person) or person["keypoints"]
     scores: Any = person.get("keypoint_scores")
     if isinstance(points, dict):
         count = len(points["x"])

@@ -14,7 +14,16 @@ import numpy as np
 from ups.data.formats.columns import is_coordinate
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.table import Table
-from ups.data.formats.timing import check_step, even, frame_rate, natural, numbers_of, placed, seconds
+from ups.data.formats.timing import (
+    check_step,
+    even,
+    frame_rate,
+    milliseconds_apart,
+    natural,
+    numbers_of,
+    placed,
+    seconds,
+)
 from ups.errors import DataError
 from ups.notices import Notice
 
@@ -327,12 +336,15 @@ def in_time(
         )
     if not times:
         steps = np.diff(np.unique(values))
+        uneven = len(steps) > 3 and np.ptp(steps) > 0 and steps.min() > _MS
+        known = wished if stated is None else stated
         if not np.all(values == np.round(values)):
             times, unit = True, None
-        elif len(steps) > 3 and np.ptp(steps) > 0 and steps.min() > _MS and np.gcd.reduce(steps.astype(np.int64)) == 1:
+        elif (uneven and np.gcd.reduce(steps.astype(np.int64)) == 1) or milliseconds_apart(values, known):
             times, unit = True, "milliseconds"
-            told = (Notice("warning", "frame numbers are read as milliseconds, for their steps are uneven",
-                           "call the column time_ms, or number the frames in steps of 1"),)  # fmt: skip
+            why = "for their steps are uneven" if uneven else f"for so they go with {known:g} frames per second"
+            remedy = "call the column time_ms, or number the frames in steps of 1"
+            told = (Notice("warning", f"frame numbers are read as milliseconds, {why}", remedy),)
     if not times:
         rate, more = frame_rate(stated, wished, where)
         numbers = values.astype(np.int64)

@@ -77,6 +77,26 @@ def _with_size(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def stated_rate(facts: dict[str, Any]) -> float | None:
+    """Frames per second that a dict of JSON says under a usual name; None where it says none."""
+    for key, value in facts.items():
+        if key.lower() == "fps" or ALIASES.get(key.lower()) == "fps":
+            try:
+                return float(value)
+            except (TypeError, ValueError):
+                return None
+    return None
+
+
+def stated_sides(facts: dict[str, Any]) -> tuple[int, int] | None:
+    """Width and height of the image that a dict of JSON says under a usual name; None where it says none."""
+    size = _with_size({ALIASES.get(key.lower(), key.lower()): value for key, value in facts.items()}).get("image_size")
+    fits = (
+        isinstance(size, list | tuple) and len(size) == 2 and all(isinstance(v, int | float) and v >= 1 for v in size)
+    )
+    return (int(size[0]), int(size[1])) if fits else None
+
+
 def _stacked(joints: list[Any]) -> Any:
     """(J, N, V) as (N, J, V), where that can be done."""
     lengths = {len(joint) if isinstance(joint, list) else -1 for joint in joints}
