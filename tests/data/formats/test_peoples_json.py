@@ -107,7 +107,7 @@ def test_files_that_are_named_by_milliseconds(tmp_path: Path) -> None:
 
     clip = read_file(put(tmp_path / "a.json", record(1000 / 30)), image_size=SIZE)
     assert clip.fps == 30 and clip.frames == FRAMES
-    assert warnings(clip) == ["numbers of frames are read as milliseconds, 33.34 apart: 30 frames per second"]
+    assert warnings(clip) == ["numbers of frames are read as milliseconds, 33.36 apart: 30 frames per second"]
     clip = read_file(put(tmp_path / "b.json", record(40)), fps=25, image_size=SIZE)
     check_gaps(clip)
     assert "read as milliseconds" in str(warnings(clip))
@@ -138,3 +138,51 @@ def test_a_folder_of_yolo_whose_first_frames_show_nobody(tmp_path: Path) -> None
         (tmp_path / f"v_{n}.txt").write_text(line if n > 2 else "")
     clip = read_file(tmp_path, fps=30, image_size=SIZE)
     assert (clip.visibility[0] > 0).any(-1).tolist() == [n > 2 for n in range(FRAMES)]
+
+
+def yolo(n: int, kind: int = 0, move: float = 0) -> str:
+    return f"{kind} .5 .5 .3 .6 " + " ".join(f"{(x + move) / 640:.8f} {y / 480:.8f} 0.9" for x, y in POINTS[n])
+
+
+@pytest.mark.parametrize("classes", ["", "person\ndog\n", "cat\nhuman"])
+def test_what_is_no_person_is_left_out_of_yolos_labels(classes: str, tmp_path: Path) -> None:
+    person, dog = (1, 0) if classes.startswith("cat") else (0, 1)
+    if classes:
+        (tmp_path / "classes.txt").write_text(classes)
+    for n in range(FRAMES):
+        (tmp_path / f"v_{n}.txt").write_text(f"{yolo(n, dog, 100)}\n{yolo(n, person)}\n")
+    clip = read_file(tmp_path, fps=30, image_size=SIZE)
+    assert clip.persons == 1
+    np.testing.assert_allclose(clip.joints[0], POINTS, rtol=1e-4)
+    name = classes.split()[person] if classes else "0"
+    assert warnings(clip) == [f"only class {name} is read; others are left out"]
+
+
+def test_classes_without_persons_are_told_or_refused(tmp_path: Path) -> None:
+    for n in range(FRAMES):
+        (tmp_path / f"v_{n}.txt").write_text(yolo(n, 16))
+    told = warnings(read_file(tmp_path, fps=30, image_size=SIZE))
+    assert told == ["all that was found is of class 16, and is read as persons; persons are class 0 in most models"]
+    (tmp_path / "v_3.txt").write_text(yolo(3, 17))
+    with pytest.raises(DataError, match=r"2 classes \('16', '17'\), none of which is called person"):
+        read_file(tmp_path, fps=30, image_size=SIZE)
+
+
+def test_what_is_no_person_is_left_out_of_json(tmp_path: Path) -> None:
+    def found(n: int, name: str, kind: int) -> dict[str, Any]:
+        points = {"x": POINTS[n, :, 0].tolist(), "y": POINTS[n, :, 1].tolist()}
+        return {"name": name, "class": kind, "box": {"x1": 1}, "keypoints": points}
+
+    frames = [[found(n, "dog", 16), found(n, "person", 0)] for n in range(FRAMES)]
+    clip = read_file(put(tmp_path / "a.json", frames), fps=30, image_size=SIZE)
+    assert clip.persons == 1 and warnings(clip) == ["only class 0 is read; others are left out"]
+    people = [{"image_id": n, "category_id": kind, "keypoints": rows(n)} for n in range(FRAMES) for kind in (18, 1)]
+    clip = read_file(put(tmp_path / "b.json", people), fps=30, image_size=SIZE)
+    assert clip.persons == 1 and warnings(clip) == ["only class 1 is read; others are left out"]
+    images = [{"id": n, "width": 640, "height": 480, "frame_id": n} for n in range(FRAMES)]
+    kinds = [{"id": 1, "name": "person", "keypoints": JOINTS}, {"id": 18, "name": "dog"}]
+    record = {"images": images, "annotations": people, "categories": kinds}
+    clip = read_file(put(tmp_path / "c.json", record), fps=30)
+    assert clip.persons == 1 and warnings(clip) == ["only class person is read; others are left out"]
+    actions = [[{"class": "ab"[n % 2], "keypoints": p["keypoints"]} for p in found] for n, found in enumerate(frames)]
+    assert read_file(put(tmp_path / "d.json", actions), fps=30, image_size=SIZE).persons == 2

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ups.data.formats.classes import only_persons
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.layouts import LAYOUTS
 from ups.data.formats.own_frames import Record, dict_names, own_frames, points_of
@@ -77,7 +78,8 @@ def _own(record: Any, where: str, image_size: tuple[int, int] | None) -> Record 
         return None
     listed = list(zip(found.numbers, found.people, strict=True))
     coco = _coco(listed, where, image_size or found.image_size, found.names)
-    return coco | {"info": {} if found.fps is None else {"fps": found.fps}, "notices": found.told}
+    rate = {} if found.fps is None else {"fps": found.fps}
+    return coco | {"info": rate, "notices": (*coco["notices"], *found.told)}
 
 
 def _is_frame(key: str, people: Any) -> bool:
@@ -109,12 +111,13 @@ def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
         if not f.name.startswith(".") and f.suffix.lower() in (".json", ".txt") and not f.name.startswith(".")
     ]
     texts = [f for f in files if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")]
+    classes = next((f.read_text("utf-8", "replace").split("\n") for f in files if f.name.lower() == "classes.txt"), [])
     frames = []
     for file in texts or files:
         frames.append((file.stem, _yolo_labels(file) if texts else _frame_json(file)))
     if texts and image_size is None:
         raise DataError(f"{folder}: YOLO's labels are fractions; give the image size, width and height in pixels")
-    return _coco(frames, str(folder), image_size, None)
+    return _coco(frames, str(folder), image_size, None, [name.strip() for name in classes if name.strip()])
 
 
 def is_yolo_folder(folder: Path) -> bool:
@@ -195,8 +198,16 @@ def _coco(
     where: str,
     image_size: tuple[int, int] | None,
     names: list[str] | None,
+    classes: Sequence[str] = (),
 ) -> Record:
-    """Persons of every frame -> COCO's record; one kind of coordinates in all of them."""
+    """Persons of every frame -> COCO's record; one kind of coordinates in all of them. What is of another class than persons
+    is left out; `classes` are their names by number.
+    """
+    frames = [(frame, list(people)) for frame, people in frames]
+    of = [_class_of(person) for _, people in frames for person in people]
+    keep, told = only_persons(of, where, classes)
+    kept = iter(keep)
+    frames = [(frame, [person for person in people if next(kept)]) for frame, people in frames]
     images: list[Record] = []
     annotations: list[Record] = []
     for n, (frame, people) in enumerate(frames):
@@ -221,7 +232,16 @@ def _coco(
         "images": images,
         "annotations": annotations,
         "categories": [category | ({"keypoints": names} if names else {})],
+        "notices": told,
     }
+
+
+def _class_of(person: Record) -> Any:
+    """What a detector says that it is, where it does: beside a box."""
+    if not {"box", "bbox"} & set(person):
+        return None
+    values = (person.get(key) for key in ("class_name", "class", "class_id", "cls"))
+    return next((value for value in values if isinstance(value, int | str) and not isinstance(value, bool)), None)
 
 
 def _flat(person: Record, where: str) -> list[float]:
@@ -275,7 +295,11 @@ def _yolo_labels(file: Path) -> list[Record]:
         count, size = found[0]
         rest = values[5 + count * size :]
         points = [values[5 + i * size : 5 + (i + 1) * size] for i in range(count)]
-        person: Record = {"keypoints": [v for p in points for v in (*p, *[float(any(p))] * (3 - size))]}
+        person: Record = {
+            "class": int(values[0]),
+            "box": values[1:5],
+            "keypoints": [v for p in points for v in (*p, *[float(any(p))] * (3 - size))],
+        }
         if rest and (len(rest) == 2 or (rest[0] == int(rest[0]) and rest[0] >= 1)):
             person["track_id"] = int(rest[-1])
         people.append(person)

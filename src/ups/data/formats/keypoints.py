@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ups.data.formats.classes import only_persons
 from ups.data.formats.detections import Detection, recording
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.moments import moments_of, role_of
@@ -23,8 +24,6 @@ from ups.skeletons import OPENPOSE_18
 
 _BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 """OpenPose's BODY_25 -> `OPENPOSE_18`; the mid hip and the feet are left out."""
-_PERSON = ("person", "human", "people", "pedestrian", "body")
-"""Names of categories that are preferred where there are several."""
 _FRAME_KEYS = ("frame_id", "frame_index", "frame_number")
 """Of an image: its number in the video."""
 _ID_KEYS = ("track_id", "tracking_id", "person_id", "instance_id", "idx", "id")
@@ -206,9 +205,12 @@ def _coco_joints(
     categories = [] if isinstance(record, list) else record.get("categories") or []
     known = {c["id"]: c for c in categories if c.get("keypoints")}
     used = [i for i in dict.fromkeys(a.get("category_id") for a in annotations) if i in known] or list(known)
-    used.sort(key=lambda i: str(known[i].get("name", "")).lower() not in _PERSON)
-    if len(used) > 1:
-        annotations = [a for a in annotations if a.get("category_id") == used[0]]
+    called = {c["id"]: str(c.get("name", c["id"])) for c in categories}
+    with_points = [a for a in annotations if a.get("keypoints")]
+    of = [called.get(a.get("category_id"), a.get("category_id")) for a in with_points]
+    keep, told = only_persons(of, where, first=1)
+    annotations = [a for a, wanted in zip(with_points, keep, strict=True) if wanted] or annotations
+    used = [i for i in dict.fromkeys(a.get("category_id") for a in annotations) if i in known] or used
     if annotations and not any("keypoints" in a for a in annotations):
         raise KeyError("keypoints")
     annotations = [a for a in annotations if a.get("keypoints")]
@@ -226,7 +228,8 @@ def _coco_joints(
         )
     if names and all(name.isdecimal() for name in names):
         names = None
-    return annotations, *places_of(names, count, where, joint_map)
+    places, more = places_of(names, count, where, joint_map)
+    return annotations, places, (*told, *more)
 
 
 def _image_numbers(images: list[dict[str, Any]], ids: list[Any], where: str, told: list[Notice]) -> list[int]:
