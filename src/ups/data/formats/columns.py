@@ -15,6 +15,7 @@ AXES = {
     "inframelikelihood": "v", "inframe_likelihood": "v", "in_frame_likelihood": "v", "is_visible": "v", "isvisible": "v",
     "tracked": "v", "valid": "v", "detected": "v", "trackingstate": "v", "tracking_state": "v",
     "occluded": "h", "occlusion": "h", "occ": "h", "hidden": "h", "missing": "h", "invisible": "h", "lost": "h", "outlier": "h",
+    "invalid": "h", "bad": "h", "is_invalid": "h",
     "is_occluded": "h", "isoccluded": "h", "is_hidden": "h", "is_missing": "h", "is_outlier": "h",
 }  # fmt: skip
 """What people call coordinates, scores and flags of what was hidden -> x, y, z, v, h."""

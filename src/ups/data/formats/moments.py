@@ -204,7 +204,7 @@ def said_by(table: Table) -> tuple[Table, Said]:
     who = next((i for i in of["person"] if i not in when), None)
     if when:
         table = replace(table, rows=filled)
-    persons = None if who is None else [row[who] for row in table.rows]
+    persons = None if who is None else [re.sub(r"(?<=\d)\.0+$", "", row[who]) for row in table.rows]
     subject = who is not None and _joined(table.head[who]) in _SUBJECT
     if persons is not None and subject and not any(persons):
         persons, who = None, None  # nobody filled it in
@@ -216,18 +216,23 @@ def said_by(table: Table) -> tuple[Table, Said]:
             f"({quoted(list(dict.fromkeys(persons)))}); write a file for each recording, or call the column person if they "
             "were there together"
         )
+    told: tuple[Notice, ...] = ()
+    if persons is not None and len(set(persons)) > 1 and (lost := persons.count("-1")):
+        what = "rows of person -1, whom nobody followed, are read as one person more"
+        remedy = "give these rows the number of the person who they are, or leave them out"
+        told = (Notice("warning", what, remedy, f"{lost} of {len(persons)} rows"),)
     used = frozenset(when) | {i for i, (role, _) in roles.items() if role}
     name = "" if who is None else table.head[who]
     if not when:
         beside = [i for i, (role, _) in roles.items() if role is None and not is_coordinate(table.head[i])]
-        moments, at, told = _rising(table, beside, persons)
+        moments, at, more = _rising(table, beside, persons)
         used |= set() if at is None else {at}
-        return table, Said(moments, "" if at is None else table.head[at], persons, name, used, told)
+        return table, Said(moments, "" if at is None else table.head[at], persons, name, used, (*told, *more))
     role, unit = roles[when[0]]
     column = table.head[when[0]]
     cells = [row[when[0]] for row in table.rows]
     moments = moments_of(cells, "frame" if role in (None, "person") else role, unit, where, column)
-    return table, Said(moments, column, persons, name, used)
+    return table, Said(moments, column, persons, name, used, told)
 
 
 def _joined(name: str) -> str:

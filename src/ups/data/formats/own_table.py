@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ups.data.formats.columns import NAME, is_coordinate, joint_columns, two_headed, with_axes
-from ups.data.formats.hidden import without_hidden
+from ups.data.formats.hidden import told_of_unread, without_empty_rows, without_hidden
 from ups.data.formats.joint_names import quoted, split_people
 from ups.data.formats.long_table import in_rows, is_long, spread_out
 from ups.data.formats.moments import Moments, Said, said_by
@@ -48,6 +48,10 @@ def table_fields(path: Path) -> dict[str, Any]:
     _check_one_camera(table.head, path)
     axes, joints, columns, by_axis = _csv_columns(list(table.head), said, path)
     table, told = without_hidden(table, by_axis)
+    used = {column for axes in by_axis for column in axes.values()}
+    others = [i for i in range(len(table.head)) if i not in used | said.used]
+    table, flags, more = without_empty_rows(table, others, [column for joint in columns for column in joint])
+    told = (*said.told, *told, *more, *told_of_unread(table, others, joints))
     block, moments = _csv_place(table, said, columns, path)
     if len(block) == 1 and (split := split_people(joints)):
         joints, places = split
@@ -56,12 +60,9 @@ def table_fields(path: Path) -> dict[str, Any]:
     fields: dict[str, Any] = {"joints": block[..., : len(axes.removesuffix("v"))], MOMENTS: moments}
     if not all(name.isdecimal() for name in joints):
         fields["joint_names"] = joints
-    used = {column for joint in columns for column in joint}
-    used |= {axes["h"] for axes in by_axis if "h" in axes}
-    others = [name for i, name in enumerate(table.head) if i not in used | said.used]
-    if others:
-        fields[OTHERS] = others
-    fields[TOLD] = (*said.told, *told)
+    if left := [table.head[i] for i in others if i not in flags]:
+        fields[OTHERS] = left
+    fields[TOLD] = told
     if axes.endswith("v"):
         fields["visibility"] = block[..., -1]
     return fields | _noted(table)
