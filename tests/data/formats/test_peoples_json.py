@@ -186,3 +186,62 @@ def test_what_is_no_person_is_left_out_of_json(tmp_path: Path) -> None:
     assert clip.persons == 1 and warnings(clip) == ["only class person is read; others are left out"]
     actions = [[{"class": "ab"[n % 2], "keypoints": p["keypoints"]} for p in found] for n, found in enumerate(frames)]
     assert read_file(put(tmp_path / "d.json", actions), fps=30, image_size=SIZE).persons == 2
+
+
+@pytest.mark.parametrize("key", ["scores", "confidence", "keypoint_scores", "visibility"])
+@pytest.mark.parametrize("flat", [True, False])
+def test_scores_that_stand_beside_the_keypoints(key: str, flat: bool, tmp_path: Path) -> None:
+    scores = [0.0 if name == "nose" else 0.8 for name in JOINTS]
+    places = [P.ravel().tolist() if flat else P.tolist() for P in POINTS]
+    frames = [{"frame": n, "persons": [{"keypoints": places[n], key: scores}]} for n in GAPS]
+    clip = read_file(put(tmp_path / "a.json", frames), fps=25, image_size=SIZE)
+    np.testing.assert_allclose(clip.visibility[0, GAPS], np.tile(scores, (len(GAPS), 1)), atol=1e-6)
+    np.testing.assert_allclose(clip.joints[0, GAPS, 1:], POINTS[GAPS, 1:], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [{"visible": False}, {"likelihood": 0.0}, {"occluded": True}, {"conf": 0}, {"score": -1}, {"x": None, "y": None}],
+)
+def test_marks_of_single_keypoints(mark: dict[str, Any], tmp_path: Path) -> None:
+    def points(n: int) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "x": x, "y": y} | (mark if name == "nose" else {})
+            for name, (x, y) in zip(JOINTS, POINTS[n].tolist(), strict=True)
+        ]
+
+    frames = [{"frame": n, "persons": [{"keypoints": points(n)}]} for n in GAPS]
+    clip = read_file(put(tmp_path / "a.json", frames), fps=25, image_size=SIZE)
+    assert not clip.visibility[0, :, 0].any() and (clip.visibility[0, GAPS, 1:] == 1).all()
+
+
+def test_keypoints_that_are_null(tmp_path: Path) -> None:
+    for name, nobody in (("a", None), ("b", [None, None, 0.5])):
+        frames = [{"frame": n, "persons": [{"keypoints": [nobody, *rows(n)[1:]]}]} for n in GAPS]
+        clip = read_file(put(tmp_path / f"{name}.json", frames), fps=25, image_size=SIZE)
+        assert not clip.visibility[0, :, 0].any()
+        np.testing.assert_allclose(clip.joints[0, GAPS, 1:], POINTS[GAPS, 1:], rtol=1e-5)
+
+
+@pytest.mark.parametrize("key", ["label", "joint", "bodypart", "id", "index"])
+def test_keypoints_in_any_order_by_name_or_number(key: str, tmp_path: Path) -> None:
+    def points(n: int) -> list[dict[str, Any]]:
+        marks = range(17) if key in ("id", "index") else JOINTS
+        found = [{key: mark, "x": x, "y": y} for mark, (x, y) in zip(marks, POINTS[n].tolist(), strict=True)]
+        return found[::-1] if n % 2 else found
+
+    frames = [{"frame": n, "persons": [{"keypoints": points(n)}]} for n in GAPS]
+    check_gaps(read_file(put(tmp_path / "a.json", frames), fps=25, image_size=SIZE))
+
+
+def test_one_person_under_the_number_of_each_frame(tmp_path: Path) -> None:
+    for name, frames in (
+        ("a", {str(n): named(n) for n in GAPS}),
+        ("b", {f"frame_{n}": {"keypoints": rows(n)} for n in reversed(GAPS)}),
+    ):
+        check_gaps(read_file(put(tmp_path / f"{name}.json", frames), fps=25, image_size=SIZE))
+
+
+def test_names_of_frames_with_seconds_in_them(tmp_path: Path) -> None:
+    people = [{"image_id": f"t_{n / 25:.2f}.jpg", "category_id": 1, "keypoints": rows(n)} for n in GAPS]
+    check_gaps(read_file(put(tmp_path / "a.json", people), fps=25, image_size=SIZE))

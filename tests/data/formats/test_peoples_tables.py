@@ -235,3 +235,73 @@ def test_deeplabcut_with_a_row_for_the_name_of_the_frames(tmp_path: Path) -> Non
     rows = [[n, *(v for x, y in POINTS[n] for v in (x, y, 0.9))] for n in GAPS]
     (tmp_path / "a.csv").write_text("\n".join(",".join(map(str, row)) for row in [*heads, *rows]))
     check_gaps(read_file(tmp_path / "a.csv", fps=25, image_size=SIZE))
+
+
+@pytest.mark.parametrize(
+    ("name", "lost"), [("valid", "0"), ("isDetected", "False"), ("occluded", "1"), ("Missing", "true")]
+)
+def test_rows_that_are_marked_as_of_nobody(name: str, lost: str, tmp_path: Path) -> None:
+    there = {"0": "1", "False": "True", "1": "0", "true": "false"}[lost]
+    cells = lambda n: [n, there if n in GAPS else lost]  # noqa: E731
+    clip = read_file(table(tmp_path / "a.csv", ["frame", name], cells, range(FRAMES)), fps=25, image_size=SIZE)
+    check_gaps(clip)
+    assert warnings(clip) == ["rows that are marked as of nobody count as not seen"]
+    clip = read_file(table(tmp_path / "b.csv", ["frame", name], lambda n: [n, there]), fps=25, image_size=SIZE)
+    assert not warnings(clip)
+
+
+@pytest.mark.parametrize(
+    ("columns", "value", "told"),
+    [
+        ("{}_x.1 {}_y.1", 40, "columns look like a second set of coordinates, and are not read"),
+        ("{}_x_smooth {}_y_smooth", 40, "columns look like a second set of coordinates, and are not read"),
+        ("{}_good", 1, "columns are called after joints and are not read, though they may say which were seen"),
+        ("{}_konfidenz", 0.3, "columns are called after joints and are not read, though they may say which were seen"),
+        ("state_{}", "lost", "columns are called after joints and are not read, though they may say which were seen"),
+        ("{}_error", 3.5, None),
+    ],
+)
+def test_columns_called_after_joints_that_are_not_read(columns: str, value: object, told: str, tmp_path: Path) -> None:
+    head = [form.format(name) for name in JOINTS for form in columns.split()]
+    clip = read_file(
+        table(tmp_path / "a.csv", ["frame", *head], lambda n: [n, *[value] * len(head)]), fps=25, image_size=SIZE
+    )
+    check_gaps(clip)
+    assert warnings(clip) == ([told] if told else [])
+
+
+def test_rows_of_a_person_whom_nobody_followed_are_told_of(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", ["frame", "track_id"], lambda n: [n, -1 if n < 6 else "2.0"], range(FRAMES))
+    clip = read_file(path, fps=25, image_size=SIZE)
+    assert warnings(clip) == ["rows of person -1, whom nobody followed, are read as one person more"]
+
+
+def test_a_table_without_names_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(",".join(map(str, frame.ravel())) for frame in POINTS))
+    with pytest.raises(
+        DataError, match="a.csv: its first line holds numbers .*; a line of column names is needed above"
+    ):
+        read_file(tmp_path / "a.csv", fps=25, image_size=SIZE)
+
+
+def test_columns_of_rows_of_joints_that_may_be_scores_are_told_of(tmp_path: Path) -> None:
+    rows = [
+        f"{n},{name},{x},{y},{j / 17}"
+        for n in GAPS
+        for j, (name, (x, y)) in enumerate(zip(JOINTS, POINTS[n], strict=True))
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(["Bild,joint,x,y,konfidenz", *rows]))
+    clip = read_file(tmp_path / "a.csv", fps=25, image_size=SIZE)
+    check_gaps(clip)
+    assert warnings(clip) == ["columns are not read, though they may say which joints were seen"]
+
+
+def test_rows_of_mediapipe_that_are_marked_as_of_nobody(tmp_path: Path) -> None:
+    head = ",".join(["kuva", "detected", *(f"{axis}{j}" for j in range(33) for axis in "xy")])
+    cells = [
+        [n, int(n in GAPS), *(v for j in range(33) for v in (100 + 5 * j + n, 200 - 3 * j))] for n in range(FRAMES)
+    ]
+    (tmp_path / "a.csv").write_text("\n".join([head, *(",".join(map(str, row)) for row in cells)]))
+    clip = read_file(tmp_path / "a.csv", fps=25, image_size=SIZE)
+    assert np.flatnonzero((clip.visibility[0] > 0).any(-1)).tolist() == GAPS
+    assert warnings(clip) == ["rows that are marked as of nobody count as not seen"]

@@ -13,11 +13,18 @@ from typing import Any
 import numpy as np
 
 from ups.data.formats.classes import only_persons
+from ups.data.formats.columns import AXES
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.layouts import LAYOUTS
 from ups.data.formats.own_frames import Record, dict_names, own_frames, points_of
 from ups.data.formats.timing import slots_of_times
 from ups.errors import DataError
+
+_SCORES = ("keypoint_scores", "keypoints_scores", "scores", "confidences", "confidence", "visibility", "keypoint_score",
+           "keypoints_confidence", "keypoint_confidence", "conf", "visible", "vis")  # fmt: skip
+"""Keys of a person's list of scores."""
+_POINT_SCORES = ("score", "visibility", "confidence")
+"""Keys of a keypoint's score that come first."""
 
 
 def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
@@ -51,6 +58,13 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
             coco = _coco(list(zip(numbers, people, strict=True)), where, image_size, dict_names(people))
             return coco | {"info": {"fps": fps}}
         return _coco(list(record.items()), where, image_size, dict_names(people))
+    if (
+        isinstance(record, dict)
+        and len(record) > 1
+        and all(isinstance(v, dict) and any(c.isdigit() for c in k) for k, v in record.items())
+    ):  # the keypoints of one person under their frame's number
+        frames = [{**v, "frame": k} if points_of(v) else {"frame": k, "keypoints": v} for k, v in record.items()]
+        return _own({"frames": frames}, where, image_size)
     if isinstance(record, dict) and isinstance(record.get("frames"), list):
         return _own(record, where, image_size)
     if not isinstance(record, list) or not record:
@@ -245,21 +259,20 @@ def _class_of(person: Record) -> Any:
 
 
 def _flat(person: Record, where: str) -> list[float]:
-    """x, y, score of one keypoint after another, in one list."""
+    """x, y, score of one keypoint after another, in one list; 0 for what is null."""
     points: Any = points_of(person) or person["keypoints"]
-    scores: Any = person.get("keypoint_scores")
+    scores: Any = next((person[key] for key in _SCORES if isinstance(person.get(key), list)), None)
     if isinstance(points, dict):
         count = len(points["x"])
         if len(points["y"]) != count:
             raise DataError(f"{where}: {count} x and {len(points['y'])} y of one person's keypoints")
-        scores = points.get("visible") or points.get("confidence") or [1.0] * count
+        scores = points.get("visible") or points.get("confidence") or scores or [1.0] * count
         points = [list(pair) for pair in zip(points["x"], points["y"], strict=True)]
+    points = [[0.0, 0.0, 0.0] if point is None else point for point in points] if None in points else points
     if points and isinstance(points[0], dict):
         places = [p.get("position", p) for p in points]  # PoseNet's, or its successors'
-        given = [
-            next((p[k] for k in ("score", "visibility", "confidence") if p.get(k) is not None), 1.0) for p in points
-        ]
-        return [float(v) for p, s in zip(places, given, strict=True) for v in (p["x"], p["y"], s)]
+        given = scores if isinstance(scores, list) and len(scores) == len(points) else [_score(p) for p in points]
+        return [_float(v) for p, s in zip(places, given, strict=True) for v in (p["x"], p["y"], s)]
     while (
         isinstance(points, list) and len(points) == 1 and isinstance(points[0], list) and isinstance(points[0][0], list)
     ):
@@ -267,12 +280,31 @@ def _flat(person: Record, where: str) -> list[float]:
     while isinstance(scores, list) and len(scores) == 1 and isinstance(scores[0], list):
         scores = scores[0]
     if points and not isinstance(points[0], list | tuple):
-        return [float(v) for v in points]
+        return _with_scores([_float(v) for v in points], scores)
     if scores is None:
         scores = [p[2] if len(p) > 2 else 1.0 for p in points]
     if len(scores) != len(points):
         raise DataError(f"{where}: {len(scores)} scores for {len(points)} keypoints")
-    return [float(v) for p, s in zip(points, scores, strict=True) for v in (p[0], p[1], s)]
+    return [_float(v) for p, s in zip(points, scores, strict=True) for v in (p[0], p[1], s)]
+
+
+def _with_scores(values: list[float], scores: Any) -> list[float]:
+    """x, y of one keypoint after another with scores that stand apart; values that have scores already are left as they are."""
+    if not isinstance(scores, list) or len(values) != 2 * len(scores):
+        return values
+    return [v for i, s in enumerate(scores) for v in (values[2 * i], values[2 * i + 1], _float(s))]
+
+
+def _score(point: Record) -> Any:
+    """How sure a keypoint is, by any usual key; 0 where it is marked as hidden."""
+    low = {key.lower(): value for key, value in point.items()}
+    if any(AXES.get(key) == "h" and value is not None and _float(value) == 1 for key, value in low.items()):
+        return 0.0
+    return next((low[key] for key in (*_POINT_SCORES, *AXES) if AXES[key] == "v" and low.get(key) is not None), 1.0)
+
+
+def _float(value: Any) -> float:
+    return 0.0 if value is None else float(value)
 
 
 def _yolo_labels(file: Path) -> list[Record]:

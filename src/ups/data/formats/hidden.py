@@ -124,6 +124,23 @@ def told_of_unread(table: Table, others: Sequence[int], joints: Sequence[str]) -
     return tuple(told.values())
 
 
+def told_of_columns(table: Table, others: Sequence[int]) -> tuple[Notice, ...]:
+    """What to tell of columns that are not read in a table with a row a joint: what may be scores."""
+    names = []
+    for i in others:
+        try:
+            values = table.numbers([i])
+        except DataError:
+            continue
+        if _may_be_scores(table, [i]) and len(np.unique(values[np.isfinite(values)])) > 1:
+            names.append(table.head[i])
+    if not names:
+        return ()
+    what = "columns are not read, though they may say which joints were seen"
+    return (Notice("warning", what, "call them score if they are scores, occluded if they mark hidden joints; else nothing",
+                   quoted(names)),)  # fmt: skip
+
+
 def _may_be_scores(table: Table, columns: list[int]) -> bool:
     """Whether cells are words, or numbers from 0 to 1."""
     try:

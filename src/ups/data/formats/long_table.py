@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ups.data.formats.columns import AXES, NAME
-from ups.data.formats.hidden import without_hidden
+from ups.data.formats.hidden import told_of_columns, without_hidden
 from ups.data.formats.moments import Moments, Said, role_of, said_by
 from ups.data.formats.table import Table
 from ups.errors import DataError
@@ -97,7 +97,8 @@ def spread_out(table: Table) -> Long:
         )
     block = np.full((*shape, len(axes)), np.nan)
     block[person, frame, joint] = values
-    return Long(marks, axes, block, moments, (*said.told, *hidden))
+    others = [i for i in range(len(named.head)) if i not in said.used | {mark, *columns.values()}]
+    return Long(marks, axes, block, moments, (*said.told, *hidden, *told_of_columns(named, others)))
 
 
 def in_rows(said: Said, rows: int) -> tuple[np.ndarray, np.ndarray, Moments | None]:

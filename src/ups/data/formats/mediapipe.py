@@ -16,7 +16,7 @@ import numpy as np
 from ups.data.formats.axes import y_up
 from ups.data.formats.columns import AXES, NAME
 from ups.data.formats.detections import Detection, recording
-from ups.data.formats.hidden import without_hidden
+from ups.data.formats.hidden import without_empty_rows, without_hidden
 from ups.data.formats.joint_names import slots_of
 from ups.data.formats.layouts import LAYOUTS
 from ups.data.formats.long_table import in_rows, is_long, spread_out
@@ -131,6 +131,8 @@ def _wide(table: Table, columns: dict[int, tuple[int, int]], wish: Wish) -> Pose
     for i, (j, v) in columns.items():
         marks.setdefault(j, {}).setdefault("xyzvh"[v], i)
     table, told = without_hidden(table, marks.values())
+    others = [i for i in range(len(table.head)) if i not in said.used and i not in columns]
+    table, _, more = without_empty_rows(table, others, list(columns))
     columns = {i: (j, "xyzv".index(axis)) for j, axes in marks.items() for axis, i in axes.items() if axis != "h"}
     values = table.numbers(list(columns))
     person, frame, moments = in_rows(said, len(table.rows))
@@ -148,7 +150,7 @@ def _wide(table: Table, columns: dict[int, tuple[int, int]], wish: Wish) -> Pose
     points = np.full((*shape, len(JOINTS), 4), np.nan)
     for column, (j, v) in enumerate(columns.values()):
         points[person, frame, j, v] = values[:, column]
-    return landmark_clip(points, table.path, wish, moments=moments).tell(*said.told, *told)
+    return landmark_clip(points, table.path, wish, moments=moments).tell(*said.told, *told, *more)
 
 
 def in_millimetres(points: np.ndarray) -> bool:

@@ -43,8 +43,9 @@ _TIME = {
 _FRAME = {
     "frame", "frames", "frameid", "frameidx", "frameindex", "framenumber", "frameno", "framenum", "framenr", "framecount",
     "framecounter", "fnum", "fno", "frm", "imageid", "imageidx", "imageindex", "imagenumber", "imgid", "imgidx", "framei",
-    "videoframe", "currentframe", "fr", "f", "numframe", "noframe", "nframe", "posframes", "framenummer", "bild", "bildnr",
-    "bildnummer", "cadre", "fotograma", "fotogramma", "quadro", "kader",
+    "frameids", "frameindices", "framenumbers", "imageids", "videoframe", "currentframe", "fr", "f", "numframe", "noframe",
+    "nframe", "posframes", "framenummer", "bild", "bildnr", "bildnummer", "cadre", "fotograma", "fotogramma", "quadro",
+    "kader",
 }  # fmt: skip
 _IMAGE = {
     "image", "images", "img", "imagename", "imgname", "imagefile", "imagepath", "imgpath", "framename", "framefile",

@@ -243,6 +243,10 @@ def _skeleton(
                 "or list joint_names"
             )
         found = _named(fields, path) if given is None or "skeleton" in fields else given
+        if len(found) != joints:
+            raise DataError(
+                f"{path}: {joints} joints, and skeleton {found.name!r} has {len(found)}; (frames, joints, coordinates) is needed"
+            )
         return found, range(joints), ()
     if given is None and "parents" in fields:
         check_joints(names, str(path))

@@ -22,6 +22,9 @@ _POINTS = ("keypoints", "joints", "pose")
 """Keys of a person's keypoints."""
 _COUNT = ("index", "idx", "i", "n", "no", "nr", "number", "id")
 """Keys of a frame with persons that number frames, if all differ."""
+_NUMBERS = ("id", "index", "idx", "keypoint_id", "joint_id")
+_WHICH = ("name", "part", "label", "joint", "keypoint", "joint_name", "keypoint_name", "bodypart", "type", *_NUMBERS)
+"""Keys of a keypoint's name, and of its number."""
 _RISING = 5
 """Frames from which a key that rises is taken for their number, if it does so by at most as much."""
 
@@ -185,23 +188,39 @@ def _named_point(name: str, place: Any) -> Record | None:
 
 
 def alike(people: list[list[Record]]) -> list[list[Record]]:
-    """Persons whose named keypoints are all there, in one order: those that some lack count as not seen."""
+    """Persons whose keypoints with names or numbers are all there, in one order: those that some lack count as not seen."""
     points = [points_of(person) for frame in people for person in frame]
-    if not all(isinstance(p, list) and all(isinstance(k, dict) and "name" in k for k in p) for p in points):
+    key = next((key for key in _WHICH if points and all(_all_have(p, key) for p in points)), None)
+    if key is None:
         return people
-    names = list(dict.fromkeys(str(k["name"]) for p in points for k in p))
-    gone = {name: {"name": name, "x": 0.0, "y": 0.0, "score": 0.0} for name in names}
-    return [
-        [
-            {**person, "keypoints": list((gone | {str(k["name"]): k for k in points_of(person)}).values())}
-            for person in frame
-        ]
-        for frame in people
-    ]
+    marks = list(dict.fromkeys(k[key] for p in points for k in p))
+    if all(isinstance(mark, int) for mark in marks):
+        marks.sort()
+    elif key in _NUMBERS:
+        return people
+    gone: dict[Any, Record] = {mark: {key: mark, "x": 0.0, "y": 0.0, "score": 0.0} for mark in marks}
+    named = {} if key in _NUMBERS else {mark: {"name": str(mark)} for mark in marks}
+
+    def ordered(person: Record) -> list[Record]:
+        own = gone | {point[key]: point for point in points_of(person)}
+        return [own[mark] | named.get(mark, {}) for mark in marks]
+
+    return [[{**person, "keypoints": ordered(person)} for person in frame] for frame in people]
+
+
+def _all_have(points: Any, key: str) -> bool:
+    """Whether all keypoints of a person have different values below a key."""
+    marks = [k.get(key) for k in points if isinstance(k, dict)] if isinstance(points, list) else []
+    return bool(marks) and len(marks) == len(points) == len(set(map(str, marks))) and None not in marks
 
 
 def dict_names(frames: Sequence[Sequence[Record]]) -> list[str] | None:
     """Names of keypoints that are dicts of their own."""
     points = next((points_of(person) for people in frames for person in people), None)
-    names = [p.get("name", p.get("part")) for p in points if isinstance(p, dict)] if isinstance(points, list) else []
+    names = [_name(p) for p in points if isinstance(p, dict)] if isinstance(points, list) else []
     return [str(name) for name in names] if names and all(names) else None
+
+
+def _name(point: Record) -> str | None:
+    found = (point.get(key) for key in _WHICH if key not in _NUMBERS)
+    return next((name for name in found if isinstance(name, str) and name), None)

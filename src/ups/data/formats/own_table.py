@@ -113,6 +113,11 @@ _Columns = tuple[str, list[str], list[list[int]], list[dict[str, int]]]
 def _csv_columns(head: list[str], said: Said, path: Path) -> _Columns:
     """Which of "xyzv" there are, the joints as the file calls them in its order, the columns of each, and the same by axis."""
     low = [_key(name) for name in head]
+    if all(re.fullmatch(r"[-+]?[\d.,]*\d[\d.,]*(e[-+]?\d+)?|nan|", name) for name in low):
+        raise DataError(
+            f"{path}: its first line holds numbers ({quoted(head)}); a line of column names is needed above them: frame, and "
+            "like left_wrist_x, left_wrist_y"
+        )
     if len(set(low)) < len(low):
         twice = sorted({h for h in low if low.count(h) > 1})
         raise DataError(f"{path}: columns named twice: {', '.join(twice[:3])}")

@@ -30,7 +30,7 @@ _UNITS = {
 }
 _STEPS = (0.008, 0.11), (0.002, 0.5)
 """Seconds between frames by which the unit of times is told: 9 to 125 frames a second, else 2 to 500."""
-_ENOUGH, _ROUNDED, _JITTER = 5, 5, 0.2
+_ENOUGH, _ROUNDED, _JITTER = 5, 5, 0.12
 """Numbers of files from which they may be milliseconds, further apart than _ROUNDED, within a share of the step of even."""
 _ALIKE = 0.05
 """Share of a step: times that are all that near to even ones are taken as even."""
@@ -137,13 +137,13 @@ def milliseconds_apart(numbers: np.ndarray, fps: float | None) -> float | None:
     even = int(np.gcd.reduce(steps))
     if even > _ROUNDED and fps is not None and abs(even * fps - 1000) <= 20:
         return float(even)
-    if steps.min() <= _ROUNDED or even > 1:
+    if steps.min() <= _ROUNDED or even == steps.min():
         return None
     step, length = float(np.median(steps)), float(ordered[-1] - ordered[0])
     for _ in range(3):  # of the whole length, for one step is rounded
         step = length / max(round(length / step), 1)
     off = np.abs((ordered - ordered[0]) / step - np.rint((ordered - ordered[0]) / step))
-    return step if 2 <= step <= 500 and off.max() <= _JITTER else None
+    return step if 8 <= step <= 500 and off.max() <= _JITTER else None
 
 
 def slots_of_times(times: np.ndarray, unit: str | None, where: str) -> tuple[list[int], float, tuple[Notice, ...]]:
@@ -196,6 +196,10 @@ def numbers_of(names: Sequence[str], where: str) -> list[int]:
         if key in seen:
             raise DataError(f"{where}: a frame occurs twice, as {seen[key]} and {name}; keep one of them")
         seen[key] = name
+    if seconds_in := [re.fullmatch(r"(.*?)(\d+\.\d{2,})(\D.*)?", name) for name in names]:
+        texts = {(match[1], match[3]) for match in seconds_in if match}
+        if None not in seconds_in and len(texts) == 1:
+            return [round(1000 * float(match[2])) for match in seconds_in if match]
     parts = [re.split(r"(\d+)", name) for name in names]
     for field in range(min(map(len, parts))):
         found = [part[field] for part in parts]
