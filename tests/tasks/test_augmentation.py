@@ -43,6 +43,9 @@ class Script:
         value = low + int(self.u * (high - low))
         return value if size is None else np.full(size, value)
 
+    def choice(self, options):
+        return options[min(int(self.u * len(options)), len(options) - 1)]
+
     def standard_normal(self, size):
         return np.full(size, self.z)
 
