@@ -132,7 +132,7 @@ def test_a_body_s_size_is_that_of_its_longest_trunks():
 
 
 def test_the_width_in_an_image_tells_how_far_a_body_is_turned():
-    clip = upright()
+    clip = upright(frames=3)
     for width, choice in ((1.0, 0.0), (0.5, 1.0), (0.0, 0.0), (0.0, 1.0), (3.0, 1.0)):
         flat = clip.joints[..., :2] * np.float32([width, -1])  # y down
         args = flat, clip.visibility, LIMBS, ["nose", "left_ear", "right_ear", "left_foot"], scripted(choice)
