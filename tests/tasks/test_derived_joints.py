@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 from test_augmentation import scripted
 
 from ups.pose import PoseSequence
-from ups.skeletons import H36M_17, HUMANEVA_15, KARD_15, PENN_13, skeleton_of
-from ups.tasks.skeleton_views import LIMBS, LISTED, asking_for, derive, draw_view, in_skeleton, shown
+from ups.skeletons import H36M_17, HUMANEVA_15, KARD_15, KINECT_20, PENN_13, skeleton_of
+from ups.tasks.skeleton_views import LIMBS, LISTED, _ends_as_recorded, asking_for, derive, draw_view, in_skeleton, shown
 
 UPRIGHT = {  # centimetres; the trunk is 50 long, left is +x, up is +y, ahead is +z; right joints are their mirror images
     "shoulder": (20, 140, 0), "elbow": (20, 115, 0), "wrist": (20, 90, 0), "hip": (10, 90, 0), "knee": (10, 50, 0),
@@ -77,6 +77,19 @@ def test_what_ends_a_limb_is_derived_from_hands_and_feet():
     for end in (0, 1):
         expected = np.array([place[end] for place in FROM_HANDS_AND_FEET.values()])
         np.testing.assert_allclose(derived(ends, list(FROM_HANDS_AND_FEET), end), expected / 100, atol=1e-6)
+
+
+def test_what_lies_beside_a_limb_is_at_a_right_angle_to_it():
+    clip = upright()
+    joints = clip.joints.copy()
+    joints[..., LIMBS.index("left_ankle"), :] = [0.1, 0.26, -0.32]  # the shank slants back, and so do the toes, down
+    joints[..., LIMBS.index("left_wrist"), :] = [0.36, 1.03, 0]  # the forearm slants aside
+    foot, thumb = derived(replace(clip, joints=joints), ["left_foot", "left_thumb"], 0.0)
+    shank, toes = np.array([0, -0.6, -0.8]), np.array([0, -0.48, 0.36])
+    np.testing.assert_allclose(foot, [0.1, 0.26, -0.32] + 0.06 * shank + 0.8 * 0.13 * toes, atol=1e-6)
+    forearm = np.array([0.8, -0.6, 0])
+    across = np.array([1, 0, 0]) - 0.8 * forearm
+    np.testing.assert_allclose(thumb, [0.36, 1.03, 0] + 0.07 * forearm - 0.05 * across, atol=1e-6)
 
 
 def test_a_head_lies_where_head_or_nose_tell():
@@ -199,6 +212,14 @@ def test_kinds_of_views_are_as_frequent_as_told():
     assert len(subset) / number == pytest.approx(0.25 * 6 / 8, abs=0.03)
     for joint in set(KARD_15.joints) - set(ends):  # three, of which one or two are given
         assert np.mean([joint in joints for joints in subset]) == pytest.approx(0.5, abs=0.1)
+
+
+def test_hands_and_feet_stand_for_wrists_and_ankles_that_are_not_recorded():
+    assert _ends_as_recorded(KINECT_20) == list(LIMBS)  # it has both
+    some = skeleton_of([joint for joint in KINECT_20.joints if joint not in ("left_wrist", "right_ankle")], "test")
+    replaced = {"left_wrist": "left_hand", "right_ankle": "right_foot"}
+    assert _ends_as_recorded(some) == [replaced.get(joint, joint) for joint in LIMBS]
+    assert _ends_as_recorded(skeleton_of(["pelvis", "left_hand"], "test")).count("right_wrist") == 1  # neither
 
 
 def test_a_view_asks_for_nothing_without_estimates_but_keeps_a_root():
