@@ -14,8 +14,10 @@ BODY = 5
 """Joints, or all of a skeleton that has fewer, that must be seen in one frame for somebody to be there."""
 _ABOVE, _PERCENT, _BELOW = 2.0, 100.0, -0.01
 """Scores: up to _ABOVE they are cut to 1 (heat maps give 1.02 and -0.001), up to _PERCENT they are percent."""
-_LOST = (-1, -9, -99, -999, -9999, -100, -1000, -10000)
+_LOST = (-1, -9, -99, -999, -9999, -99999, -100, -1000, -10000, 9999, 99999, 999999)
 """What stands for all coordinates of a joint that was not found, in files of several tools."""
+_HIGH = 9999
+"""The least of these above 0."""
 _MARGIN = 0.25
 """Of the body's extent: so far outside its other joints the origin still belongs to it."""
 
@@ -28,7 +30,7 @@ def not_seen(
     A joint is not seen where a coordinate is NaN, None or masked; in 2D at exactly (0, 0) or (-1, -1), whatever its
     score, and where all coordinates are one number of `_LOST`, such as -999; in 3D at exactly (0, 0, 0), except one
     joint in the middle of a body around the origin, which is there in every frame (root-relative poses); and where its
-    score is 0, NaN, None or masked. Scores are booleans, 0 to 1, percent (the greatest is above 2 and at most 100), or
+    score is 0, -1, NaN, None or masked. Scores are booleans, 0 to 1, percent (the greatest is above 2 and at most 100), or
     COCO's 0, 1, 2, of which 1 and 2 are seen; what is a little above 1 or below 0 is cut.
 
     Args:
@@ -68,7 +70,7 @@ def not_seen(
 def _lost(points: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
     """Where all coordinates (..., V) are one of the numbers."""
     first = points[..., 0]
-    same = (points[..., 1:] == first[..., None]).all(-1) & (first < 0)
+    same = (points[..., 1:] == first[..., None]).all(-1) & ((first < 0) | (first >= _HIGH))
     return same & np.isin(first, numbers) if same.any() else same
 
 
@@ -130,7 +132,7 @@ def _confidence(scores: Any, seen: np.ndarray, where: str) -> tuple[np.ndarray, 
     values = numbers(scores, where, "visibility")
     if values.shape != seen.shape:
         raise DataError(f"{where}: visibility has shape {values.shape}; {seen.shape} is needed")
-    values = np.where(seen & ~np.isnan(values), values, 0)
+    values = np.where(seen & ~np.isnan(values) & (values != -1), values, 0)
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
     if low < _BELOW or high > _PERCENT:
         raise DataError(

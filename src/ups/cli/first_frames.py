@@ -87,7 +87,7 @@ class FirstFrames:
             return []
         lines = []
         clip = replace(online.seen(LOOKED_AT), up_known=self._wish is not None and self._wish.up is not None)
-        for severity, what, remedy, detail in check_clip(clip):
+        for severity, what, remedy, detail in check_clip(clip, filmed=True):
             line = f"the first {LOOKED_AT} frames: {with_detail(what, detail)}; {remedy}"
             if severity == "error" and not self.force:
                 raise StreamRefused(f"{line}, or --force")

@@ -39,7 +39,7 @@ from ups.data.formats.native import read_own, stated_fps, stated_size
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
 from ups.data.formats.slp import is_slp, read_slp
-from ups.data.formats.table import first_facts, first_rows
+from ups.data.formats.table import first_facts, first_rows, text_of
 from ups.data.formats.timing import frame_rate
 from ups.data.formats.trc import read_trc
 from ups.data.formats.videopose3d import read_videopose3d_custom
@@ -298,7 +298,7 @@ def _read_pickle(path: Path, _: Wish) -> PoseSequence:
 
 def _read_bvh(path: Path, wish: Wish) -> PoseSequence:
     """Bandai-Namco's own file, or any whose joints have usual names."""
-    bvh = read_bvh(path.read_text(encoding="utf-8-sig", errors="replace"), str(path))
+    bvh = read_bvh(text_of(path), str(path))
     if re.fullmatch(r"dataset-\d_[^_]+_[^_]+_[^_]+", path.stem):
         return bandai_namco.bandai_sequence(bvh, path.stem)
     return bvh_clip(bvh, path, wish)

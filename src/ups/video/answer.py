@@ -87,7 +87,7 @@ def answer_video(
         clip = joints_of(
             path, facts, estimator, output / KEPT, asked.every, lambda n: progress("people", n, facts.frames)
         )
-    lines = check_or_refuse(clip, str(path), asked.force)
+    lines = check_or_refuse(clip, str(path), asked.force, filmed=True)
     for line in lines:
         log.warning(line)
     write_file(clip, output / JOINTS)

@@ -156,7 +156,10 @@ def test_who_does_push_ups_is_excused_and_a_turned_video_is_not():
     clip = flat(0)
     turned = moved(clip, lambda p: p[..., [1, 0]])
     (found,) = [(s, r) for s, w, r, _ in check_clip(turned) if "lie on their side" in w]
-    assert found[0] == "warning" and "--rotate" in found[1]
+    assert found[0] == "error" and "--rotate" in found[1] and "--up -y if they really lie" in found[1]
+    assert [s for s, w, _, _ in check_clip(turned, filmed=True) if "lie on their side" in w] == ["warning"]
+    assert [s for s, w, _, _ in check_clip(turned, stored=True) if "lie on their side" in w] == ["warning"]
+    assert not [w for _, w, _, _ in check_clip(replace(turned, up_known=True)) if "lie on their side" in w]
     points = turned.joints.copy()
     names = list(H36M_17.joints)
     for side in ("left", "right"):  # hands on the floor below the shoulders

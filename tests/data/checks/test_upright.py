@@ -50,6 +50,27 @@ def test_standing_along_z_is_refused_until_somebody_says_what_is_up(tmp_path: Pa
     assert LYING in finding.what
 
 
+def test_standing_along_x_is_refused_too(tmp_path: Path) -> None:
+    clip = walker()
+    write_file(replace(clip, joints=clip.joints[..., [1, 2, 0]]), tmp_path / "a.npz")
+    with pytest.raises(DataError, match="bodies lie along x .*; add --up x, or --up y if they really lie, or --force"):
+        check_or_refuse(read_file(tmp_path / "a.npz"), "a")
+    for up in ("x", "y"):
+        assert not any("lie along" in line for line in check_or_refuse(read_file(tmp_path / "a.npz", up=up), "a"))
+
+
+def test_pixels_with_y_before_x_are_refused_until_somebody_says_that_they_lie(tmp_path: Path) -> None:
+    points = walker().joints[0]
+    pixels = np.stack([500 + 250 * points[..., 0], 700 - 250 * points[..., 1]], -1)
+    np.savez(tmp_path / "a.npz", joints=pixels[..., ::-1], skeleton="h36m-17", fps=30, image_size=(1000, 1000))
+    with pytest.raises(
+        DataError, match=r"on their side .*; add --rotate \d+, or --fix swap-xy, or --up -y if they really lie"
+    ):
+        check_or_refuse(read_file(tmp_path / "a.npz"), "a")
+    for how in ({"up": "-y"}, {"fixes": ("swap-xy",)}):
+        assert not check_or_refuse(read_file(tmp_path / "a.npz", **how), "a")
+
+
 def test_a_file_that_says_what_is_up_is_believed(tmp_path: Path) -> None:
     clip = turned(walker())
     values = {"joints": clip.joints, "skeleton": "h36m-17", "space": "world", "fps": 30.0}

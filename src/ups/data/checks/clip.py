@@ -26,6 +26,8 @@ _UNEVEN, _SMALL = 0.5, 0.25
 """Share by which the bones of both sides differ, and metres up to which one may: hands, feet and collars are noisy."""
 _JUMP, _LEAP = 0.5, 1.3
 """Body sizes between two frames. One jump happens, where sensors lose somebody; several, or a leap, are other people."""
+_CORNER = 100.0
+"""Pixels from the corner: joints that are all nearer in a large image may be percent of it."""
 _ENOUGH = 15
 """Frames from which sides are judged."""
 _AHEAD = 0.015
@@ -38,14 +40,14 @@ Problem = tuple[Severity, str, str, str]
 """severity, what, remedy, and a detail of the one recording."""
 
 
-def check_or_refuse(clip: PoseSequence, where: str, force: bool = False) -> list[str]:
-    """A line for each error and warning that the check has for a clip.
+def check_or_refuse(clip: PoseSequence, where: str, force: bool = False, filmed: bool = False) -> list[str]:
+    """A line for each error and warning that the check has for a clip; `filmed` as in `check_clip`.
 
     Raises:
         DataError: it finds an error, and not `force`.
     """
     lines = []
-    for severity, what, remedy, detail in check_clip(clip):
+    for severity, what, remedy, detail in check_clip(clip, filmed=filmed):
         if severity == "error" and not force:
             raise DataError(f"{where}: {with_detail(what, detail)}; {remedy}, or --force")
         if severity != "note":
@@ -53,7 +55,7 @@ def check_or_refuse(clip: PoseSequence, where: str, force: bool = False) -> list
     return lines
 
 
-def check_clip(clip: PoseSequence, stored: bool = False) -> Iterator[Problem]:
+def check_clip(clip: PoseSequence, stored: bool = False, filmed: bool = False) -> Iterator[Problem]:
     """What is wrong with one recording: (severity, what, remedy, detail) each. A remedy that is an option of
     `ups predict` and its like begins with "add --".
 
@@ -61,6 +63,7 @@ def check_clip(clip: PoseSequence, stored: bool = False) -> Iterator[Problem]:
         clip: the recording.
         stored: it comes from a store: whether somebody is there and which way is up was settled when that was made, and a
             doubt is a warning.
+        filmed: its joints were just found in a video, so x and y are what they are: bodies on their side are a warning.
     """
     for notice in clip.notices:
         yield notice.severity, notice.what, notice.remedy, notice.detail
@@ -90,9 +93,10 @@ def check_clip(clip: PoseSequence, stored: bool = False) -> Iterator[Problem]:
     if order is not None and order[0] > 1.15 * BAD:
         what = "the joints make no body: they may stand in another order, or the skeleton is another one"
         yield "warning", what, "see `ups data joints`, and draw it with --plot", f"misfit {order[0]:.1f}, limit {BAD}"
-    turned = None if clip.up_known and clip.space != "image" else _check_up(clip, seen)
+    turned = None if clip.up_known else _check_up(clip, seen)
     if turned is not None:
-        yield ("warning", *turned[1:]) if stored else turned
+        mild = turned[0] == "error" and (stored or (filmed and flat))
+        yield ("warning", *turned[1:]) if mild else turned
         return
     yield from _check_sides(clip, seen)
     if not flat:
@@ -169,6 +173,9 @@ def _check_pixels(clip: PoseSequence, seen: np.ndarray) -> Problem | None:
             "add --coordinates fractions",
             detail,
         )
+    if 20 < float(high.max()) <= _CORNER and low.min() >= 0 and min(width, height) > 2 * _CORNER:
+        what = f"all joints lie within {_CORNER:g} pixels of the corner; are they percent of the image?"
+        return "warning", what, "divide them by 100 and add --coordinates fractions, if so; else nothing", detail
     out = np.asarray(((points < 0) | (points >= (width, height))).any(-1))
     if float(out.mean()) <= 0.3:
         return None
@@ -233,15 +240,15 @@ def _check_up(clip: PoseSequence, seen: np.ndarray) -> Problem | None:
             what = f"the head is below the hips, while y points {'up' if own > 0 else 'down'} in space {clip.space!r}"
             return "warning", what, f"add --up {name}, unless they really are upside down", detail
         what = f"bodies lie along {'xyz'[axis]} in the whole recording: {name} seems to point up"
-        severity = "error" if axis == 2 and not _on_all_fours(clip, seen) else "warning"
+        severity = "warning" if _on_all_fours(clip, seen) else "error"
         return severity, what, f"add --up {name}, or --up {_OWN_UP[clip.space]} if they really lie", detail
     if axis == 1:
         what = "the head is below the hips throughout: y points up, or the video stands on its head"
         return "warning", what, "add --up y, or for a turned video --rotate 180", detail
     degrees = 90 if trunk[0] < 0 else 270
     what = "bodies lie on their side throughout: the video is turned, or x and y are exchanged"
-    remedy = f"add --rotate {degrees}, or --fix swap-xy, unless they really lie"
-    return "warning" if _stands(clip, seen) else "note", what, remedy, detail
+    remedy = f"add --rotate {degrees}, or --fix swap-xy, or --up -y if they really lie"
+    return "error" if _stands(clip, seen) else "note", what, remedy, detail
 
 
 def _stands(clip: PoseSequence, seen: np.ndarray) -> bool:

@@ -5,18 +5,26 @@ AlphaPose, Ultralytics YOLO, TensorFlow.js. A frame a file, these are folders.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ups.data.formats.classes import only_persons
+from ups.data.formats.columns import AXES
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.layouts import LAYOUTS
-from ups.data.formats.moments import role_of
+from ups.data.formats.own_frames import Record, dict_names, own_frames, points_of
+from ups.data.formats.timing import slots_of_times
 from ups.errors import DataError
 
-Record = dict[str, Any]
-_PEOPLE = ("persons", "people", "instances", "detections", "poses", "annotations", "objects", "bodies", "predictions")
-"""Keys of the persons of a frame."""
+_SCORES = ("keypoint_scores", "keypoints_scores", "scores", "confidences", "confidence", "visibility", "keypoint_score",
+           "keypoints_confidence", "keypoint_confidence", "conf", "visible", "vis")  # fmt: skip
+"""Keys of a person's list of scores."""
+_POINT_SCORES = ("score", "visibility", "confidence")
+"""Keys of a keypoint's score that come first."""
 
 
 def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
@@ -44,9 +52,21 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
         frames = [(image, _people(value) or []) for image, value in record.items()]
         return _coco(frames, where, image_size, None)
     if isinstance(record, dict) and record and all(map(_is_frame, *zip(*record.items(), strict=True))):
-        return _coco(list(record.items()), where, image_size, _dict_names(list(record.values())))
+        people = list(record.values())
+        if len(record) > 1 and all(re.fullmatch(r"\d+\.\d+", key) for key in record):  # seconds
+            numbers, fps, _ = slots_of_times(np.array([float(key) for key in record]), None, where)
+            coco = _coco(list(zip(numbers, people, strict=True)), where, image_size, dict_names(people))
+            return coco | {"info": {"fps": fps}}
+        return _coco(list(record.items()), where, image_size, dict_names(people))
+    if (
+        isinstance(record, dict)
+        and len(record) > 1
+        and all(isinstance(v, dict) and any(c.isdigit() for c in k) for k, v in record.items())
+    ):  # the keypoints of one person under their frame's number
+        frames = [{**v, "frame": k} if points_of(v) else {"frame": k, "keypoints": v} for k, v in record.items()]
+        return _own({"frames": frames}, where, image_size)
     if isinstance(record, dict) and isinstance(record.get("frames"), list):
-        return _own_frames(record, where, image_size)
+        return _own(record, where, image_size)
     if not isinstance(record, list) or not record:
         return None
     if all(isinstance(i, str) for i in record):
@@ -54,9 +74,9 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     if all(isinstance(i, dict) and isinstance(i.get("instances"), list) for i in record):
         return _coco([(i.get("frame_id", n), i["instances"]) for n, i in enumerate(record)], where, image_size, None)
     if all(isinstance(i, list) and all(_is_instance(p) for p in i) for i in record) and any(record):
-        return _coco(list(enumerate(record)), where, image_size, _dict_names(record))
-    if (frames := _frames_of(record)) is not None:
-        return _own_frames({"frames": frames}, where, image_size)
+        return _coco(list(enumerate(record)), where, image_size, dict_names(record))
+    if (found := _own(record, where, image_size)) is not None:
+        return found
     if all(_is_instance(i) and not {"image_id", "frame_id"} & set(i) for i in record):
         raise DataError(
             f"{where}: persons of one frame, with nothing that says which; give the folder that holds them all, or a list of "
@@ -65,26 +85,24 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     return None
 
 
+def _own(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
+    """Frames of people's own JSON; None for anything else."""
+    found = own_frames(record, where)
+    if found is None:
+        return None
+    listed = list(zip(found.numbers, found.people, strict=True))
+    coco = _coco(listed, where, image_size or found.image_size, found.names)
+    rate = {} if found.fps is None else {"fps": found.fps}
+    return coco | {"info": rate, "notices": (*coco["notices"], *found.told)}
+
+
 def _is_frame(key: str, people: Any) -> bool:
     """Whether that is a frame's number, or its image, and the persons in it."""
     return (
         any(c.isdigit() for c in key)
         and isinstance(people, list)
-        and all(isinstance(p, dict) and _points_of(p) is not None for p in people)
+        and all(isinstance(p, dict) and points_of(p) is not None for p in people)
     )
-
-
-def _frames_of(record: list[Any]) -> list[Record] | None:
-    """Frames of a list of persons, each with the number of its frame; None where it is no such list."""
-    if not all(isinstance(i, dict) and "image_id" not in i and _points_of(i) is not None for i in record):
-        return None
-    keys = [k for k in record[0] if role_of(k)[0] == "frame" and all(isinstance(i.get(k), int) for i in record)]
-    if not keys:
-        return None
-    frames: dict[int, list[Record]] = {}
-    for person in record:
-        frames.setdefault(person[keys[0]], []).append({k: v for k, v in person.items() if k != keys[0]})
-    return [{"frame": number, "persons": people} for number, people in frames.items()]
 
 
 def _parsed(texts: list[str], where: str) -> list[Any]:
@@ -92,63 +110,6 @@ def _parsed(texts: list[str], where: str) -> list[Any]:
         return [json.loads(text) for text in texts]
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: a list of texts that are no JSON ({error})") from error
-
-
-def _own_frames(record: Record, where: str, image_size: tuple[int, int] | None) -> Record | None:
-    """{"fps", "width", "height", "frames": [{"frame", "persons": [{"id", "keypoints"}]}]}, as people write it by themselves."""
-    frames = record["frames"]
-    key = next(
-        (k for k in _PEOPLE if frames and all(isinstance(f, dict) and isinstance(f.get(k), list) for f in frames)), None
-    )
-    if key is None or not all(isinstance(p, dict) and _points_of(p) is not None for f in frames for p in f[key]):
-        return None
-    if image_size is None and {"width", "height"} <= set(record):
-        image_size = int(record["width"]), int(record["height"])
-    number = next(
-        (k for k in frames[0] if role_of(k)[0] == "frame" and all(isinstance(f.get(k), int) for f in frames)), None
-    )
-    people = _alike([[{**p, "keypoints": _points_of(p)} for p in f[key]] for f in frames])
-    listed = [(f[number] if number else n, each) for n, (f, each) in enumerate(zip(frames, people, strict=True))]
-    names = record.get("joint_names", record.get("keypoint_names")) or _dict_names(people)
-    coco = _coco(listed, where, image_size, [str(n) for n in names] if isinstance(names, list) else None)
-    return coco | ({"info": {"fps": record["fps"]}} if "fps" in record else {})
-
-
-def _points_of(person: Record) -> Any:
-    """A person's keypoints, whatever they are called; None without any."""
-    pose = person.get("pose")
-    found = person.get("keypoints", person.get("joints", pose.get("keypoints") if isinstance(pose, dict) else pose))
-    if isinstance(found, dict) and found and not {"x", "y"} <= set(found):  # name -> its place
-        points = [_named_point(name, place) for name, place in found.items()]
-        return None if None in points else points
-    return found if isinstance(found, list | dict) and found else None
-
-
-def _named_point(name: str, place: Any) -> Record | None:
-    """{"name", "x", "y", "score"} of a keypoint that stands under its name; None for anything else."""
-    if place is None:
-        return {"name": name, "x": 0.0, "y": 0.0, "score": 0.0}
-    if isinstance(place, dict) and {"x", "y"} <= set(place):
-        return {**place, "name": name}
-    if isinstance(place, list) and len(place) in (2, 3) and all(isinstance(v, int | float) for v in place):
-        return {"name": name, "x": place[0], "y": place[1], "score": place[2] if len(place) > 2 else 1.0}
-    return None
-
-
-def _alike(people: list[list[Record]]) -> list[list[Record]]:
-    """Persons whose named keypoints are all there, in one order: those that some lack count as not seen."""
-    points = [_points_of(person) for frame in people for person in frame]
-    if not all(isinstance(p, list) and all(isinstance(k, dict) and "name" in k for k in p) for p in points):
-        return people
-    names = list(dict.fromkeys(str(k["name"]) for p in points for k in p))
-    gone = {name: {"name": name, "x": 0.0, "y": 0.0, "score": 0.0} for name in names}
-    return [
-        [
-            {**person, "keypoints": list((gone | {str(k["name"]): k for k in _points_of(person)}).values())}
-            for person in frame
-        ]
-        for frame in people
-    ]
 
 
 def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
@@ -164,12 +125,13 @@ def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
         if not f.name.startswith(".") and f.suffix.lower() in (".json", ".txt") and not f.name.startswith(".")
     ]
     texts = [f for f in files if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")]
+    classes = next((f.read_text("utf-8", "replace").split("\n") for f in files if f.name.lower() == "classes.txt"), [])
     frames = []
     for file in texts or files:
         frames.append((file.stem, _yolo_labels(file) if texts else _frame_json(file)))
     if texts and image_size is None:
         raise DataError(f"{folder}: YOLO's labels are fractions; give the image size, width and height in pixels")
-    return _coco(frames, str(folder), image_size, None)
+    return _coco(frames, str(folder), image_size, None, [name.strip() for name in classes if name.strip()])
 
 
 def is_yolo_folder(folder: Path) -> bool:
@@ -221,19 +183,12 @@ def _frame_json(file: Path) -> list[Record]:
 def _is_instance(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
-    points = _points_of(value)
+    points = points_of(value)
     if isinstance(points, dict):
         return "x" in points and "y" in points
     named = isinstance(points, list) and bool(points) and isinstance(points[0], dict)
     named = named and ("x" in points[0] or "position" in points[0])
     return named or (isinstance(points, list) and "keypoint_scores" in value)
-
-
-def _dict_names(frames: list[list[Record]]) -> list[str] | None:
-    """Names of keypoints that are dicts of their own."""
-    points = next((_points_of(person) for people in frames for person in people), None)
-    names = [p.get("name", p.get("part")) for p in points if isinstance(p, dict)] if isinstance(points, list) else []
-    return [str(name) for name in names] if names and all(names) else None
 
 
 def _people(value: Record) -> list[Record] | None:
@@ -257,8 +212,16 @@ def _coco(
     where: str,
     image_size: tuple[int, int] | None,
     names: list[str] | None,
+    classes: Sequence[str] = (),
 ) -> Record:
-    """Persons of every frame -> COCO's record; one kind of coordinates in all of them."""
+    """Persons of every frame -> COCO's record; one kind of coordinates in all of them. What is of another class than persons
+    is left out; `classes` are their names by number.
+    """
+    frames = [(frame, list(people)) for frame, people in frames]
+    of = [_class_of(person) for _, people in frames for person in people]
+    keep, told = only_persons(of, where, classes)
+    kept = iter(keep)
+    frames = [(frame, [person for person in people if next(kept)]) for frame, people in frames]
     images: list[Record] = []
     annotations: list[Record] = []
     for n, (frame, people) in enumerate(frames):
@@ -283,25 +246,33 @@ def _coco(
         "images": images,
         "annotations": annotations,
         "categories": [category | ({"keypoints": names} if names else {})],
+        "notices": told,
     }
 
 
+def _class_of(person: Record) -> Any:
+    """What a detector says that it is, where it does: beside a box."""
+    if not {"box", "bbox"} & set(person):
+        return None
+    values = (person.get(key) for key in ("class_name", "class", "class_id", "cls"))
+    return next((value for value in values if isinstance(value, int | str) and not isinstance(value, bool)), None)
+
+
 def _flat(person: Record, where: str) -> list[float]:
-    """x, y, score of one keypoint after another, in one list."""
-    points: Any = _points_of(person) or person["keypoints"]
-    scores: Any = person.get("keypoint_scores")
+    """x, y, score of one keypoint after another, in one list; 0 for what is null."""
+    points: Any = points_of(person) or person["keypoints"]
+    scores: Any = next((person[key] for key in _SCORES if isinstance(person.get(key), list)), None)
     if isinstance(points, dict):
         count = len(points["x"])
         if len(points["y"]) != count:
             raise DataError(f"{where}: {count} x and {len(points['y'])} y of one person's keypoints")
-        scores = points.get("visible") or points.get("confidence") or [1.0] * count
+        scores = points.get("visible") or points.get("confidence") or scores or [1.0] * count
         points = [list(pair) for pair in zip(points["x"], points["y"], strict=True)]
+    points = [[0.0, 0.0, 0.0] if point is None else point for point in points] if None in points else points
     if points and isinstance(points[0], dict):
         places = [p.get("position", p) for p in points]  # PoseNet's, or its successors'
-        given = [
-            next((p[k] for k in ("score", "visibility", "confidence") if p.get(k) is not None), 1.0) for p in points
-        ]
-        return [float(v) for p, s in zip(places, given, strict=True) for v in (p["x"], p["y"], s)]
+        given = scores if isinstance(scores, list) and len(scores) == len(points) else [_score(p) for p in points]
+        return [_float(v) for p, s in zip(places, given, strict=True) for v in (p["x"], p["y"], s)]
     while (
         isinstance(points, list) and len(points) == 1 and isinstance(points[0], list) and isinstance(points[0][0], list)
     ):
@@ -309,12 +280,31 @@ def _flat(person: Record, where: str) -> list[float]:
     while isinstance(scores, list) and len(scores) == 1 and isinstance(scores[0], list):
         scores = scores[0]
     if points and not isinstance(points[0], list | tuple):
-        return [float(v) for v in points]
+        return _with_scores([_float(v) for v in points], scores)
     if scores is None:
         scores = [p[2] if len(p) > 2 else 1.0 for p in points]
     if len(scores) != len(points):
         raise DataError(f"{where}: {len(scores)} scores for {len(points)} keypoints")
-    return [float(v) for p, s in zip(points, scores, strict=True) for v in (p[0], p[1], s)]
+    return [_float(v) for p, s in zip(points, scores, strict=True) for v in (p[0], p[1], s)]
+
+
+def _with_scores(values: list[float], scores: Any) -> list[float]:
+    """x, y of one keypoint after another with scores that stand apart; values that have scores already are left as they are."""
+    if not isinstance(scores, list) or len(values) != 2 * len(scores):
+        return values
+    return [v for i, s in enumerate(scores) for v in (values[2 * i], values[2 * i + 1], _float(s))]
+
+
+def _score(point: Record) -> Any:
+    """How sure a keypoint is, by any usual key; 0 where it is marked as hidden."""
+    low = {key.lower(): value for key, value in point.items()}
+    if any(AXES.get(key) == "h" and value is not None and _float(value) == 1 for key, value in low.items()):
+        return 0.0
+    return next((low[key] for key in (*_POINT_SCORES, *AXES) if AXES[key] == "v" and low.get(key) is not None), 1.0)
+
+
+def _float(value: Any) -> float:
+    return 0.0 if value is None else float(value)
 
 
 def _yolo_labels(file: Path) -> list[Record]:
@@ -337,7 +327,11 @@ def _yolo_labels(file: Path) -> list[Record]:
         count, size = found[0]
         rest = values[5 + count * size :]
         points = [values[5 + i * size : 5 + (i + 1) * size] for i in range(count)]
-        person: Record = {"keypoints": [v for p in points for v in (*p, *[float(any(p))] * (3 - size))]}
+        person: Record = {
+            "class": int(values[0]),
+            "box": values[1:5],
+            "keypoints": [v for p in points for v in (*p, *[float(any(p))] * (3 - size))],
+        }
         if rest and (len(rest) == 2 or (rest[0] == int(rest[0]) and rest[0] >= 1)):
             person["track_id"] = int(rest[-1])
         people.append(person)

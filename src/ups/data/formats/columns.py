@@ -10,28 +10,39 @@ from ups.data.formats.table import Table
 
 AXES = {
     "x": "x", "y": "y", "z": "z", "v": "v", "visibility": "v", "vis": "v", "visible": "v", "c": "v", "conf": "v",
-    "confidence": "v", "score": "v", "likelihood": "v", "prob": "v", "probability": "v", "p": "v",
+    "confidence": "v", "score": "v", "likelihood": "v", "prob": "v", "probability": "v", "p": "v", "accuracy": "v",
+    "presence": "v", "certainty": "v", "confidence_score": "v", "conf_score": "v", "visibility_score": "v",
+    "inframelikelihood": "v", "inframe_likelihood": "v", "in_frame_likelihood": "v", "is_visible": "v", "isvisible": "v",
+    "tracked": "v", "valid": "v", "detected": "v", "trackingstate": "v", "tracking_state": "v",
+    "occluded": "h", "occlusion": "h", "occ": "h", "hidden": "h", "missing": "h", "invisible": "h", "lost": "h", "outlier": "h",
+    "invalid": "h", "bad": "h", "is_invalid": "h",
+    "is_occluded": "h", "isoccluded": "h", "is_hidden": "h", "is_missing": "h", "is_outlier": "h",
 }  # fmt: skip
-"""What people call coordinates and scores -> x, y, z, v."""
+"""What people call coordinates, scores and flags of what was hidden -> x, y, z, v, h."""
 NAME = 100
 """Characters of a column's name, at most: longer ones are damage, and slow to take apart."""
-_AXIS = "|".join(AXES)
+_AXIS = "|".join(sorted(AXES, key=len, reverse=True))
 _UNIT = r"(?:[\s_.:/\-]*[\[(]?(?:px|pixels?|mm|cm|m|meters?|metres?|coords?|coordinates?|pos|position)[\])]?)?"
 _BEHIND = re.compile(rf"(?i)(?P<name>.+?)[\s_.:/\-\[(]+(?P<axis>{_AXIS})[\])]?{_UNIT}")
 _BEFORE = re.compile(rf"(?i)(?P<axis>{_AXIS})(?:[\s_.:/\-]+(?P<name>.+)|[(\[](?P<name_>.+)[)\]])")
 _PAIR = re.compile(rf"(?i)[(\[]\s*['\"](?P<name>.+)['\"]\s*,\s*['\"](?P<axis>{_AXIS})['\"]\s*[)\]]")
 _GLUED = re.compile(r"(?P<name>.*[a-z])(?P<axis>[XYZ])")
-_NUMBERED = re.compile(rf"(?i)(?P<axis>{'|'.join(AXES)})(?P<name>\d+)|(?P<name_>\d+)(?P<axis_>[xyzv])")
+_NUMBERED = re.compile(rf"(?i)(?P<axis>{_AXIS})(?P<name>\d+)|(?P<name_>\d+)(?P<axis_>[xyzv])")
 
 
 def joint_columns(head: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Name of a joint as written -> its axes of "xyzv" -> number of the column, in the order of the table."""
+    """Name of a joint as written -> its axes of "xyzvh" -> number of the column, in the order of the table."""
     found: dict[str, dict[str, int]] = {}
     for i, column in enumerate(head):
         read = _read(column.strip())
         if read is not None:
             found.setdefault(read[0], {}).setdefault(read[1], i)
     return {name: axes for name, axes in found.items() if set(axes) & set("xyz")}
+
+
+def is_coordinate(column: str) -> bool:
+    """Whether a column holds a coordinate, score or flag of a joint, by its name."""
+    return _read(column.strip()) is not None
 
 
 def two_headed(rows: Sequence[Sequence[str]]) -> bool:

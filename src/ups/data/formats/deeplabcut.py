@@ -11,7 +11,7 @@ from ups.data.formats.markers import bodies_clip
 from ups.data.formats.moments import Moments
 from ups.data.formats.named import Wish, named_clip
 from ups.data.formats.table import read_table
-from ups.data.formats.timing import frame_rate, numbers_of, placed
+from ups.data.formats.timing import frames_at, numbers_of
 from ups.data.formats.trc import UNITS
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -47,6 +47,8 @@ def read_deeplabcut(path: Path, wish: Wish) -> PoseSequence:
     individuals, parts, coords = (heads.get(level, [""] * width) for level in _LEVELS[1:])
     columns = [i for i in range(1, width) if coords[i]]  # names of images stand in up to three columns in front
     body = table.below(len(heads) - 1)
+    if body.rows and not any(body.rows[0][1:]) and not any(c.isdigit() for c in body.rows[0][0]):
+        body = body.below(1)  # pandas' row for the name of the frames' column
     frames = _frames(
         ["/".join(cell for cell in row[: columns[0]] if cell) for row in body.rows] if columns else [], path
     )
@@ -89,8 +91,7 @@ def _clip(values: np.ndarray, columns: list[_Column], frames: list[int], path: P
         raise DataError(f"{path}: coordinates x, y and likelihood of every body part are needed, {what}")
     if any(column[2] == "z" for column in columns):
         return _solid(values, place, people, names, frames, path, wish)
-    rate, told = frame_rate(None, wish.fps, str(path))
-    time = placed(frames, rate, str(path))
+    time = frames_at(frames, None, wish.fps, str(path))
     points = np.full((len(people), time.frames, len(names), 3), np.nan)
     points[..., 2] = 1
     for (person, name, axis), i in place.items():
@@ -98,7 +99,7 @@ def _clip(values: np.ndarray, columns: list[_Column], frames: list[int], path: P
             points[people.index(person), time.places, names.index(name), _AXES[axis]] = values[:, i]
     return named_clip(
         points[..., :2], points[..., 2], names, space="image", wish=wish, path=path, stated_fps=time.fps,
-        told=(*told, *time.notices),
+        told=time.notices,
     )  # fmt: skip
 
 

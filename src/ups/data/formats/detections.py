@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ups.batch import PERSONS
-from ups.data.formats.timing import check_step, frame_rate, placed
+from ups.data.formats.timing import frame_rate, frames_at
 from ups.data.formats.tracking import Track, into_slots, link
 from ups.errors import DataError
 from ups.notices import Notice
@@ -75,11 +75,10 @@ def recording(
     Raises:
         DataError: nobody in any frame, too many, two with one id in a frame, values that can't be pixels or scores.
     """
-    rate, told = frame_rate(stated_fps, fps, where)
+    frame_rate(stated_fps, fps, where)  # refuses one that can't be
     if not numbers:
         raise DataError(f"{where}: nobody is seen, for there is no frame in it; look at what wrote it")
-    time = placed(numbers, rate, where)
-    check_step(numbers, rate, where)
+    time = frames_at(numbers, stated_fps, fps, where)
     try:
         points = np.array([np.reshape(d.points, (-1, 3)) for d in detections], np.float64)
         points = points.reshape(len(detections), -1 if detections else len(skeleton), 3)
@@ -103,7 +102,7 @@ def recording(
     for m, track in enumerate(tracks):
         for frame, i in track:
             result[m, frame, :, :2], result[m, frame, :, 2] = joints[i], visibility[i]
-    notices = (*told, *time.notices, *scaled, *more)
+    notices = (*time.notices, *scaled, *more)
     return PoseSequence(
         result[..., :2], result[..., 2], skeleton, "image", time.fps, name, image_size=image_size, notices=notices
     )

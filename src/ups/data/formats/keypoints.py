@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ups.data.formats.classes import only_persons
 from ups.data.formats.detections import Detection, recording
 from ups.data.formats.joint_map import JointMap
+from ups.data.formats.moments import moments_of, role_of
 from ups.data.formats.named import places_of, skeleton_for
-from ups.data.formats.timing import numbers_of
+from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
 from ups.notices import Notice
 from ups.pose import PoseSequence
@@ -22,8 +24,6 @@ from ups.skeletons import OPENPOSE_18
 
 _BODY_25 = (0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)
 """OpenPose's BODY_25 -> `OPENPOSE_18`; the mid hip and the feet are left out."""
-_PERSON = ("person", "human", "people", "pedestrian", "body")
-"""Names of categories that are preferred where there are several."""
 _FRAME_KEYS = ("frame_id", "frame_index", "frame_number")
 """Of an image: its number in the video."""
 _ID_KEYS = ("track_id", "tracking_id", "person_id", "instance_id", "idx", "id")
@@ -116,7 +116,8 @@ def read_coco(
         images = [] if isinstance(record, list) else record.get("images") or []
         if image_size is None and images and {"width", "height"} <= set(images[0]):
             image_size = int(images[0]["width"]), int(images[0]["height"])
-        told: list[Notice] = []
+        told: list[Notice] = [] if isinstance(record, list) else list(record.get("notices", ()))
+        rate = None
         sizes = {(image["width"], image["height"]) for image in images if {"width", "height"} <= set(image)}
         if len(sizes) > 1:
             first, other = (f"{width} x {height}" for width, height in sorted(sizes)[:2])
@@ -124,7 +125,11 @@ def read_coco(
         annotations = [_unnested(a) for a in annotations]
         if images:
             keys = [image["id"] for image in images]
-            numbers = _image_numbers(images, keys, where, told)
+            if (timed := _image_times(images, where)) is not None:
+                numbers, rate, more = timed
+                told += more
+            else:
+                numbers = _image_numbers(images, keys, where, told)
         else:
             keys = list(dict.fromkeys(a["image_id"] for a in annotations))
             numbers = _whole(keys) or numbers_of([str(key) for key in keys], where)
@@ -156,7 +161,7 @@ def read_coco(
         ) from error
     if image_size is None:
         raise DataError(f"{where}: it does not say how large the images are; give the image size, width and height")
-    stated = None if isinstance(record, list) else _stated_fps(record)
+    stated = rate or (None if isinstance(record, list) else _stated_fps(record))
     clip = recording(
         detections, numbers, skeleton, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
     )
@@ -169,6 +174,18 @@ def _unnested(annotation: dict[str, Any]) -> dict[str, Any]:
     if isinstance(points, list) and points and all(isinstance(p, list) and len(p) == 3 for p in points):
         return {**annotation, "keypoints": [value for point in points for value in point]}
     return annotation
+
+
+def _image_times(images: list[dict[str, Any]], where: str) -> tuple[list[int], float, tuple[Notice, ...]] | None:
+    """Numbers of frames, rate and notices by the times of images that have neither a frame's number nor a name."""
+    if len(images) < 2 or any(key in images[0] for key in (*_FRAME_KEYS, "file_name", "video_id", "vid_id")):
+        return None
+    for key in images[0]:
+        role, unit = role_of(str(key))
+        if role == "time" and all(image.get(key) is not None for image in images):
+            moments = moments_of([str(image[key]) for image in images], "time", unit, where, str(key))
+            return slots_of_times(moments.values, moments.unit, where)
+    return None
 
 
 def _stated_fps(record: dict[str, Any]) -> float | None:
@@ -188,9 +205,12 @@ def _coco_joints(
     categories = [] if isinstance(record, list) else record.get("categories") or []
     known = {c["id"]: c for c in categories if c.get("keypoints")}
     used = [i for i in dict.fromkeys(a.get("category_id") for a in annotations) if i in known] or list(known)
-    used.sort(key=lambda i: str(known[i].get("name", "")).lower() not in _PERSON)
-    if len(used) > 1:
-        annotations = [a for a in annotations if a.get("category_id") == used[0]]
+    called = {c["id"]: str(c.get("name", c["id"])) for c in categories}
+    with_points = [a for a in annotations if a.get("keypoints")]
+    of = [called.get(a.get("category_id"), a.get("category_id")) for a in with_points]
+    keep, told = only_persons(of, where, first=1)
+    annotations = [a for a, wanted in zip(with_points, keep, strict=True) if wanted] or annotations
+    used = [i for i in dict.fromkeys(a.get("category_id") for a in annotations) if i in known] or used
     if annotations and not any("keypoints" in a for a in annotations):
         raise KeyError("keypoints")
     annotations = [a for a in annotations if a.get("keypoints")]
@@ -208,7 +228,8 @@ def _coco_joints(
         )
     if names and all(name.isdecimal() for name in names):
         names = None
-    return annotations, *places_of(names, count, where, joint_map)
+    places, more = places_of(names, count, where, joint_map)
+    return annotations, places, (*told, *more)
 
 
 def _image_numbers(images: list[dict[str, Any]], ids: list[Any], where: str, told: list[Notice]) -> list[int]:

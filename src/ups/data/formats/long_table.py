@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ups.data.formats.columns import AXES, NAME
+from ups.data.formats.hidden import told_of_columns, without_hidden
 from ups.data.formats.moments import Moments, Said, role_of, said_by
 from ups.data.formats.table import Table
 from ups.errors import DataError
+from ups.notices import Notice
 
 _MARK = {
     "landmark", "landmarkid", "landmarkidx", "landmarkindex", "landmarkname", "joint", "jointid", "jointidx", "jointindex",
@@ -34,12 +36,14 @@ class Long:
         axes: of "xyzv", those that there are.
         block: (M, N, J, axes), NaN where a row lacks.
         moments: when the N frames were.
+        told: what is to be said of the table.
     """
 
     marks: list[str]
     axes: str
     block: np.ndarray
     moments: Moments | None
+    told: tuple[Notice, ...] = ()
 
 
 def is_long(head: Sequence[str]) -> bool:
@@ -76,6 +80,7 @@ def spread_out(table: Table) -> Long:
         marks.sort(key=int)
     columns = {axis: i for i, name in reversed(list(enumerate(table.head))) if (axis := _axis(name))}
     axes = "".join(axis for axis in "xyzv" if axis in columns)
+    named, hidden = without_hidden(named, [columns])
     values = named.numbers([columns[axis] for axis in axes])
     place = {text: j for j, text in enumerate(marks)}
     joint = np.array([place[row[mark]] for row in rows], np.int64)
@@ -92,7 +97,8 @@ def spread_out(table: Table) -> Long:
         )
     block = np.full((*shape, len(axes)), np.nan)
     block[person, frame, joint] = values
-    return Long(marks, axes, block, moments)
+    others = [i for i in range(len(named.head)) if i not in said.used | {mark, *columns.values()}]
+    return Long(marks, axes, block, moments, (*said.told, *hidden, *told_of_columns(named, others)))
 
 
 def in_rows(said: Said, rows: int) -> tuple[np.ndarray, np.ndarray, Moments | None]:

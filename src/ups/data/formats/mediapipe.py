@@ -16,6 +16,7 @@ import numpy as np
 from ups.data.formats.axes import y_up
 from ups.data.formats.columns import AXES, NAME
 from ups.data.formats.detections import Detection, recording
+from ups.data.formats.hidden import without_empty_rows, without_hidden
 from ups.data.formats.joint_names import slots_of
 from ups.data.formats.layouts import LAYOUTS
 from ups.data.formats.long_table import in_rows, is_long, spread_out
@@ -27,7 +28,7 @@ from ups.pose import PoseSequence
 from ups.skeletons import MEDIAPIPE_33
 
 JOINTS = LAYOUTS[33].joints
-_COLUMN = {"x": 0, "y": 1, "z": 2, "v": 3}
+_COLUMN = {"x": 0, "y": 1, "z": 2, "v": 3, "h": 4}
 _NUMBERED = re.compile(
     r"(?:landmark|lm|point|p|kp|keypoint|joint|pose)?[_.]?(?P<a>[a-z]*)[_.]?(?P<n>\d+)[_.]?(?P<b>[a-z]*)"
 )
@@ -82,7 +83,7 @@ def read_mediapipe_long(path: Path, wish: Wish) -> PoseSequence:
         for axis, values in zip(long.axes, np.moveaxis(long.block[:, :, place], -1, 0), strict=True):
             if j >= 0:
                 points[:, :, j, _COLUMN[axis]] = values
-    return landmark_clip(points, path, wish, moments=long.moments)
+    return landmark_clip(points, path, wish, moments=long.moments).tell(*long.told)
 
 
 def read_mediapipe_csv(path: Path, wish: Wish) -> PoseSequence:
@@ -126,6 +127,13 @@ def read_named_table(path: Path, wish: Wish) -> PoseSequence:
 def _wide(table: Table, columns: dict[int, tuple[int, int]], wish: Wish) -> PoseSequence:
     """Persons from a table with a row a frame: number of the column -> (landmark, of x, y, z, visibility)."""
     table, said = said_by(table)
+    marks: dict[int, dict[str, int]] = {}
+    for i, (j, v) in columns.items():
+        marks.setdefault(j, {}).setdefault("xyzvh"[v], i)
+    table, told = without_hidden(table, marks.values())
+    others = [i for i in range(len(table.head)) if i not in said.used and i not in columns]
+    table, _, more = without_empty_rows(table, others, list(columns))
+    columns = {i: (j, "xyzv".index(axis)) for j, axes in marks.items() for axis, i in axes.items() if axis != "h"}
     values = table.numbers(list(columns))
     person, frame, moments = in_rows(said, len(table.rows))
     shape = int(person.max()) + 1, int(frame.max()) + 1
@@ -142,7 +150,7 @@ def _wide(table: Table, columns: dict[int, tuple[int, int]], wish: Wish) -> Pose
     points = np.full((*shape, len(JOINTS), 4), np.nan)
     for column, (j, v) in enumerate(columns.values()):
         points[person, frame, j, v] = values[:, column]
-    return landmark_clip(points, table.path, wish, moments=moments)
+    return landmark_clip(points, table.path, wish, moments=moments).tell(*said.told, *told, *more)
 
 
 def in_millimetres(points: np.ndarray) -> bool:

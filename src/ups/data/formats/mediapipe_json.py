@@ -14,7 +14,7 @@ from ups.data.formats.joint_names import slots_of
 from ups.data.formats.mediapipe import JOINTS, NAMES, follow, landmark_clip
 from ups.data.formats.moments import Moments, role_of
 from ups.data.formats.named import Wish
-from ups.data.formats.timing import numbers_of
+from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
 from ups.notices import Notice
 from ups.pose import PoseSequence
@@ -54,9 +54,8 @@ def read_mediapipe_json(record: Any, path: Path, wish: Wish) -> PoseSequence:
     if most > 1 and not of_world:
         numbers, rate = list(range(len(frames))), fps
         if moments is not None and moments.times:
-            raise DataError(
-                f"{path}: {most} persons in a frame, and times; give frames numbers, or persons files of their own"
-            )
+            numbers, rate, told = slots_of_times(moments.values, moments.unit, str(path))
+            return follow(bodies, numbers, path, wish, rate, size).tell(*told)
         if moments is not None:
             numbers = moments.values.astype(np.int64).tolist()
         return follow(bodies, numbers, path, wish, rate, size)

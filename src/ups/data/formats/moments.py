@@ -6,13 +6,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, get_args
+from itertools import pairwise
+from typing import Any, Literal, get_args
 
 import numpy as np
 
+from ups.data.formats.columns import is_coordinate
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.table import Table
-from ups.data.formats.timing import check_step, even, frame_rate, numbers_of, placed, seconds
+from ups.data.formats.timing import (
+    check_step,
+    even,
+    frame_rate,
+    milliseconds_apart,
+    natural,
+    numbers_of,
+    placed,
+    seconds,
+)
 from ups.errors import DataError
 from ups.notices import Notice
 
@@ -27,12 +38,14 @@ _UNIT = {word: unit for unit, words in _UNITS.items() for word in words.split()}
 _TIME = {
     "time", "times", "timestamp", "timestamps", "t", "ts", "elapsed", "elapsedtime", "videotime", "datetime", "relativetime",
     "capturetime", "recordtime", "recordingtime", "systemtime", "unixtime", "epoch", "epochtime", "unixtimestamp", "clock",
-    "videotimestamp", "frametimestamp", "starttime", "datetimestamp",
+    "videotimestamp", "frametimestamp", "starttime", "datetimestamp", "zeit", "zeitstempel", "temps", "tiempo", "tempo",
 }  # fmt: skip
 _FRAME = {
     "frame", "frames", "frameid", "frameidx", "frameindex", "framenumber", "frameno", "framenum", "framenr", "framecount",
     "framecounter", "fnum", "fno", "frm", "imageid", "imageidx", "imageindex", "imagenumber", "imgid", "imgidx", "framei",
-    "videoframe", "currentframe",
+    "frameids", "frameindices", "framenumbers", "imageids", "videoframe", "currentframe", "fr", "f", "numframe", "noframe",
+    "nframe", "posframes", "framenummer", "bild", "bildnr", "bildnummer", "cadre", "fotograma", "fotogramma", "quadro",
+    "kader",
 }  # fmt: skip
 _IMAGE = {
     "image", "images", "img", "imagename", "imgname", "imagefile", "imagepath", "imgpath", "framename", "framefile",
@@ -42,8 +55,11 @@ _PERSON = {
     "person", "persons", "personid", "personidx", "personindex", "personnumber", "personno", "personnr", "pid", "trackid",
     "track", "trackingid", "tid", "id", "idx", "bodyid", "body", "bodyindex", "bodyidx", "playerid", "player", "humanid",
     "human", "instanceid", "instance", "skeletonid", "individual", "individuals", "poseid", "poseindex", "personname",
-    "objectid", "detectionid", "actorid", "actor", "playername", "skeletonname", "who",
+    "objectid", "detectionid", "actorid", "actor", "playername", "skeletonname", "who", "agent", "agentid", "dancer",
+    "subject", "subjectid", "subjectname", "subj", "participant", "participantid", "probandid", "proband",
 }  # fmt: skip
+_SUBJECT = {"subject", "subjectid", "subjectname", "subj", "participant", "participantid", "probandid", "proband"}
+"""Of these, what also tells recordings apart."""
 _SOURCE = {
     "video", "videoname", "videoid", "videopath", "videofile", "clip", "clipname", "clipid", "sequence", "sequenceid",
     "sequencename", "seq", "recording", "recordingid", "trial", "trialid", "session", "sessionid", "take", "camera", "cam",
@@ -57,6 +73,10 @@ _NAME = 100
 """Characters of a column's name, at most."""
 _MS = 5
 """Frame numbers that are further apart than this, in uneven steps, are milliseconds."""
+_RISING = 5
+"""Rows from which a column that rises is asked whether it says when."""
+_TOGETHER = 8
+"""Rows of one frame, at most, that are taken for persons."""
 
 Role = Literal["time", "frame", "image", "person", "source"]
 """What a column says: when, which frame by number, by the name of its image, who, or which recording or camera."""
@@ -72,7 +92,7 @@ def role_of(name: str) -> tuple[Role | None, str | None]:
         return None, None
     unit = _UNIT.get(words[-1])
     joined = "".join(words)
-    if unit and len(words) > 1 and "".join(words[:-1]).removesuffix("in") in _TIME:
+    if unit and len(words) > 1 and "".join(words[:-1]).removesuffix("in") in {*_TIME, "pos", "position"}:
         return "time", unit
     if unit and unit != "minutes" and len(words) == 1 and len(words[0]) > 1:
         return "time", unit
@@ -104,7 +124,8 @@ def moments_of(cells: Sequence[str], role: Role, unit: str | None, where: str, c
         DataError: a cell that says nothing, or names of images without an order.
     """
     cells = [cell.strip() for cell in cells]
-    if role == "image" and not all(re.fullmatch(r"-?\d+([.,]0*)?", cell) for cell in cells):
+    named = role == "image" or (role == "frame" and all(re.fullmatch(r"[A-Za-z].*\d.*", cell) for cell in cells))
+    if named and not all(re.fullmatch(r"-?\d+([.,]0*)?", cell) for cell in cells):
         names = list(dict.fromkeys(cells))
         number = dict(zip(names, numbers_of(names, where), strict=True))
         return Moments(np.array([number[cell] for cell in cells], float))
@@ -151,6 +172,7 @@ class Said:
         persons: who it is, of every row; None where no column says.
         who: name of that column, "" where there is none.
         used: numbers of all columns of a known role.
+        told: what is to be said of columns that may say when.
     """
 
     moments: Moments | None
@@ -158,6 +180,7 @@ class Said:
     persons: list[str] | None
     who: str
     used: frozenset[int]
+    told: tuple[Notice, ...] = ()
 
 
 def said_by(table: Table) -> tuple[Table, Said]:
@@ -182,18 +205,106 @@ def said_by(table: Table) -> tuple[Table, Said]:
     who = next((i for i in of["person"] if i not in when), None)
     if when:
         table = replace(table, rows=filled)
-    persons = None if who is None else [row[who] for row in table.rows]
+    persons = None if who is None else [re.sub(r"(?<=\d)\.0+$", "", row[who]) for row in table.rows]
+    subject = who is not None and _joined(table.head[who]) in _SUBJECT
+    if persons is not None and subject and not any(persons):
+        persons, who = None, None  # nobody filled it in
     if persons is not None and not all(persons):
         raise DataError(f"{where}: data row {persons.index('') + 1}: no {table.head[who or 0]}; every row needs one")
+    if persons is not None and subject and _one_after_another(persons):
+        raise DataError(
+            f"{where}: column {table.head[who or 0]}: rows of {len(set(persons))} people one after another "
+            f"({quoted(list(dict.fromkeys(persons)))}); write a file for each recording, or call the column person if they "
+            "were there together"
+        )
+    told: tuple[Notice, ...] = ()
+    if persons is not None and len(set(persons)) > 1 and (lost := persons.count("-1")):
+        what = "rows of person -1, whom nobody followed, are read as one person more"
+        remedy = "give these rows the number of the person who they are, or leave them out"
+        told = (Notice("warning", what, remedy, f"{lost} of {len(persons)} rows"),)
     used = frozenset(when) | {i for i, (role, _) in roles.items() if role}
     name = "" if who is None else table.head[who]
     if not when:
-        return table, Said(None, "", persons, name, used)
+        beside = [i for i, (role, _) in roles.items() if role is None and not is_coordinate(table.head[i])]
+        moments, at, more = _rising(table, beside, persons)
+        used |= set() if at is None else {at}
+        return table, Said(moments, "" if at is None else table.head[at], persons, name, used, (*told, *more))
     role, unit = roles[when[0]]
     column = table.head[when[0]]
     cells = [row[when[0]] for row in table.rows]
     moments = moments_of(cells, "frame" if role in (None, "person") else role, unit, where, column)
-    return table, Said(moments, column, persons, name, used)
+    return table, Said(moments, column, persons, name, used, told)
+
+
+def _joined(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
+
+
+def _one_after_another(persons: Sequence[str]) -> bool:
+    """Whether all rows of one person stand before all of the next, several of each."""
+    changes = 1 + sum(a != b for a, b in pairwise(persons))
+    return 1 < changes == len(set(persons)) < len(persons)
+
+
+def _rising(
+    table: Table, columns: Sequence[int], persons: Sequence[str] | None
+) -> tuple[Moments | None, int | None, tuple[Notice, ...]]:
+    """Whether one of these columns says when, by its cells: whole numbers that rise from row to row are read as frames, or
+    as times where their steps are large; of what else rises, or counts without order, it is only told.
+    """
+    rows = len(table.rows)
+    groups: dict[str, list[int]] = {}
+    for row, person in enumerate(persons or [""] * rows):
+        groups.setdefault(person, []).append(row)
+    if rows < _RISING or min(map(len, groups.values())) < 2:
+        return None, None, ()
+    told: list[Notice] = []
+    remedy = "call it frame, time_s or time_ms if it says when; else nothing"
+    for i in columns:
+        cells, what = [row[i] for row in table.rows], f"column {table.head[i][:40]!r}"
+        whole = np.array([int(c) for c in cells]) if all(re.fullmatch(r"-?\d{1,17}", c) for c in cells) else None
+        keys = _keys(cells)
+        if keys and all(keys[a] < keys[b] for group in groups.values() for a, b in pairwise(group)):
+            if whole is None:
+                told.append(Notice("warning", f"{what} rises from row to row as times do, but is not read", remedy))
+                continue
+            steps = np.diff(np.unique(whole))
+            if persons is None and steps.max() == 1:
+                return None, None, tuple(told)  # as the rows do
+            found = Moments(whole.astype(float), float(np.median(steps)) > _MS)
+            if found.times:
+                try:
+                    seconds(found.values, None, str(table.path))
+                except DataError:
+                    told.append(Notice("warning", f"{what} rises from row to row, but is not read", remedy))
+                    continue
+            what = f"{what} is read as {'times' if found.times else 'numbers of frames'}, for it rises from row to row"
+            again = Notice(
+                "warning", what, "call it frame, time_s or time_ms, or leave it out if it says something else"
+            )
+            return found, i, (*told, again)
+        if whole is None or persons is not None:
+            continue
+        values, counts = np.unique(whole, return_counts=True)
+        if len(values) == rows and np.ptp(values) < 2 * rows:
+            told.append(Notice("warning", f"{what} numbers the rows in another order, but is not read", remedy))
+        elif (
+            len(values) >= _RISING
+            and 1 < counts[0] <= _TOGETHER
+            and np.ptp(counts) == 0
+            and (np.diff(whole) >= 0).all()
+        ):
+            what = f"{what} has each number {counts[0]} times, as frames of {counts[0]} persons do, but is not read"
+            told.append(Notice("warning", what, "call it frame, with a column person beside it, if so; else nothing"))
+    return None, None, tuple(told)
+
+
+def _keys(cells: Sequence[str]) -> list[Any] | None:
+    """What cells are compared by: their numbers, or texts with numbers in them; None where one has none."""
+    try:
+        return [float(cell.replace(",", ".", 1)) for cell in cells]
+    except ValueError:
+        return [natural(cell) for cell in cells] if all(re.search(r"\d", cell) for cell in cells) else None
 
 
 def _each_once(rows: Sequence[list[str]], column: int) -> bool:
@@ -231,12 +342,15 @@ def in_time(
         )
     if not times:
         steps = np.diff(np.unique(values))
+        uneven = len(steps) > 3 and np.ptp(steps) > 0 and steps.min() > _MS
+        known = wished if stated is None else stated
         if not np.all(values == np.round(values)):
             times, unit = True, None
-        elif len(steps) > 3 and np.ptp(steps) > 0 and steps.min() > _MS and np.gcd.reduce(steps.astype(np.int64)) == 1:
+        elif (uneven and np.gcd.reduce(steps.astype(np.int64)) == 1) or milliseconds_apart(values, known):
             times, unit = True, "milliseconds"
-            told = (Notice("warning", "frame numbers are read as milliseconds, for their steps are uneven",
-                           "call the column time_ms, or number the frames in steps of 1"),)  # fmt: skip
+            why = "for their steps are uneven" if uneven else f"for so they go with {known:g} frames per second"
+            remedy = "call the column time_ms, or number the frames in steps of 1"
+            told = (Notice("warning", f"frame numbers are read as milliseconds, {why}", remedy),)
     if not times:
         rate, more = frame_rate(stated, wished, where)
         numbers = values.astype(np.int64)

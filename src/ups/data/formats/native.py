@@ -13,15 +13,14 @@ from typing import IO, Any, get_args
 import numpy as np
 
 from ups.batch import PERSONS
-from ups.data.formats.columns import joint_columns, two_headed, with_axes
 from ups.data.formats.joint_map import JointMap
-from ups.data.formats.joint_names import is_body, near, quoted, slots_of, split_people
-from ups.data.formats.long_table import in_rows, is_long, spread_out
-from ups.data.formats.moments import Moments, Said, in_time, moments_of, role_of, said_by
+from ups.data.formats.joint_names import Naming, is_body, near, quoted, slots_of
+from ups.data.formats.moments import Moments, in_time, moments_of, role_of
 from ups.data.formats.named import Wish, left_out_notice, skeleton_for
+from ups.data.formats.own_keys import KEYS, by_our_keys
+from ups.data.formats.own_table import MOMENTS, OTHERS, TOLD, table_fields
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.safe_pickle import load_npz
-from ups.data.formats.table import Table, facts_of, first_rows, read_table
 from ups.errors import DataError
 from ups.files import write_whole
 from ups.notices import Notice
@@ -30,34 +29,10 @@ from ups.seen import not_seen, numbers
 from ups.skeleton import Skeleton
 from ups.skeletons import SKELETONS, check_joints, find_skeleton, skeleton_of
 
-KEYS = (
-    "joints", "visibility", "fps", "skeleton", "joint_names", "parents", "root", "space", "image_size", "label", "id",
-    "subject", "view", "pose_3d", "frame", "up", "unit", "coordinates",
-    "focal", "centre",
-)  # fmt: skip
-"""What a file may hold, besides times by any name that `role_of` knows; only `joints` is needed, and the skeleton: its
-name, or the names of its joints."""
-CELLS = 10_000_000
-"""Numbers of a .csv whose rows are put in their places, at most; or four times as many as it has cells."""
-ALIASES = {
-    name: key
-    for key, names in {
-        "joints": "keypoints poses kpts kps kp landmarks points positions coords xy xyz keypoints_2d keypoints_3d keypoints2d "
-        "keypoints3d kpts_2d kpts_3d kpts2d kpts3d pose_2d poses_2d poses_3d pose2d pose3d joints_2d joints_3d joints2d "
-        "joints3d positions_2d positions_3d joint_positions pose_keypoints",
-        "visibility": "confidence confidences conf scores score keypoint_scores keypoints_score keypoints_scores "
-        "joint_scores visibilities likelihood kpts_conf",
-        "fps": "frame_rate framerate",
-    }.items()
-    for name in names.split()
-}
-"""Other names of `KEYS`."""
+_TWICE = 5
+"""Joints that have two names, from which these may be two sets of joints."""
 _FEW = 3
 """Frames of more than PERSONS persons that are rather persons of as many frames."""
-_MOMENTS = "moments"
-"""Key under which `read_fields` has the moments of a .csv."""
-_OTHERS = "other columns"
-"""Key under which `read_fields` lists columns of a .csv that are no joint's."""
 
 
 def read_own(
@@ -88,10 +63,9 @@ def read_own(
         OSError: the file can't be read.
     """
     fields = {key: value for key, value in read_fields(path).items() if value is not None}
-    fields, guessed = _with_joints(fields)
-    if {"width", "height"} <= set(fields) and "image_size" not in fields:
-        fields["image_size"] = [fields.pop("width"), fields.pop("height")]
-    others, moments = fields.pop(_OTHERS, []), fields.pop(_MOMENTS, None)
+    fields, guessed = by_our_keys(fields)
+    others, moments, said = fields.pop(OTHERS, []), fields.pop(MOMENTS, None), fields.pop(TOLD, ())
+    guessed = (*guessed, *said) if path.suffix.lower() == ".csv" else guessed
     when = sorted(
         (key for key in fields if role_of(key)[0] in ("time", "frame")), key=lambda key: role_of(key)[0] != "time"
     )
@@ -152,33 +126,6 @@ def check_axes(shape: tuple[int, ...], where: str) -> None:
             f"{where}: shape {shape} would be {shape[0]} persons in {shape[1]} frames; persons come before frames: "
             "exchange the first two axes"
         )
-
-
-def _with_joints(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[Notice, ...]]:
-    """The fields by our own keys; the only array that may be joints is taken for them, which is told."""
-    ours: dict[str, Any] = {}
-    for key, value in fields.items():
-        known = ALIASES.get(key.lower(), key)
-        ours[known if known == key or not {known} & (set(fields) | set(ours)) else key] = value
-    told: tuple[Notice, ...] = ()
-    if "joints" not in ours:
-        others = {key: value for key, value in ours.items() if key not in KEYS and role_of(key)[0] is None}
-        key, value = next(iter(others.items()), ("", None))
-        if len(others) == 1 and isinstance(value, np.ndarray) and value.ndim in (3, 4) and value.shape[-1] in (2, 3):
-            ours["joints"] = ours.pop(key)
-            told = (
-                Notice("note", "an array of another name is taken for the joints", "call it joints", f"{key!r:.40}"),
-            )
-    points = ours.get("joints")
-    if isinstance(points, dict) and points and "joint_names" not in ours:  # name -> its places, frame after frame
-        ours |= {"joint_names": list(points), "joints": _stacked(list(points.values()))}
-    return ours, told
-
-
-def _stacked(joints: list[Any]) -> Any:
-    """(J, N, V) as (N, J, V), where that can be done."""
-    lengths = {len(joint) if isinstance(joint, list) else -1 for joint in joints}
-    return [list(frame) for frame in zip(*joints, strict=True)] if len(lengths) == 1 and -1 not in lengths else joints
 
 
 def _own_wish(fields: dict[str, Any], wish: Wish, path: Path) -> Wish:
@@ -268,114 +215,10 @@ def _json_fields(path: Path) -> dict[str, Any]:
     return record
 
 
-def _csv_fields(path: Path) -> dict[str, Any]:
-    first = first_rows(path)
-    if first and is_long(first[0]):
-        return _long_fields(path)
-    two = two_headed(first)
-    table, said = said_by(with_axes(read_table(path, nameless=True)) if two else read_table(path))
-    axes, joints, columns = _csv_columns(list(table.head), said, path)
-    block, moments = _csv_place(table, said, columns, path)
-    if len(block) == 1 and (split := split_people(joints)):
-        joints, places = split
-        padded = np.concatenate([block[0], np.full_like(block[0, :, :1], np.nan)], 1)
-        block = np.stack([padded[:, person] for person in places])
-    fields: dict[str, Any] = {"joints": block[..., : len(axes.removesuffix("v"))], _MOMENTS: moments}
-    if not all(name.isdecimal() for name in joints):
-        fields["joint_names"] = joints
-    used = {column for joint in columns for column in joint}
-    others = [name for i, name in enumerate(table.head) if i not in used | said.used]
-    if others:
-        fields[_OTHERS] = others
-    if axes.endswith("v"):
-        fields["visibility"] = block[..., -1]
-    return fields | _noted(table)
-
-
-def _long_fields(path: Path) -> dict[str, Any]:
-    """The same of a table with a row a joint."""
-    table = read_table(path)
-    long = spread_out(table)
-    fields: dict[str, Any] = {"joints": long.block[..., : len(long.axes.removesuffix("v"))], _MOMENTS: long.moments}
-    if not all(mark.isdecimal() for mark in long.marks):
-        fields["joint_names"] = long.marks
-    if long.axes.endswith("v"):
-        fields["visibility"] = long.block[..., -1]
-    return fields | _noted(table)
-
-
-def _noted(table: Table) -> dict[str, Any]:
-    """What the lines on top of a table say; those with a colon only if they are of `KEYS`."""
-    return {key: value for key, value in facts_of(table.notes).items() if key in KEYS or _says(table, key)}
-
-
-def _says(table: Table, key: str) -> bool:
-    return any(
-        note.partition("=")[1] and note.partition("=")[0].strip().lower().replace(" ", "_") == key
-        for note in table.notes
-    )
-
-
-def _csv_columns(head: list[str], said: Said, path: Path) -> tuple[str, list[str], list[list[int]]]:
-    """Which of "xyzv" there are, the joints as the file calls them in its order, and the columns of each."""
-    low = [_key(name) for name in head]
-    if len(set(low)) < len(low):
-        twice = sorted({h for h in low if low.count(h) > 1})
-        raise DataError(f"{path}: columns named twice: {', '.join(twice[:3])}")
-    kept = {i: name for i, name in enumerate(head) if i not in said.used}
-    found = joint_columns(list(kept.values()))
-    places = list(kept)
-    joints = {name: {axis: places[i] for axis, i in axes.items()} for name, axes in found.items()}
-    if not joints:
-        raise DataError(
-            f"{path}: columns {quoted(list(kept.values()) or head)}; they are called frame, person, time and like left_wrist_x, "
-            "left_wrist_y, left_wrist_z, left_wrist_v"
-        )
-    axes = {name: "".join(axis for axis in "xyzv" if axis in places) for name, places in joints.items()}
-    odd = [name for name in joints if axes[name] != axes[next(iter(joints))] or not axes[name].startswith("xy")]
-    if odd:
-        raise DataError(f"{path}: every joint needs _x and _y, and all or none _z and _v; look at {odd[0][:40]}")
-    names = sorted(joints, key=int) if all(name.isdecimal() for name in joints) else list(joints)
-    return axes[names[0]], names, [[joints[name][axis] for axis in axes[name]] for name in names]
-
-
-def _key(name: str) -> str:
-    """A column's name in small letters, _ for spaces and hyphens."""
-    return re.sub(r"[\s-]+", "_", name.strip().lower())
-
-
-def _csv_place(table: Table, said: Said, columns: list[list[int]], path: Path) -> tuple[np.ndarray, Moments | None]:
-    """Cells (M, N, J, columns of a joint), NaN where a person lacks a frame; and the frames' numbers or times."""
-    values = table.numbers([column for joint in columns for column in joint])
-    rows = len(values)
-    if said.persons and not said.when and len(set(said.persons)) > 1:
-        raise DataError(f"{path}: a column {said.who} needs a column frame or time beside it")
-    person, place, moments = in_rows(said, rows)
-    persons, frames = int(person.max()) + 1, int(place.max()) + 1
-    both = person * frames + place
-    if len(np.unique(both)) < rows:
-        row = int(np.flatnonzero(np.bincount(both)[both] > 1)[1])
-        moment = said.moments.values[row] if said.moments else row
-        twice, each = ("occurs twice for one person", "person and frame") if said.persons else ("occurs twice", "frame")
-        raise DataError(
-            f"{path}: data row {row + 1}: {said.when} {moment:g} {twice}; one row for each {each}"
-            f"{'' if said.persons else ', or a column person'} is needed"
-        )
-    cells = persons * frames * len(table.head)
-    if persons * frames > 100 * rows or cells > max(CELLS, 4 * values.size):
-        raise DataError(
-            f"{path}: {rows} rows for {persons} persons and {frames} frames; give a person a row for every frame, or write one "
-            "file for each person"
-        )
-    block = np.full((persons, frames, len(columns), len(columns[0])), np.nan)
-    block[person, place] = values.reshape(rows, len(columns), len(columns[0]))
-    return block, moments
-
-
 _FIELDS: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".npz": _npz_fields,
     ".json": _json_fields,
-    ".csv": _csv_fields,
+    ".csv": table_fields,
 }
 
 
@@ -400,11 +243,16 @@ def _skeleton(
                 "or list joint_names"
             )
         found = _named(fields, path) if given is None or "skeleton" in fields else given
+        if len(found) != joints:
+            raise DataError(
+                f"{path}: {joints} joints, and skeleton {found.name!r} has {len(found)}; (frames, joints, coordinates) is needed"
+            )
         return found, range(joints), ()
     if given is None and "parents" in fields:
         check_joints(names, str(path))
         return _described(fields, names, path), range(joints), ()
     naming = slots_of(names)
+    _check_once(naming, names, path)
     if naming.left_out and not is_body(naming.places):
         raise DataError(
             f"{path}: {naming.left_out[0][:40]!r} is no known joint{near(naming.left_out)}; call the joints as docs/own_data.md "
@@ -417,6 +265,19 @@ def _skeleton(
         unknown = f"; its {quoted(naming.left_out)} is unknown{near(naming.left_out)}" if naming.left_out else ""
         raise DataError(f"{path}: skeleton {found.name!r} has {', '.join(missing[:3])}, which the file lacks{unknown}")
     return found, [order[joint] for joint in found.joints], left_out_notice(naming.left_out, joints)
+
+
+def _check_once(naming: Naming, names: Sequence[str], path: Path) -> None:
+    """Raises DataError where most joints have two names, as of two cameras, or of raw and filtered coordinates."""
+    again = slots_of(naming.left_out).places if naming.left_out else {}
+    twice = [slot for slot in naming.places if slot in again]
+    if len(twice) >= max(_TWICE, len(naming.places) / 2):
+        first, second = names[naming.places[twice[0]]], naming.left_out[again[twice[0]]]
+        raise DataError(
+            f"{path}: {len(twice)} of {len(naming.places)} joints are there twice, such as {first!r:.60} and {second!r:.60}; "
+            "write a file for each camera or kind of coordinates, call two people person1_... and person2_..., or say "
+            "which to read with --joint-map"
+        )
 
 
 def _described(fields: dict[str, Any], names: list[str], path: Path) -> Skeleton:

@@ -58,6 +58,7 @@ def repaired(clip: PoseSequence, wish: Wish, where: str, done: bool = False) -> 
     if flat:
         clip = flipped(clip) if wish.up == "y" else clip
         clip = rotated(clip, wish.rotate) if wish.rotate else clip
+        clip = replace(clip, up_known=clip.up_known or wish.up == "-y")
     else:
         clip = clip if done else upright(clip, wish.up, wish.unit)
         clip = replace(clip, up_known=clip.up_known or wish.up is not None)

@@ -9,7 +9,7 @@ import numpy as np
 from ups.data.formats.hdf5 import H5
 from ups.data.formats.named import Wish, named_clip
 from ups.data.formats.table import read_table
-from ups.data.formats.timing import frame_rate, placed
+from ups.data.formats.timing import frames_at
 from ups.errors import DataError
 from ups.pose import PoseSequence
 
@@ -40,8 +40,7 @@ def read_sleap(path: Path, wish: Wish) -> PoseSequence:
     person = np.array([tracks[mark] for mark in marks])
     if len({*zip(person.tolist(), row_frame.tolist(), strict=True)}) < len(marks):
         raise DataError(f"{path}: a track occurs twice in a frame; track the instances in SLEAP before exporting them")
-    rate, told = frame_rate(None, wish.fps, str(path))
-    time = placed(frames, rate, str(path))
+    time = frames_at(frames, None, wish.fps, str(path))
     points = np.full((len(tracks), time.frames, len(names), 3), np.nan)
     points[..., 2] = 1
     for v, axis in enumerate(("x", "y", "score")):
@@ -51,7 +50,7 @@ def read_sleap(path: Path, wish: Wish) -> PoseSequence:
                 points[person, time.places[row_frame], j, v] = cells
     return named_clip(
         points[..., :2], points[..., 2], names, space="image", wish=wish, path=path, stated_fps=time.fps,
-        told=(*told, *time.notices),
+        told=time.notices,
     )  # fmt: skip
 
 

@@ -144,7 +144,7 @@ def first_rows(path: Path) -> list[list[str]]:
     """The first five rows of a text file, names included, to tell what kind of table it is."""
     with path.open("rb") as file:
         start = file.read(1 << 20)
-    text = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+    text = start.decode(_wide(start) or "utf-8-sig", "replace")
     _, lines = _notes_apart([line for line in text.splitlines() if line.strip()])
     lines = lines[:5]
     separator = max(_SEPARATORS, key=lines[0].count) if lines else ","
@@ -169,11 +169,31 @@ def _notes_apart(lines: list[str]) -> tuple[list[str], list[str]]:
     return notes[:-1], ["frame" + heading if heading.startswith(sign) else heading, *body]
 
 
+def text_of(path: Path) -> str:
+    """The text of a motion capture program's file: UTF-8 or UTF-16, with or without a mark on top; letters of other encodings
+    are lost.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    content = path.read_bytes()
+    return content.decode(_wide(content) or "utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _wide(content: bytes) -> str | None:
+    """UTF-16 by its mark or its zero bytes; None where text is something else."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    if content[:200].count(0) * 3 > len(content[:200]):
+        return "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+    return None
+
+
 def first_facts(path: Path) -> dict[str, Any]:
     """What lines of # on top of a text file say, as `facts_of` has it."""
     with path.open("rb") as file:
         start = file.read(1 << 16)
-    text = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", "replace")
+    text = start.decode(_wide(start) or "utf-8-sig", "replace")
     lines = [line.strip(_BLANK + "#") for line in text.splitlines() if line.lstrip(_BLANK).startswith("#")]
     return facts_of(lines)
 
@@ -195,9 +215,7 @@ def facts_of(notes: Sequence[str]) -> dict[str, Any]:
 
 def _text(path: Path) -> str:
     content = path.read_bytes()
-    wide = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}.get(content[:2])
-    if wide is None and content[:200].count(0) * 3 > len(content[:200]):
-        wide = "utf-16-be" if content[:1] == b"\0" else "utf-16-le"
+    wide = _wide(content)
     try:
         text = content.decode(wide or "utf-8-sig")
     except UnicodeDecodeError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,8 @@ _UNITS = {
 }
 _STEPS = (0.008, 0.11), (0.002, 0.5)
 """Seconds between frames by which the unit of times is told: 9 to 125 frames a second, else 2 to 500."""
+_ENOUGH, _ROUNDED, _JITTER = 5, 5, 0.12
+"""Numbers of files from which they may be milliseconds, further apart than _ROUNDED, within a share of the step of even."""
 _ALIKE = 0.05
 """Share of a step: times that are all that near to even ones are taken as even."""
 
@@ -100,13 +102,83 @@ def placed(numbers: Sequence[int] | np.ndarray, fps: float, where: str) -> Place
     return Placed(places, frames, fps / step, tuple(told))
 
 
+def frames_at(numbers: Sequence[int] | np.ndarray, stated: float | None, wished: float | None, where: str) -> Placed:
+    """`placed` at the rate that the file or the user says, else `FPS`, which is told; or by what the numbers are if they are
+    milliseconds, which is told too.
+
+    Raises:
+        DataError: as `frame_rate`, `placed` and `check_step`.
+    """
+    known = wished if stated is None else stated
+    given = np.asarray(numbers, np.int64)
+    step = milliseconds_apart(given, known)
+    if step is None:
+        rate, told = frame_rate(stated, wished, where)
+        found = placed(given, rate, where)
+        check_step(given, rate, where)
+        return replace(found, notices=(*told, *found.notices))
+    rate = float(f"{1000 / step:.3g}")
+    what = f"numbers of frames are read as milliseconds, {step:.4g} apart: {rate:g} frames per second"
+    if known is not None and abs(known - rate) > 0.02 * known:
+        what += f", and not {known:g}"
+    told = (Notice("warning", what, "number the frames in steps of 1 if they are not"),)
+    found = placed(np.rint((given - given.min()) / step).astype(np.int64), rate, where)
+    return replace(found, notices=(*told, *found.notices))
+
+
+def milliseconds_apart(numbers: np.ndarray, fps: float | None) -> float | None:
+    """Milliseconds from frame to frame where whole numbers are times: rounded ones (0, 33, 67, 100), or even ones that go
+    with the known `fps`. None where they count frames.
+    """
+    ordered = np.unique(np.asarray(numbers).astype(np.int64))
+    if len(ordered) < _ENOUGH or len(ordered) < len(numbers):
+        return None
+    steps = np.diff(ordered)
+    even = int(np.gcd.reduce(steps))
+    if even > _ROUNDED and fps is not None and abs(even * fps - 1000) <= 20:
+        return float(even)
+    if steps.min() <= _ROUNDED or even == steps.min():
+        return None
+    step, length = float(np.median(steps)), float(ordered[-1] - ordered[0])
+    for _ in range(3):  # of the whole length, for one step is rounded
+        step = length / max(round(length / step), 1)
+    off = np.abs((ordered - ordered[0]) / step - np.rint((ordered - ordered[0]) / step))
+    return step if 8 <= step <= 500 and off.max() <= _JITTER else None
+
+
+def slots_of_times(times: np.ndarray, unit: str | None, where: str) -> tuple[list[int], float, tuple[Notice, ...]]:
+    """The number of a frame for each time (n,), in any order: the nearest multiple of the median step; frames per second,
+    and what to tell.
+
+    Raises:
+        DataError: as `seconds` and `frame_rate`; times that are equal or too uneven.
+    """
+    given, told = seconds(times, unit, where)
+    ordered = np.unique(given)
+    if len(ordered) < 2:
+        raise DataError(f"{where}: all frames have the time {times[0]:g}; give each its own")
+    step, length = float(np.median(np.diff(ordered))), float(ordered[-1] - ordered[0])
+    fitted = length / max(round(length / step), 1)
+    off = np.abs((ordered - ordered[0]) / fitted - np.rint((ordered - ordered[0]) / fitted))
+    step = fitted if off.max() <= _JITTER else step
+    numbers = np.rint((given - ordered[0]) / step).astype(np.int64)
+    if len(np.unique(numbers)) < len(numbers):
+        raise DataError(
+            f"{where}: times of frames {step:.4g} s apart of which two are nearer than half of that, or equal; number the frames"
+        )
+    rate, _ = frame_rate(float(f"{1 / step:.5g}"), None, where)
+    return numbers.tolist(), float(round(rate)) if abs(rate - round(rate)) < 0.002 * rate else rate, told
+
+
 def check_step(numbers: Sequence[int] | np.ndarray, fps: float, where: str) -> None:
     """Raises DataError where frame numbers rise by one step that leaves less than a frame a second."""
     steps = np.diff(np.unique(np.asarray(numbers, np.int64)))
-    if len(steps) > 1 and steps.min() == steps.max() and fps / steps[0] < 1:
+    step = int(np.gcd.reduce(steps)) if len(steps) > 1 else 1
+    if fps / step < 1:
         raise DataError(
-            f"{where}: frames are numbered in steps of {steps[0]}, which at {fps:g} frames per second is less than one a "
-            "second; if they are milliseconds, call them time_ms, else number them in steps of 1 or give the right fps"
+            f"{where}: frames are numbered in steps of {step}, which at {fps:g} frames per second is less than one a second; "
+            f"if they are milliseconds, call them time_ms or give --fps {1000 / step:.3g}, else number them in steps of 1 or "
+            "give the right fps"
         )
 
 
@@ -124,6 +196,10 @@ def numbers_of(names: Sequence[str], where: str) -> list[int]:
         if key in seen:
             raise DataError(f"{where}: a frame occurs twice, as {seen[key]} and {name}; keep one of them")
         seen[key] = name
+    if seconds_in := [re.fullmatch(r"(.*?)(\d+\.\d{2,})(\D.*)?", name) for name in names]:
+        texts = {(match[1], match[3]) for match in seconds_in if match}
+        if None not in seconds_in and len(texts) == 1:
+            return [round(1000 * float(match[2])) for match in seconds_in if match]
     parts = [re.split(r"(\d+)", name) for name in names]
     for field in range(min(map(len, parts))):
         found = [part[field] for part in parts]

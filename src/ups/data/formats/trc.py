@@ -9,6 +9,7 @@ import numpy as np
 from ups.data.formats.markers import marker_clip
 from ups.data.formats.moments import Moments
 from ups.data.formats.named import Wish
+from ups.data.formats.table import text_of
 from ups.errors import DataError
 from ups.notices import Notice
 from ups.pose import PoseSequence
@@ -35,7 +36,7 @@ def read_trc(path: Path, wish: Wish) -> PoseSequence:
         DataError: another header, an unknown unit, rows of another length, too little of a body in the names.
         OSError: the file can't be read.
     """
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    lines = text_of(path).splitlines()
     if len(lines) < 6 or not lines[0].lower().startswith("pathfiletype"):
         raise DataError(f"{path}: a TRC file has PathFileType on top, then four lines of headings, then the frames")
     header = dict(zip((k.strip().lower() for k in lines[1].split("\t")), lines[2].split("\t"), strict=False))
