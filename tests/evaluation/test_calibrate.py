@@ -27,9 +27,9 @@ def known(temperature: float = 0.8, width: int = 16) -> TaskCalibration:
 
 
 def test_a_temperature_sharpens_and_keeps_the_order():
-    scores = np.log(np.array([[0.1, 0.2, 0.3, 0.4]]))
+    scores = np.log(np.array([[0.1, 0.2, 0.3, 0.4], [0.1, 0.1, 0.1, 0.7]]))
     sharp = np.exp(known(0.5).sharpen(scores))
-    np.testing.assert_allclose(sharp, np.array([[1, 4, 9, 16]]) / 30, rtol=1e-6)
+    np.testing.assert_allclose(sharp, [np.array([1, 4, 9, 16]) / 30, np.array([1, 1, 1, 49]) / 52], rtol=1e-6)
     np.testing.assert_allclose(known(1.0).sharpen(scores), scores, atol=1e-12)
 
 

@@ -63,6 +63,12 @@ def test_a_long_recording_is_asked_about_in_windows(predictor, calibrated):
     assert calibrated.recognize(brief, CLASSES) == pooled_answer(calibrated.timeline(brief, CLASSES))
 
 
+def test_long_is_longer_than_twelve_seconds_or_than_training_s_clips(predictor, calibrated):
+    assert not predictor.is_long("recognize_3d", walk(12.0)) and predictor.is_long("recognize_3d", walk(12.1))
+    assert not calibrated.is_long("recognize_3d", walk(3.0)) and calibrated.is_long("recognize_3d", walk(3.1))
+    assert not calibrated.is_long("recognize_2d", walk(12.0))  # another task was not calibrated
+
+
 def test_nobody_is_no_action(predictor):
     clip = walk(8.0)
     empty = replace(clip, visibility=np.where(np.arange(clip.frames)[:, None] < 120, clip.visibility, 0))

@@ -56,6 +56,14 @@ def router() -> Router:
     return Router(tasks=3, layers=4, blocks=3, width=8)
 
 
+def test_embeddings_begin_so_that_scores_vary_by_about_one_over_the_width_s_root():
+    torch.manual_seed(0)
+    router = Router(tasks=40, layers=10, blocks=4, width=64).train()
+    for embedding in (router.task, router.block):
+        assert float(embedding.detach().std()) == pytest.approx(1 / 8, rel=0.05)
+    assert router.routes_frozen and router.temperature == 1  # nobody explores unless told to
+
+
 def test_the_route_is_the_argmax_of_the_scores_at_evaluation(router):
     router.eval()
     router.noise = 1.0  # has no say at evaluation

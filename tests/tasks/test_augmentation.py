@@ -43,6 +43,9 @@ class Script:
         value = low + int(self.u * (high - low))
         return value if size is None else np.full(size, value)
 
+    def choice(self, options):
+        return options[min(int(self.u * len(options)), len(options) - 1)]
+
     def standard_normal(self, size):
         return np.full(size, self.z)
 
@@ -219,6 +222,9 @@ def test_joints_are_hidden_as_often_and_as_many_as_told():
     assert share.mean() == pytest.approx((0.05 + 0.3) / 2, abs=0.012)
     length = np.array([part.stop - part.start for part, _ in some]) / 60
     assert length.mean() == pytest.approx(1 / 3, abs=0.03) and length.max() > 0.9
+    few = [draw_hidden(3, 20, np.random.default_rng(seed), 1.0) for seed in range(300)]
+    ends = {(each[0].start, each[0].stop) for each in few if each is not None}
+    assert ends == {(a, b) for a in range(4) for b in range(a, 4)}  # from any frame to any later one
     clip = random_clip(frames=30)
     seen = [e.visible.all() for e in examples(replace(NONE, drop=0.5), 300, clip, frames=30)]
     assert 1 - np.mean(seen) == pytest.approx(0.5 * 0.93, abs=0.1)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import trained_model
+from scipy.spatial.transform import Rotation
 
 from ups.config import Augment, ShiftAugment
 from ups.errors import DataError, SettingError
@@ -58,12 +59,13 @@ def test_derived_joints_lie_where_a_body_has_them(head):
 
 
 def test_left_ahead_and_up_turn_with_the_body_in_every_frame_of_reference():
-    turn = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]], np.float32)  # a rotation: right-handed stays right-handed
+    turn = Rotation.from_euler("xyz", [20, 50, -30], degrees=True).as_matrix().astype(np.float32)
     clip = standing()
-    wanted = ["nose", "left_ear", "pelvis", "left_foot"]
+    wanted = ["nose", "left_ear", "pelvis", "left_foot", "right_thumb"]
+    bent = clip.joints + np.float32([0, 0, 0.2]) * np.sin(clip.joints[..., 1:2] * 3)  # no limb upright
     args = clip.visibility, clip.skeleton.joints, wanted
-    straight, _ = derive(clip.joints, *args, np.random.default_rng(1))
-    turned, _ = derive(clip.joints @ turn.T, *args, np.random.default_rng(1))
+    straight, _ = derive(bent, *args, np.random.default_rng(1))
+    turned, _ = derive(bent @ turn.T, *args, np.random.default_rng(1))
     np.testing.assert_allclose(turned, straight @ turn.T, atol=1e-6)
 
 

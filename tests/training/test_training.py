@@ -31,7 +31,7 @@ from ups.tokens.layout import CLASS_POSITION, END_POSITION, Layout
 from ups.tokens.vocabulary import Vocabulary
 from ups.training.batches import open_stores, streams_of
 from ups.training.loop import fine_tune, train
-from ups.training.loss import drop_mask, sequence_loss
+from ups.training.loss import _smoothed, drop_mask, sequence_loss
 from ups.training.optimizer import Average, learning_rate, parameter_groups
 from ups.training.progress import read_log
 from ups.training.run import Run
@@ -113,6 +113,14 @@ def test_coordinate_targets_are_smoothed_within_their_axis(bins, width):
         total -= (target * log_p[axis, axis * BINS : (axis + 1) * BINS]).sum()
     config = replace(PLAIN, smooth_bins=width)
     assert loss_of(batch, logits, config) == pytest.approx((total / 4, total / 4), rel=1e-5)
+
+
+@pytest.mark.parametrize(("width", "reach"), [(0.3, 1), (0.7, 3), (1.0, 3), (1.1, 4)])
+def test_smoothing_reaches_three_deviations(width, reach):
+    log_p = torch.zeros(1, 21, requires_grad=True)
+    _smoothed(log_p, torch.tensor([10]), width).sum().backward()
+    assert log_p.grad is not None
+    assert log_p.grad[0].nonzero()[:, 0].tolist() == list(range(10 - reach, 10 + reach + 1))
 
 
 def test_class_targets_are_smoothed_over_the_data_sets_classes():

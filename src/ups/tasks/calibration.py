@@ -48,7 +48,8 @@ class TaskCalibration:
 
     def unknown(self, states: np.ndarray, candidates: tuple[str, ...]) -> np.ndarray:
         """The probability that none of the candidates is shown: (B,)."""
-        return 1 / (1 + np.exp(np.clip(self.weight * self.cosine(states, candidates) - self.bias, -50, 50)))
+        evidence = self.weight * self.cosine(states, candidates) - self.bias
+        return (1 - np.tanh(evidence / 2)) / 2  # 1 / (1 + exp(evidence)), without its overflow
 
 
 Calibration = dict[str, TaskCalibration]

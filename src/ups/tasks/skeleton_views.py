@@ -235,8 +235,8 @@ class _Body:
             offset = self.face * ahead + self.crown * above + sign * self.ear * aside
             return centre + offset * length * self.metre, seen
         if part == "clavicle":
-            shoulder, seen = self._own(f"{side}_shoulder")
-            return self.shoulders + (shoulder - self.shoulders) * (0.1 + 0.3 * self.place["chest"]), seen & self.there
+            shoulder, _ = self._own(f"{side}_shoulder")
+            return self.shoulders + (shoulder - self.shoulders) * (0.1 + 0.3 * self.place["chest"]), self.there
         if part in _ARM_ENDS:
             return self._arm_end(side, sign, part)
         return self._leg_end(side, part)
@@ -296,8 +296,8 @@ def _projected(points: np.ndarray, pose_3d: np.ndarray, joints: np.ndarray, visi
         (pose_3d * weight).sum(2, keepdims=True) / total,
         (joints * weight).sum(2, keepdims=True) / total,
     )
-    a, b = (pose_3d - middle_3d) * weight, (joints - middle_2d) * weight
+    a = (pose_3d - middle_3d) * weight  # its sum is 0, so pixels need not be centred
     square = np.einsum("mnjc,mnjd->mncd", a, a) + 1e-4 * np.eye(3)
-    camera = np.linalg.solve(square, np.einsum("mnjc,mnjv->mncv", a, b))  # M N 3 2
+    camera = np.linalg.solve(square, np.einsum("mnjc,mnjv->mncv", a, joints))  # M N 3 2
     seen = np.repeat(visibility.astype(bool).sum(-1, keepdims=True) >= 4, points.shape[2], -1)
     return ((points - middle_3d) @ camera + middle_2d).astype(np.float32), seen.astype(np.float32)
