@@ -68,7 +68,7 @@ def _with_size(fields: dict[str, Any]) -> dict[str, Any]:
         return fields
     for key, value in fields.items():
         if key.lower() in _HEIGHT_FIRST and np.shape(value) in ((2,), (3,)):
-            return {k: v for k, v in fields.items() if k != key} | {"image_size": [value[1], value[0]]}
+            return {k: v for k, v in fields.items() if k != key} | {"image_size": [fields[key][1], fields[key][0]]}
     low = {key.lower(): key for key in fields}
     for pair in _SIDES:
         if set(pair) <= set(low):
