@@ -83,6 +83,13 @@ def test_without_noise_the_route_is_frozen_in_training_too(router):
     assert not router.routes_frozen
 
 
+def test_one_block_is_no_choice_and_two_are():
+    one, two = (Router(tasks=1, layers=2, blocks=blocks, width=8).train() for blocks in (1, 2))
+    one.noise = two.noise = 1.0
+    assert one.select(0) == ([0, 0], None)
+    assert {block for _ in range(40) for block in two.select(0)[0]} == {0, 1}
+
+
 def test_tasks_may_take_different_routes(router):
     with torch.no_grad():
         router.block[:, 0], router.block[:, 2] = 1.0, -1.0

@@ -92,12 +92,15 @@ def test_what_lies_beside_a_limb_is_at_a_right_angle_to_it():
     np.testing.assert_allclose(thumb, [0.36, 1.03, 0] + 0.07 * forearm - 0.05 * across, atol=1e-6)
 
 
-def test_a_head_lies_where_head_or_nose_tell():
-    head, nose = upright([*LIMBS, "head"]), upright([*LIMBS, "nose"])
+@pytest.mark.parametrize("unit", [1.0, 3.0])
+def test_a_head_lies_where_head_or_nose_tell(unit: float):
+    head, nose = upright([*LIMBS, "head"], unit=unit / 100), upright([*LIMBS, "nose"], unit=unit / 100)
     for end, ears in ((0, 158), (1, 168)):  # 2 below to 8 above what is called the head
-        np.testing.assert_allclose(derived(head, ["left_ear"], end)[0, 1:], [ears / 100, 0], atol=1e-6)
+        np.testing.assert_allclose(derived(head, ["left_ear"], end)[0, 1:] / unit, [ears / 100, 0], atol=1e-6)
     for end, behind in ((0, 8), (1, 12)):
-        np.testing.assert_allclose(derived(nose, ["left_ear"], end)[0, 1:], [1.62, (10 - behind) / 100], atol=1e-6)
+        np.testing.assert_allclose(
+            derived(nose, ["left_ear"], end)[0, 1:] / unit, [1.62, (10 - behind) / 100], atol=1e-6
+        )
     hidden = replace(head, visibility=head.visibility * (np.array(head.skeleton.joints) != "head"))
     assert not derive(hidden.joints, hidden.visibility, hidden.skeleton.joints, ["nose"], scripted(0.5))[1].any()
     hidden = replace(nose, visibility=nose.visibility * (np.array(nose.skeleton.joints) != "nose"))

@@ -14,7 +14,7 @@ from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeletons import COCO_17, H36M_17, KINECT_20, UTD_20
 from ups.tasks import TASKS, anticipate, estimate_pose, get_task, recognize_2d, recognize_3d
-from ups.tasks.geometry import bend_bones, drop_joints, mirrored_label, resample, rotation
+from ups.tasks.geometry import bend_bones, drop_joints, mirrored_label, resample, rotation, with_doubt
 from ups.tasks.task import Example, collate, collate_poses
 from ups.tokens.layout import CLASS_POSITION, END_POSITION
 from ups.tokens.vocabulary import Vocabulary
@@ -116,6 +116,13 @@ def test_2d_coordinates_get_depth_zero_and_about_unit_size():
     example = recognize_2d.example(random_clip(COCO_17, space="image", seed=2), 8)
     assert example.joints.shape == (1, 8, 17, 3) and (example.joints[..., 2] == 0).all()
     assert 0.3 < np.abs(example.joints[..., :2]).mean() * 2 < 3
+
+
+def test_what_is_not_seen_has_no_doubt():
+    clip = hidden(random_clip(COCO_17, space="image"), 0, slice(0, 2), [3])
+    joints, seen = with_doubt(replace(clip, visibility=clip.visibility * np.float32(0.7)))
+    np.testing.assert_allclose(joints[..., 2], np.where(seen, 0.3, 0), atol=1e-6)
+    assert not seen.all()
 
 
 def test_the_context_of_a_window_says_where_and_how_large_the_body_stood():
