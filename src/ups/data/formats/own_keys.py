@@ -90,7 +90,9 @@ def stated_rate(facts: dict[str, Any]) -> float | None:
 
 def stated_sides(facts: dict[str, Any]) -> tuple[int, int] | None:
     """Width and height of the image that a dict of JSON says under a usual name; None where it says none."""
-    size = _with_size({ALIASES.get(key.lower(), key.lower()): value for key, value in facts.items()}).get("image_size")
+    size: Any = _with_size({ALIASES.get(key.lower(), key.lower()): value for key, value in facts.items()}).get(
+        "image_size"
+    )
     fits = (
         isinstance(size, list | tuple) and len(size) == 2 and all(isinstance(v, int | float) and v >= 1 for v in size)
     )
