@@ -12,7 +12,7 @@ import pytest
 
 from ups.checkpoint.create import new_model, started_from
 from ups.checkpoint.io import load, pack
-from ups.checkpoint.lineage import find_leak, training_parts
+from ups.checkpoint.lineage import TrainingPart, find_leak, joined, training_parts
 from ups.cli import main
 from ups.config import Config, TaskMix
 from ups.data.datasets import ntu
@@ -129,6 +129,13 @@ def test_measuring_what_was_learned_is_an_error_unless_it_is_marked(folder, trai
     assert (variant.text(data[0], "top-1") or "").endswith(LEAK)
     clean = evaluate(predictor, folder, data=("recognize_3d/own:xsub",))
     assert "leak" not in clean["recognize_3d/own:xsub"]
+
+
+def test_the_same_recordings_are_told_once():
+    part, other = TrainingPart("a:xsub", "AAAA", seed=1), TrainingPart("a:xview", "AAAA", seed=1)
+    old = TrainingPart("a:xsub", "", seed=1)
+    again = replace(part, seed=2), other, replace(part, recordings="BBBB"), replace(old, seed=2)
+    assert joined((part, old), again) == (part, old, other, *again[2:])
 
 
 def test_a_model_remembers_what_the_one_it_started_from_learned(folder, trained, tmp_path):

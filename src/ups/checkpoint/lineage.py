@@ -103,8 +103,11 @@ def training_parts(config: TrainConfig, stores: dict[str, Store]) -> Lineage:
 
 
 def joined(*lineages: Lineage) -> Lineage:
-    """All parts, each once."""
-    return tuple(dict.fromkeys(part for lineage in lineages for part in lineage))
+    """All parts, each once: of those that tell their recordings the first with the same, whatever the run's seed."""
+    found: dict[object, TrainingPart] = {}
+    for part in (part for lineage in lineages for part in lineage):
+        found.setdefault((part.data, part.recordings) if part.recordings else part, part)
+    return tuple(found.values())
 
 
 def find_leak(lineage: Lineage, store: Store, indices: Iterable[int], stores: Path | None = None) -> Leak | None:
