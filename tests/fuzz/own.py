@@ -192,11 +192,8 @@ def _read_checkpoint(path: Path) -> object:
 
     trained = load(path)
     load_training(path)
-    return (
-        describe(trained),
-        Predictor(trained, "32-true").recognize(_clip()),
-        Predictor(trained, "32-true").lift(_clip()),
-    )
+    predictor = Predictor(trained, "32-true")
+    return describe(trained), predictor.recognize(_clip()), predictor.lift(_clip())
 
 
 def _read_export(path: Path) -> object:
