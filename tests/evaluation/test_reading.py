@@ -109,18 +109,18 @@ def test_other_classes_and_malformed_ones_are_told_apart():
 
 def test_the_stride_is_the_one_wanted_and_is_recorded(stores: Path, tmp_path: Path):
     usual = Predictor(trained_model())
-    assert usual.windows(None, None)[2] == 4
+    assert usual.windows(None, None)[2] == 5
     central = Predictor(trained_model(TRAINED))
     assert central.windows(None, None) == (6, 2, 1) and central.windows(3, None)[2] == 3
     found = {
         stride: evaluate(usual, stores, tasks=("estimate_pose",), stride=stride)["estimate_pose/synthetic_2d:xsub"]
-        for stride in (None, 1, 4, 6)
+        for stride in (None, 1, 5, 6)
     }
-    assert found[4] != found[1] != found[6]
-    assert found[None] != found[4]  # as many of each window, of which every second is decoded at 30 frames a second
+    assert found[5] != found[1] != found[6]
+    assert found[None] != found[5]  # as many of each window, of which every second is decoded at 30 frames a second
     records = [new_record(p, "c", {"estimate_pose/synthetic_2d:xsub": found[s]}, "test", stride=s) for p, s in (
         (usual, None), (usual, 1), (central, None), (central, 6))]  # fmt: skip
-    assert [record["stride"] for record in records] == [4, 1, 1, 6]
+    assert [record["stride"] for record in records] == [5, 1, 1, 6]
     origins = [variants([record])[0].origin for record in records]
     assert ["stride" in origin for origin in origins] == [False, True, False, True]
     assert len(variants(records[:2])) == 2  # not taken for two seeds of one model

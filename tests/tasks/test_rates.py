@@ -59,7 +59,7 @@ def test_lifting_sees_the_same_at_twice_and_six_times_the_rate():
     assert np.abs(counted.joints - at_240.joints).max() > 1e-3
 
 
-@pytest.mark.parametrize(("fps", "every"), [(0, 1), (15, 1), (25, 1), (30, 2), (44.9, 2), (50, 3), (60, 4), (74, 4)])
+@pytest.mark.parametrize(("fps", "every"), [(0, 1), (24, 1), (25, 2), (30, 2), (44.9, 3), (50, 4), (60, 4)])
 def test_enough_frames_are_decoded(fps, every):
     assert decoded_every(fps) == every
     assert every == 1 or fps / every >= DECODED
@@ -96,7 +96,7 @@ def test_a_curve_through_decoded_frames(every):
 @pytest.mark.parametrize("frames", [1, 2, 7, 16, 17, 18, 40])
 def test_of_fast_clips_every_second_frame_is_decoded_and_the_others_lie_between(frames):
     predictor = Predictor(trained_model())
-    clip = replace(random_clip(H36M_17, frames=frames, space="image"), fps=40.0, pose_3d=None)
+    clip = replace(random_clip(H36M_17, frames=frames, space="image"), fps=30.0, pose_3d=None)
     _, first, stride = predictor.windows(None, None)
     all_frames, found = predictor.lift(clip, stride=stride - stride % 2, delay=None), predictor.lift(clip)
     assert found.joints.shape == all_frames.joints.shape and np.isfinite(found.joints).all()

@@ -145,7 +145,7 @@ class Evaluate:
     """Write and read the most probable bins of lifted coordinates instead of the expectation over bins."""
     stride: int | None = None
     """Frames that lifting decodes from each window, 1 = the central one; default: 1 for a model that was trained on central
-    frames (train.target-frames centre, as recipe paper), else two thirds of the window. It is written to the file."""
+    frames (train.target-frames centre, as recipe paper), else eight ninths of the window. It is written to the file."""
     clips: int = 1
     """Views of each clip whose probabilities recognition averages: the whole clip, then crops of 0.8 of it, and each of them
     in a mirror too where training showed mirrors. It is written to the file."""

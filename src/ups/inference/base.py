@@ -506,7 +506,8 @@ class BasePredictor(ABC):
         task = estimate_pose
         frames, first, stride = self.windows(stride, delay)
         every = min(every, stride)
-        stride -= stride % every
+        if stride % every:
+            frames, first, stride = self.windows(stride - stride % every, delay)
         wanted = np.arange(first, first + stride, every)
         counts = [-(-(clip.frames + every - 1) // stride) for clip in clips]  # the last frame lies between two decoded
         windows = [(i, stride * k - first) for i, count in enumerate(counts) for k in range(count)]
@@ -564,4 +565,4 @@ def finite(answer: np.ndarray) -> np.ndarray:
 
 def default_stride(frames: int) -> int:
     """Frames that `lift` decodes from each window of `frames` where no number is given."""
-    return max(1, 2 * frames // 3)
+    return max(1, 8 * frames // 9)

@@ -70,8 +70,8 @@ class Predictor(BasePredictor):
         self.mixed = self.precision == "bf16-mixed"
         on_cpu = 16 if self.mixed else 8  # larger batches take more memory there, and no less time
         self.clips_at_once = on_cpu if self.device.type == "cpu" else 64
-        self.windows_at_once = 64 if self.device.type == "cpu" else 256
-        self.sequences_at_once = 128 if self.device.type == "cpu" else 4096  # what is made of 128 stays in a cache
+        self.windows_at_once = 128 if self.device.type == "cpu" else 256
+        self.sequences_at_once = 256 if self.device.type == "cpu" else 4096  # what is made of 256 stays in a cache
 
     @staticmethod
     def from_pretrained(model: Path | str, precision: ComputePrecision | None = None, device: str = "cpu") -> Predictor:

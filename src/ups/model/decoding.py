@@ -99,7 +99,7 @@ def decode(
             result.state[:] = written[:, 0]
         for ids in dict.fromkeys(ids for ids in layout.allowed[a:b] if len(ids) > 1):
             at = [k for k in layout.choices[ids] if a <= k < b]
-            scores = model.logits(written[:, [k - a for k in at]], embeddings[ids]).float()
+            scores = model.logits(written[:, [k - a for k in at]], embeddings[ids])
             coordinate = layout.positions[at[0]] < CLASS_POSITION
             _read(scores, allowed[ids], values, result, at, expected=coordinate and not greedy)
         if b <= last:  # a later step reads it
@@ -199,20 +199,18 @@ def _read(scores: Tensor, ids: Tensor, values: Tensor, result: Decoded, at: list
     take a quarter of an argmax's time.
     """
     if at[0] == 0:
-        result.first[:] = scores[:, 0].log_softmax(-1)
+        result.first[:] = scores[:, 0].log_softmax(-1, dtype=torch.float32)
     value = values[ids]
-    sums = torch.stack([torch.ones_like(value), value, value.square()], -1)
-    best = scores.amax(-1, keepdim=True)
-    odds = (scores - best).exp_()
+    probability = scores.softmax(-1, dtype=torch.float32)
     with torch.autocast(scores.device.type, enabled=False):  # it would round metres to 8 bits
-        total, mean, square = (odds @ sums).unbind(-1)
-    mean, square = mean / total, square / total
+        mean, square = (probability @ torch.stack([value, value.square()], -1)).unbind(-1)
     if expected:  # bins are evenly spaced
         width = (value[-1] - value[0]) / (len(ids) - 1)
         index = ((mean - value[0]) / width).round().long()
     else:
-        order = torch.arange(len(ids), device=scores.device, dtype=scores.dtype)
+        order = torch.arange(len(ids), device=scores.device, dtype=torch.float32)
+        best = scores.amax(-1, keepdim=True)
         index = torch.where(scores == best, order, len(ids) - 1).amin(-1).long()
-    chosen = odds.gather(-1, index[..., None])[..., 0] / total
+    chosen = probability.gather(-1, index[..., None])[..., 0]
     result.tokens[:, at], result.log_probability[:, at], result.mean[:, at] = ids[index], chosen.log(), mean
     result.spread[:, at] = (square - mean.square()).clamp(min=0).sqrt()

@@ -43,11 +43,14 @@ def locate(joints: np.ndarray, clip: PoseSequence) -> tuple[np.ndarray, np.ndarr
     x = clip.joints.astype(np.float64) - centre
     weight = weight * np.isfinite(joints).all(-1)
     points = np.nan_to_num(joints.astype(np.float64))
-    zero, one = np.zeros_like(x[..., 0]), np.full_like(x[..., 0], focal)
-    rows = np.stack([np.stack([one, zero, -x[..., 0]], -1), np.stack([zero, one, -x[..., 1]], -1)], -2)  # M N J 2 3
     known = x * points[..., 2:] - focal * points[..., :2]  # M N J 2
-    square = np.einsum("mnj,mnjka,mnjkb->mnab", weight, rows, rows)
-    right = np.einsum("mnj,mnjka,mnjk->mna", weight, rows, known)
+    # Each joint gives the equations (f, 0, -x) t = known and (0, f, -y) t = known; their weighted normal equations:
+    square, right = np.zeros((*weight.shape[:2], 3, 3)), np.zeros((*weight.shape[:2], 3))
+    square[..., 0, 0] = square[..., 1, 1] = focal**2 * weight.sum(-1)
+    square[..., 2, :2] = square[..., :2, 2] = -focal * (weight[..., None] * x).sum(2)
+    square[..., 2, 2] = (weight * (x**2).sum(-1)).sum(-1)
+    right[..., :2] = focal * (weight[..., None] * known).sum(2)
+    right[..., 2] = -(weight * (x * known).sum(-1)).sum(-1)
     enough = (weight > 0).sum(-1) >= 3
     square[~enough] = np.eye(3)
     place = np.linalg.solve(

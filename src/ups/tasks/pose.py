@@ -83,7 +83,10 @@ class PoseTask:
                 f"{clip.id or 'clip'}: pose estimation reads 2D joints, this clip's space is {clip.space!r}"
             )
         joints, seen = with_doubt(clip)
-        order, roots = list(clip.skeleton.slot_order), list(clip.skeleton.sorted_by_slot().root_indices)
+        skeleton = clip.skeleton.sorted_by_slot()
+        order, roots = list(clip.skeleton.slot_order), list(skeleton.root_indices)
+        places = np.concatenate([_on_screen(joints[..., :2], clip), joints[..., 2:]], -1)
+        root, rooted = root_of(places[..., :2], seen, skeleton)
         found = []
         for start in starts:
             number = np.clip(np.arange(start, start + frames), 0, clip.frames - 1)
@@ -91,7 +94,9 @@ class PoseTask:
             if clip.pose_3d is not None:
                 target = clip.pose_3d[:, number[target_frames]][:, :, order]
                 target = target - target[:, :, roots].mean(2, keepdims=True)
-            found.append(_centred(joints[:, number], seen[:, number], clip, target_frames, target))
+            joints, context = _centred(places[:, number], seen[:, number], root[:, number][rooted[:, number]])
+            context[-1] = np.log(frames / clip.fps)
+            found.append(Example(joints, seen[:, number], context, clip.label, target_frames, target))
         return found
 
     def training_example(
@@ -301,29 +306,30 @@ class PoseTask:
         return told + free_headline(metrics, " mm")
 
 
-def _centred(
-    joints: np.ndarray, seen: np.ndarray, clip: PoseSequence, wanted: np.ndarray, target: np.ndarray | None
-) -> Example:
-    """Pixels and doubt (M, N, J, 3) to window-centred body sizes; the context keeps where and how large that was.
-
-    Places on the screen are in half long sides of the image, whatever its shape; where the focal length is known, in
-    those of an image whose focal length is `FOCAL` long sides.
+def _on_screen(pixels: np.ndarray, clip: PoseSequence) -> np.ndarray:
+    """Places (M, N, J, 2) in half long sides of the image from its middle, whatever its shape; where the focal length is
+    known, in those of an image whose focal length is `FOCAL` long sides.
     """
     width, height = clip.image_size or (1, 1)
     half = max(width, height) / 2 if clip.focal is None else clip.focal / FOCAL / 2
     centre = (width / 2, height / 2) if clip.focal is None or clip.centre is None else clip.centre
-    screen = (joints[..., :2] - np.array(centre, np.float32)) / np.float32(half)
-    root, found = root_of(screen, seen, clip.skeleton.sorted_by_slot())
+    return (pixels - np.array(centre, np.float32)) / np.float32(half)
+
+
+def _centred(places: np.ndarray, seen: np.ndarray, roots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places on the screen and doubt (M, N, J, 3) to window-centred body sizes, and the context, which keeps where and how
+    large that was; how long the window lasts is left 0. `roots` (F, 2) are those of the frames that show them.
+    """
+    screen = places[..., :2]
     if not seen.any():
         origin, size = np.zeros(2), 1.0
     else:
-        origin = root[found].mean(0) if found.any() else screen[seen].mean(0)
+        origin = roots.mean(0) if len(roots) else screen[seen].mean(0)
         size = max(float(np.sqrt(((screen[seen] - origin) ** 2).sum(-1).mean())), 1e-3)
     planar = (screen - origin) / (2 * size)
     context = np.zeros(CONTEXT, np.float32)
-    context[:] = *origin, np.log(size), np.log(joints.shape[1] / clip.fps)
-    whole = np.concatenate([planar, joints[..., 2:]], -1)
-    return Example(whole.astype(np.float32), seen, context, clip.label, wanted, target)
+    context[:-1] = *origin, np.log(size)
+    return np.concatenate([planar, places[..., 2:]], -1).astype(np.float32), context
 
 
 estimate_pose = PoseTask("estimate_pose", "estimation", "3D pose estimation")

@@ -12,7 +12,7 @@ from ups.tasks.predictions import Lifted
 SLOWEST = 37.5
 """Frames per second that are left at least; twice as many are thinned out."""
 
-DECODED = 15.0
+DECODED = 12.5
 """Frames per second that are decoded at least: between two of them joints move along a simple curve (dev/LOG.md)."""
 
 
