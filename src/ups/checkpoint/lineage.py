@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ups.config import TrainConfig
-from ups.data.loader import split_of
 from ups.data.recordings import keys_from_text, keys_to_text, recording_keys
-from ups.data.store.store import Store
 from ups.errors import DataError, SettingError
 from ups.refs import DataRef
+
+if TYPE_CHECKING:  # an exported model answers without stores
+    from ups.data.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,9 @@ class TrainingPart:
         ref = DataRef.parse(self.data)
         if not (stores / ref.store / "store.json").is_file():
             return keys_from_text("")
+        from ups.data.loader import split_of
+        from ups.data.store.store import Store
+
         store = Store.open(stores / ref.store)
         if ref.protocol not in store.protocols:
             return keys_from_text("")
@@ -93,6 +97,8 @@ def named_parts(config: TrainConfig) -> Lineage:
 
 def training_parts(config: TrainConfig, stores: dict[str, Store]) -> Lineage:
     """What a run with this config learns from."""
+    from ups.data.loader import split_of
+
     found = []
     for name in dict.fromkeys(str(ref) for mix in config.tasks for ref in mix.refs):
         ref = DataRef.parse(name)

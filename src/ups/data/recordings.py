@@ -10,11 +10,14 @@ import base64
 import re
 from collections.abc import Iterable
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ups.data.store.store import Store
 from ups.errors import DataError
+
+if TYPE_CHECKING:
+    from ups.data.store.store import Store
 
 _NTU = re.compile(r"S\d{3}C\d{3}P\d{3}R\d{3}A\d{3}")
 _KINETICS = re.compile(r"(?:train_|val_)?([\w-]{11})(?:_\d{6}_\d{6})?")

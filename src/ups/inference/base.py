@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from ups.checkpoint.known_actions import taught_actions
 from ups.checkpoint.lineage import Lineage, named_parts
 from ups.config import Config
 from ups.errors import CheckpointError, DataError, SettingError
-from ups.inference.crew import Crew
 from ups.inference.many import lifted, ranked, timelines
 from ups.labels import one_spelling
 from ups.pose import PoseSequence
@@ -42,6 +41,9 @@ from ups.tasks.timeline import (
     windows_of,
 )
 from ups.tokens.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ups.inference.crew import Crew
 
 log = logging.getLogger("ups")
 
@@ -325,10 +327,13 @@ class BasePredictor(ABC):
             raise SettingError(f"{workers} workers; at least 1 is needed")
         if workers == 1 or len(clips) < 2:
             return []
-        if self._crew is None or self._crew.workers != workers:
+        crew = self._crew
+        if crew is None or crew.workers != workers:
+            from ups.inference.crew import Crew  # processes, which other answers do without
+
             self.close()
-            self._crew = Crew(self.copied, workers)
-        return self._crew.answers(method, clips, options)
+            crew = self._crew = Crew(self.copied, workers)
+        return crew.answers(method, clips, options)
 
     def as_read(self, clip: PoseSequence) -> PoseSequence:
         """The clip without confidences, where the model was not trained to read them."""

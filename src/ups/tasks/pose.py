@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from ups.batch import CONTEXT
 from ups.config import Augment
-from ups.data.loader import StoredClips
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
@@ -33,6 +32,9 @@ from ups.tasks.task import Clips, Example, Model, Reading, Share, persons_of
 from ups.tasks.views import LONGEST, RATES, at_rate, film, fixed_view, piece, reframed
 from ups.tokens.layout import Layout, pose_layout
 from ups.tokens.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from ups.data.loader import StoredClips
 
 _Errors = tuple[np.ndarray, ...]
 """Of a clip's frames: MPJPE, P-MPJPE, MPJVE, acceleration error a frame and a second; of its joints error and spread."""

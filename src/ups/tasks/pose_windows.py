@@ -7,17 +7,19 @@ drawn in the same order, and each sum adds the same numbers in the same order.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
 from ups.batch import CONTEXT
 from ups.config import Augment
-from ups.data.loader import StoredClips
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import draw_hidden, hide
 from ups.tasks.task import Example
+
+if TYPE_CHECKING:
+    from ups.data.loader import StoredClips
 
 CHUNK = 16
 """Windows that are made at once: their arrays stay in a processor's cache."""
@@ -95,6 +97,8 @@ def cut_windows(
     rng: np.random.Generator,
 ) -> list[Example]:  # fmt: skip
     """A training window of each clip; without `confidence` joints are seen or not."""
+    from ups.data.loader import StoredClips  # an exported model answers without stores
+
     examples = []
     for at in range(0, len(clips), CHUNK):
         part = StoredClips(clips.store, clips.indices[at : at + CHUNK])

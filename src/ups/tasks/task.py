@@ -10,7 +10,6 @@ import numpy as np
 
 from ups.batch import PERSONS, Batch, Poses
 from ups.config import Augment
-from ups.data.loader import StoredClips
 from ups.errors import DataError, SettingError
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
@@ -20,6 +19,8 @@ from ups.tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import torch
+
+    from ups.data.loader import StoredClips
 
 
 @dataclass(frozen=True)
