@@ -2,14 +2,17 @@
 
 `python studies/growth.py small --output growth.svg` takes a recipe (or the folder of a trained model, of which it takes
 the configuration) and times untrained models of its size on generated clips while one thing grows: frames, joints, persons,
-batch, classes in the vocabulary, tasks. It draws a panel for each, seconds a clip on logarithmic axes, with the exponent
-of each curve, fitted over the upper half of the range; the plot (SVG, PNG or PDF, as the file's name says) and a JSON file
-of the same name are written.
+batch, classes in the vocabulary, tasks; minutes of one recording, number of recordings, processes that answer. It draws a
+panel for each, seconds on logarithmic axes, with the exponent of each curve, fitted over the upper half of the range; the
+plot (SVG, PNG or PDF, as the file's name says) and a JSON file of the same name are written. `--only minutes processes`
+takes some of the panels.
 
 recognition   3D recognition, encoder and decoder, from a batch of clips that is ready
 training      an optimiser step of the same: forward, backward, AdamW
 lifting       every frame of one 2D sequence, from poses, not averaged with the mirrored sequence, in windows of one length;
               not in the panels of batch, classes and tasks, which it does not depend on
+timeline      what is done when in one long recording (`Predictor.timeline`)
+many          `recognize_many` and `lift_many` of recordings of two seconds, all together, not for each
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle
@@ -39,6 +43,7 @@ from ups.files import write_whole
 from ups.inference.predictor import Predictor
 from ups.model.decoding import decode
 from ups.model.ups import UPS
+from ups.refs import DataSetInfo
 from ups.reporting.poses import SERIES
 from ups.runtime.allocator import keep_freed_memory
 from ups.skeleton import SLOTS, Skeleton
@@ -64,9 +69,13 @@ class Shape:
     tasks: int = 3
 
 
+Calls = dict[str, Callable[[], object]]
+"""What is timed, by curve."""
+
+
 @dataclass(frozen=True)
 class Panel:
-    """What grows.
+    """What grows in a clip or a model.
 
     Attributes:
         name: as printed under the axis.
@@ -97,6 +106,36 @@ def panels(largest: float) -> list[Panel]:
     ]
 
 
+def longer_and_more(largest: float) -> dict[str, tuple[list[int], Callable[[Trained, int], Calls]]]:
+    """What grows in what is asked of one model: the sizes, and what is timed at each."""
+    cores = os.cpu_count() or 1
+    return {
+        "minutes": ([m for m in (1, 2, 4, 8, 16, 32, 64) if m <= max(4, 64 * largest)], _one_recording),
+        "recordings": ([n for n in (1, 4, 16, 64, 256) if n <= max(16, 256 * largest)], _recordings),
+        "processes": (list(range(1, 2 * cores + 1)), lambda trained, n: _recordings(trained, 64, n)),
+    }
+
+
+def _one_recording(trained: Trained, minutes: int) -> Calls:
+    rng, predictor = np.random.default_rng(0), Predictor(trained)
+    flat = random_clip(LIFT, H36M_17, minutes * 60 * 30, 1, -1, rng)
+    solid = random_clip(RECOGNIZE, KINECT_20, minutes * 60 * 30, 1, 0, rng)
+    return {
+        "lifting": lambda: predictor.lift(flat, flip=False),
+        "timeline": lambda: predictor.timeline(solid, trained.vocabulary.classes, RECOGNIZE),
+    }
+
+
+def _recordings(trained: Trained, number: int, workers: int = 1) -> Calls:
+    rng, predictor = np.random.default_rng(0), Predictor(trained)
+    flat = [random_clip(LIFT, H36M_17, 60, 1, -1, rng) for _ in range(number)]
+    solid = [random_clip(RECOGNIZE, KINECT_20, 60, 1, 0, rng) for _ in range(number)]
+    return {
+        "lifting": lambda: predictor.lift_many(flat, flip=False, workers=workers),
+        "recognition": lambda: predictor.recognize_many(solid, trained.vocabulary.classes, workers=workers),
+    }
+
+
 def body(joints: int) -> Skeleton:
     """A skeleton of that many joints: those of Human3.6M first, then all others that the model knows."""
     ordered = dict.fromkeys((*H36M_17.joints, *SLOTS))
@@ -112,7 +151,7 @@ def build(config: Config, shape: Shape, features: int) -> Trained:
     vocabulary = Vocabulary(m.bins, -m.range_m, m.range_m, eots, classes)
     torch.manual_seed(0)
     model = UPS(m, names, torch.randn(vocabulary.size, features))
-    return Trained(model.eval(), config, vocabulary, {"growth": (classes, shape.skeleton)})
+    return Trained(model.eval(), config, vocabulary, {"growth": DataSetInfo(classes, shape.skeleton)})
 
 
 def turns(trained: Trained) -> Iterator[str]:
@@ -170,7 +209,7 @@ def run_panel(
     panel: Panel, config: Config, features: int, rounds: int, seconds: float, folder: Path, device: torch.device
 ) -> dict[str, Any]:
     """Seconds a clip of each curve at each size, all timed in turn, and the fitted exponents."""
-    calls: dict[str, Callable[[], object]] = {}
+    calls: Calls = {}
     for size, shape in panel.shapes.items():
         trained = build(config, shape, features)
         trained.model.to(device)
@@ -178,16 +217,25 @@ def run_panel(
         if panel.lifting:
             calls[f"lifting/{size}"] = lifting(trained, shape)
         calls[f"training/{size}"] = training(build(config, shape, features), shape, folder)
-    times = interleaved(calls, rounds, seconds, device)
-    sizes, curves = list(panel.shapes), {}
+    clips = {
+        f"{name}/{size}": shape.batch for size, shape in panel.shapes.items() for name in ("recognition", "training")
+    }
+    return _timed(calls, list(panel.shapes), clips, "ms a clip", rounds, seconds, device)
+
+
+def _timed(
+    calls: Calls, sizes: list[int], clips: dict[str, int], unit: str, rounds: int, seconds: float, device: torch.device
+) -> dict[str, Any]:
+    """Seconds of each curve at each size, called "curve/size", for each of so many clips, all timed in turn."""
+    times, curves = interleaved(calls, rounds, seconds, device), {}
     for name in dict.fromkeys(key.partition("/")[0] for key in calls):
-        clips = [1 if name == "lifting" else panel.shapes[size].batch for size in sizes]
-        cost = [Spread.of(1 / times[f"{name}/{size}"].rates(n)) for size, n in zip(sizes, clips, strict=True)]
+        keys = [f"{name}/{size}" for size in sizes]
+        cost = [Spread.of(1 / times[key].rates(clips.get(key, 1))) for key in keys]
         curves[name] = {
-            "seconds_per_clip": [c.to_dict() for c in cost],
+            "seconds": [c.to_dict() for c in cost],
             "exponent": growth_exponent(sizes, [c.median for c in cost]),
         }
-    return {"sizes": sizes, "curves": curves}
+    return {"sizes": sizes, "curves": curves, "unit": unit}
 
 
 def draw(results: dict[str, dict[str, Any]], kind: str) -> bytes:
@@ -198,16 +246,18 @@ def draw(results: dict[str, dict[str, Any]], kind: str) -> bytes:
 
     file = io.BytesIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ups", "text.parse_math": False, "font.size": 10}):
-        figure = Figure(figsize=(12, 7), dpi=120, layout="constrained", facecolor="white")
-        for axes, (name, result) in zip(figure.subplots(2, 3).flat, results.items(), strict=True):
+        rows = -(-len(results) // 3)
+        figure = Figure(figsize=(12, 3.5 * rows), dpi=120, layout="constrained", facecolor="white")
+        places = figure.subplots(rows, 3, squeeze=False).flat
+        for axes in list(places)[len(results) :]:
+            axes.remove()
+        for axes, (name, result) in zip(figure.axes, results.items(), strict=True):
             for colour, (curve, found) in zip(SERIES, result["curves"].items(), strict=False):
-                low, middle, high = (
-                    [1000 * c[key] for c in found["seconds_per_clip"]] for key in ("low", "median", "high")
-                )
+                low, middle, high = ([1000 * c[key] for c in found["seconds"]] for key in ("low", "median", "high"))
                 label = f"{curve}: exponent {found['exponent']:.2f}"
                 axes.plot(result["sizes"], middle, "-o", color=colour, markersize=4, linewidth=1.8, label=label)
                 axes.fill_between(result["sizes"], low, high, color=colour, alpha=0.15, linewidth=0)
-            axes.set(xscale="log", yscale="log", xlabel=name, ylabel="ms a clip")
+            axes.set(xscale="log", yscale="log", xlabel=name, ylabel=result["unit"])
             ticks = result["sizes"][:: 1 + len(result["sizes"]) // 8]
             axes.set_xticks(ticks, [str(size) for size in ticks], fontsize=8)
             axes.xaxis.set_minor_formatter(NullFormatter())
@@ -233,17 +283,24 @@ def main(options: argparse.Namespace) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trained = load_or_build(options.what)
     facts, features = machine(device), trained.model.vocabulary.features.shape[1]
-    results = {}
-    for panel in panels(options.largest):
-        results[panel.name] = run_panel(
-            panel, trained.config, features, options.repeats, options.seconds, options.output.parent, device
-        )
-        for name, curve in results[panel.name]["curves"].items():
-            milliseconds = ", ".join(
-                f"{size}: {1000 * cost['median']:.3g}"
-                for size, cost in zip(results[panel.name]["sizes"], curve["seconds_per_clip"], strict=True)
-            )
-            show(f"{panel.name}, {name}: exponent {curve['exponent']:.2f}; ms a clip at {milliseconds}")
+    timing, results = (options.repeats, options.seconds), {}
+    shapes = {panel.name: panel for panel in panels(options.largest)}
+    questions = longer_and_more(options.largest)
+    if unknown := set(options.only) - {*shapes, *questions}:
+        raise SystemExit(f"--only {' '.join(sorted(unknown))}: there are {', '.join([*shapes, *questions])}")
+    for name in options.only or [*shapes, *questions]:
+        if name in shapes:
+            found = run_panel(shapes[name], trained.config, features, *timing, options.output.parent, device)
+        else:
+            sizes, make = questions[name]
+            model = build(trained.config, Shape(), features)
+            calls = {f"{curve}/{size}": call for size in sizes for curve, call in make(model, size).items()}
+            found = _timed(calls, sizes, {}, "ms in all", *timing, device)
+        results[name] = found
+        for curve, told in found["curves"].items():
+            costs = zip(found["sizes"], told["seconds"], strict=True)
+            milliseconds = ", ".join(f"{size}: {1000 * cost['median']:.3g}" for size, cost in costs)
+            show(f"{name}, {curve}: exponent {told['exponent']:.2f}; {found['unit']} at {milliseconds}")
     record = {"machine": facts, "what": options.what, "rounds": options.repeats, "panels": results}
     write_whole(options.output.with_suffix(".json"), json.dumps(record, indent=1).encode())
     write_whole(options.output, draw(results, kind))
@@ -257,5 +314,6 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, default=3, help="rounds")
     parser.add_argument("--seconds", type=float, default=0.3, help="least time of one measurement in each round")
     parser.add_argument("--largest", type=float, default=1.0, help="scale of the largest sizes, for a quick look")
+    parser.add_argument("--only", nargs="+", default=[], help="some of the panels")
     parser.add_argument("--output", type=Path, default=Path("growth.svg"), help="the plot: .svg, .png or .pdf")
     main(parser.parse_args())
