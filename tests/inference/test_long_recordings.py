@@ -60,7 +60,9 @@ def test_a_long_recording_is_asked_about_in_windows(predictor, calibrated):
     now = part(long, windows_of(long.frames, long.fps).starts[-1], long.frames)
     assert predictor.anticipate(long).probabilities == pytest.approx(predictor.anticipate(now).probabilities)
     brief = walk(4.0)
-    assert calibrated.recognize(brief, CLASSES) == pooled_answer(calibrated.timeline(brief, CLASSES))
+    told, pooled = calibrated.recognize(brief, CLASSES), pooled_answer(calibrated.timeline(brief, CLASSES))
+    assert told.classes == pooled.classes and told.unknown == pytest.approx(pooled.unknown, rel=1e-5)
+    assert told.probabilities == pytest.approx(pooled.probabilities, rel=1e-5)
 
 
 def test_long_is_longer_than_twelve_seconds_or_than_training_s_clips(predictor, calibrated):

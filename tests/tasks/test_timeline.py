@@ -7,7 +7,17 @@ import pytest
 from helpers import random_clip
 
 from ups.errors import SettingError
-from ups.tasks.timeline import Timeline, make_timeline, part, pooled_answer, somebody_in_steps, windows_of
+from ups.tasks.timeline import (
+    LENGTHS,
+    Timeline,
+    Told,
+    cuts_of,
+    make_timeline,
+    part,
+    pooled_answer,
+    somebody_in_steps,
+    windows_of,
+)
 
 CLASSES = ("bow", "kick", "wave")
 
@@ -25,7 +35,8 @@ def timeline(
         else:
             table[step, action] = sure
     there = np.ones(len(best), bool) if somebody is None else np.array(somebody)
-    return make_timeline(CLASSES, windows, table, doubt, there)
+    told = Told(windows, np.ones(len(best), bool), table, doubt[:, None])
+    return make_timeline(CLASSES, [told], there)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 29, 60, 61, 300, 1001])
@@ -49,6 +60,39 @@ def test_windows_are_a_time_not_a_number_of_frames():
     for wrong in ((0.0, 0.25), (2.0, 0.0), (1.0, 2.0), (100.0, 1.0)):
         with pytest.raises(SettingError, match="windows of"):
             windows_of(100, 10.0, *wrong)
+
+
+@pytest.mark.parametrize("frames", [1, 20, 60, 61, 900])
+def test_windows_of_all_lengths_share_their_steps(frames):
+    usual, *others = cuts_of(frames, 30.0)
+    assert usual == windows_of(frames, 30.0)
+    lengths = [cut.length for cut in (usual, *others)]
+    assert len(set(lengths)) == len(lengths) and max(lengths) <= frames
+    if frames == 900:
+        assert lengths == [round(60 * length) for length in LENGTHS]
+        assert [cut.starts[1] for cut in (usual, *others)] == [
+            8,
+            8,
+            8,
+            8,
+            15,
+            22,
+        ]  # of long ones an eighth of the length
+    for cut in others:
+        assert (cut.steps, cut.step_s) == (usual.steps, usual.step_s)
+        assert cut.starts[0] == 0 and cut.starts[-1] == frames - cut.length
+    assert [60, 6] == [cuts_of(9000, 30.0, w, 1.0)[-1].length / 30.0 for w in (40.0, 6 / LENGTHS[-1])]
+
+
+def test_proposals_cover_the_steps_of_their_windows():
+    cut = cuts_of(310, 30.0)[2]  # 1.5 s; 10.33 s are 42 steps
+    told = Told(cut, np.arange(len(cut.starts)) % 2 == 0, np.eye(len(cut.starts), 3), np.zeros((len(cut.starts), 1)))
+    found = told.proposals(cut.steps)
+    assert len(found.first) == len(found.stop) == (len(cut.starts) + 1) // 2
+    assert found.stop.max() == cut.steps == 42 and found.first.min() == 0
+    assert set((found.stop - found.first)[:-1].tolist()) == {6}
+    np.testing.assert_allclose(found.first[:-1] * 0.25, np.array(cut.starts[::2])[:-1] / 30.0, atol=0.02)
+    assert found.probabilities[1].argmax() == 2
 
 
 def test_windows_share_the_recordings_memory():
@@ -85,7 +129,7 @@ def test_segments_are_the_stretches_of_one_action():
 
 
 def test_one_doubtful_step_makes_no_segment():
-    found = timeline([0, 0, 0, 2, 0, 0, 0], sure=0.6)
+    found = timeline([0, 0, 0, 2, 0, 0, 0], sure=0.4)
     assert [s.action for s in found.segments] == ["bow"]
 
 

@@ -17,7 +17,7 @@ from ups.checkpoint.known_actions import taught_actions
 from ups.checkpoint.lineage import Lineage, named_parts
 from ups.config import Config
 from ups.errors import CheckpointError, DataError, SettingError
-from ups.inference.many import lifted, ranked, timelines
+from ups.inference.many import lifted, pooled_answers, ranked, timelines
 from ups.labels import one_spelling
 from ups.pose import PoseSequence
 from ups.refs import DataSetInfo
@@ -37,7 +37,6 @@ from ups.tasks.timeline import (
     WINDOW,
     Timeline,
     part,
-    pooled_answer,
     windows_of,
 )
 from ups.tokens.vocabulary import Vocabulary
@@ -452,7 +451,7 @@ class BasePredictor(ABC):
         question = get_task(task)
         if self.is_long(task, clip):
             if not (isinstance(question, ActionTask) and question.prefix):
-                return pooled_answer(self.timeline(clip, names, task))
+                return pooled_answers(self, [clip], names, task)[0]
             clip = part(clip, windows_of(clip.frames, clip.fps).starts[-1], clip.frames)
             check_somebody(clip.visibility, f"{clip.id or 'clip'}: its last {WINDOW:g} s")
         scores, unknown = self.judged(task, [clip], names)

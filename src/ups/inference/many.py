@@ -28,6 +28,9 @@ from ups.tasks.timeline import (
     STEP,
     WINDOW,
     Timeline,
+    Told,
+    Windows,
+    cuts_of,
     make_timeline,
     part,
     pooled_answer,
@@ -106,29 +109,49 @@ def timelines(
     step_s: float = STEP,
 ) -> list[Timeline]:
     """`BasePredictor.timeline` of each recording; windows share batches across recordings."""
-    cuts = [windows_of(clip.frames, clip.fps, window_s, step_s) for clip in clips]
-    told = [np.zeros(len(cut.starts), bool) for cut in cuts]
-    sure = [np.zeros((len(cut.starts), len(names)), np.float32) for cut in cuts]
-    unknown = [np.ones((len(cut.starts), 1), np.float32) for cut in cuts]
+    cuts = [cuts_of(clip.frames, clip.fps, window_s, step_s) for clip in clips]
+    return [
+        make_timeline(names, told, somebody_in_steps(clip.visibility, told[0].windows))
+        for clip, told in zip(clips, told_of(predictor, clips, cuts, names, task), strict=True)
+    ]
+
+
+def told_of(
+    predictor: Answering, clips: list[PoseSequence], cuts: list[list[Windows]], names: tuple[str, ...], task: str | None
+) -> list[list[Told]]:
+    """What the model tells of the windows into which each recording is cut."""
+    found = [
+        [
+            Told(cut, np.zeros(n, bool), np.zeros((n, len(names)), np.float32), np.ones((n, 1), np.float32))
+            for cut in some
+            for n in [len(cut.starts)]
+        ]
+        for some in cuts
+    ]
 
     def asked() -> Iterator[_Asked]:
         for i, clip in enumerate(clips):
             question = task or recognition_of(clip)
-            for k, window in enumerate(cuts[i].cut(clip)):
-                known = predictor.drop_untrained_joints(question, window)
-                if bodies(known.visibility).any():
-                    yield (i, k), question, known
+            for which, cut in enumerate(cuts[i]):
+                for k, window in enumerate(cut.cut(clip)):
+                    known = predictor.drop_untrained_joints(question, window)
+                    if bodies(known.visibility).any():
+                        yield (i, which, k), question, known
 
-    for (i, k), scores, none in judged_together(predictor, asked(), names):
-        told[i][k], sure[i][k] = True, np.exp(scores)
-        unknown[i][k] = 1 - sure[i][k].max() if none is None else none
+    for (i, which, k), scores, none in judged_together(predictor, asked(), names):
+        told = found[i][which]
+        told.asked[k], told.probabilities[k] = True, np.exp(scores)
+        told.unknown[k] = 1 - told.probabilities[k].max() if none is None else none
+    return found
+
+
+def pooled_answers(predictor: Answering, clips: list[PoseSequence], names: tuple[str, ...], task: str) -> list[Answer]:
+    """One answer about each long recording, of its windows of the usual length."""
+    cuts = [[windows_of(clip.frames, clip.fps)] for clip in clips]
     return [
-        make_timeline(
-            names, cut, cut.pool(sure[i], told[i]), cut.pool(unknown[i], told[i])[:, 0],
-            somebody_in_steps(clip.visibility, cut),
-        )
-        for i, (clip, cut) in enumerate(zip(clips, cuts, strict=True))
-    ]  # fmt: skip
+        pooled_answer(make_timeline(names, told, somebody_in_steps(clip.visibility, told[0].windows)))
+        for clip, told in zip(clips, told_of(predictor, clips, cuts, names, task), strict=True)
+    ]
 
 
 def recognition_of(clip: PoseSequence) -> str:
@@ -159,7 +182,7 @@ def ranked(
             check_somebody(clip.visibility, f"{clip.id or 'clip'}: its last {WINDOW:g} s")
         whole.append((i, name, clip))
     for name, some in long.items():
-        pooled = map(pooled_answer, timelines(predictor, [known[i] for i in some], names, name))
+        pooled = pooled_answers(predictor, [known[i] for i in some], names, name)
         found |= dict(zip(some, pooled, strict=True))
     for i, scores, none in judged_together(predictor, whole, names):
         found[i] = rank(names, scores, none)

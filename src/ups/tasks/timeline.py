@@ -1,13 +1,12 @@
 """What is done when: a recording is cut into overlapping windows at the natural pace, whose answers are pooled.
 
-Every step of the recording takes the mean of the windows that cover it, those around it counting most. Segments are the
-most probable sequence of actions, and of "nothing known", where every change costs as much as `CHANGE` says (Viterbi's
-algorithm). Needs no PyTorch.
+Every step of the recording takes the mean of the windows of the usual length that cover it, those around it counting most.
+Segments are what windows of all lengths speak for (`ups.tasks.segments`). Needs no PyTorch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,13 +16,14 @@ from ups.errors import SettingError
 from ups.pose import PoseSequence
 from ups.seen import bodies
 from ups.tasks.predictions import Answer, rank
+from ups.tasks.segments import Proposals, divided
 
 WINDOW, STEP = 2.0, 0.25
 """Seconds of a window, about as long as most actions take; seconds between the starts of two."""
-CHANGE = 1.0
-"""What a change of the action costs, in nats of its probability."""
-_LEAST = 1e-4
-"""No step makes an action less probable than this: a single window can't forbid one."""
+LENGTHS = (1.0, 0.5, 0.75, 1.5, 2.0, 3.25)
+"""Lengths of the windows that propose segments, in those of the usual one, which comes first."""
+_OVERLAP = 8
+"""Of long windows one begins in each of so many parts of their length, or with every step where that is later."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,18 @@ class Windows:
             return (total / np.where(weight > 0, weight, np.nan)).astype(np.float32)
 
 
+def cuts_of(frames: int, fps: float, window_s: float = WINDOW, step_s: float = STEP) -> list[Windows]:
+    """How a recording is cut into windows of all lengths, those of `window_s` seconds first; see `windows_of`."""
+    found: dict[int, Windows] = {}
+    for length in LENGTHS:
+        seconds = min(max(length * window_s, step_s), 60.0)
+        every = step_s * max(1, int(seconds / _OVERLAP / step_s))
+        cut = replace(windows_of(frames, fps, seconds, every), steps=0, step_s=step_s)
+        found.setdefault(cut.length, cut)
+    steps = windows_of(frames, fps, window_s, step_s).steps
+    return [replace(cut, steps=steps) for cut in found.values()]
+
+
 def windows_of(frames: int, fps: float, window_s: float = WINDOW, step_s: float = STEP) -> Windows:
     """How a recording is cut into windows of `window_s` seconds every `step_s`; one shorter than that is one window.
 
@@ -172,61 +184,66 @@ def somebody_in_steps(visibility: np.ndarray, windows: Windows) -> np.ndarray:
     return result
 
 
-def make_timeline(
-    classes: tuple[str, ...], windows: Windows, probabilities: np.ndarray, unknown: np.ndarray, somebody: np.ndarray
-) -> Timeline:
-    """The timeline of what is known of every step: (S, K), (S) and (S) bool."""
-    known = somebody & np.isfinite(unknown)
+@dataclass(frozen=True)
+class Told:
+    """What a model told of windows of one length.
+
+    Attributes:
+        windows: how the recording was cut.
+        asked: (W,) bool, the windows that show enough of somebody.
+        probabilities: (W, K) of the actions.
+        unknown: (W, 1) that none of them is shown.
+    """
+
+    windows: Windows
+    asked: np.ndarray
+    probabilities: np.ndarray
+    unknown: np.ndarray
+
+    def proposals(self, steps: int) -> Proposals:
+        """The windows by the steps that they cover."""
+        w = self.windows
+        first = np.minimum(np.round(np.array(w.starts) / w.fps / w.step_s).astype(int), steps - 1)
+        covered = max(1, round(w.length / w.fps / w.step_s))
+        stop = np.where(np.array(w.starts) + w.length >= w.frames, steps, np.minimum(first + covered, steps))
+        kept = self.asked
+        return Proposals(first[kept], stop[kept], self.probabilities[kept], self.unknown[kept, 0])
+
+
+def make_timeline(classes: tuple[str, ...], told: Sequence[Told], somebody: np.ndarray) -> Timeline:
+    """The timeline of a recording.
+
+    Args:
+        classes: the K candidates.
+        told: by windows of each length, those of the usual one first.
+        somebody: (S,) bool, the steps in which somebody is seen.
+    """
+    windows = told[0].windows
+    probabilities, unknown = (told[0].windows.pool(v, told[0].asked) for v in (told[0].probabilities, told[0].unknown))
+    known = somebody & np.isfinite(unknown[:, 0])
     probabilities = np.where(known[:, None], probabilities, np.nan).astype(np.float32)
-    unknown = np.where(known, unknown, 1).astype(np.float32)
-    states = _states(probabilities, unknown, known)
-    changes = np.flatnonzero(np.diff(states)) + 1
-    end = windows.frames / windows.fps
-    segments = []
-    for first, last in zip((0, *changes), (*changes, windows.steps), strict=True):
-        state, span = int(states[first]), slice(int(first), int(last))
-        times = float(first * windows.step_s), end if last == windows.steps else float(last * windows.step_s)
-        if state == NOBODY:
-            segments.append(Segment(*times, None, 1.0, "nobody"))
-        elif state == UNKNOWN:
-            segments.append(Segment(*times, None, float(unknown[span].mean()), "unknown"))
+    shortest = min(told, key=lambda each: each.windows.length)
+    nearest = shortest.windows.pool(shortest.unknown, shortest.asked)[:, 0]
+    nearest = np.where(np.isfinite(nearest), nearest, unknown[:, 0])
+    proposals = [each.proposals(windows.steps) for each in told]
+    end, segments = windows.frames / windows.fps, []
+    edges = np.flatnonzero(np.diff(known.astype(int))) + 1
+    for first, stop in zip((0, *edges.tolist()), (*edges.tolist(), windows.steps), strict=True):
+        if known[first]:
+            some = [each.within(first, stop) for each in proposals]
+            parts = divided(stop - first, some, nearest[first:stop], windows.step_s)
         else:
-            sure = probabilities[span, state] * (1 - unknown[span])
-            segments.append(Segment(*times, classes[state], float(sure.mean())))
-    return Timeline(tuple(segments), classes, windows.step_s, probabilities, unknown)
-
-
-NOBODY, UNKNOWN = -2, -1
-"""States of a step beside the number of an action."""
-
-
-def _states(probabilities: np.ndarray, unknown: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The state of each step; stretches without anybody part the others."""
-    states = np.full(len(known), NOBODY)
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], known.astype(int), [0]])))
-    for first, stop in zip(edges[::2], edges[1::2], strict=True):
-        some = slice(first, stop)
-        each = probabilities[some] * (1 - unknown[some, None])
-        scores = np.log(np.maximum(np.concatenate([each, unknown[some, None]], 1), _LEAST))
-        best = _best_path(scores)
-        states[some] = np.where(best == probabilities.shape[1], UNKNOWN, best)
-    return states
-
-
-def _best_path(scores: np.ndarray) -> np.ndarray:
-    """The sequence of states with the greatest sum of (S, K) log-probabilities, every change costing `CHANGE`."""
-    before = np.zeros(scores.shape, np.int32)
-    total = scores[0].copy()
-    for i in range(1, len(scores)):
-        best = int(total.argmax())
-        change = total[best] - CHANGE > total
-        before[i] = np.where(change, best, np.arange(len(total)))
-        total = np.where(change, total[best] - CHANGE, total) + scores[i]
-    path = np.empty(len(scores), int)
-    path[-1] = total.argmax()
-    for i in range(len(scores) - 1, 0, -1):
-        path[i - 1] = before[i, path[i]]
-    return path
+            parts = [(0, stop - first, -1, 1.0)]
+        for low, high, action, sure in parts:
+            last = first + high
+            times = (first + low) * windows.step_s, end if last == windows.steps else last * windows.step_s
+            if 0 <= action < len(classes):
+                segments.append(Segment(*times, classes[action], sure))
+            else:
+                segments.append(Segment(*times, None, sure, "nobody" if action < 0 else "unknown"))
+    return Timeline(
+        tuple(segments), classes, windows.step_s, probabilities, np.where(known, unknown[:, 0], 1).astype(np.float32)
+    )
 
 
 def pooled_answer(timeline: Timeline) -> Answer:
