@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from ups.data.checks.body import BAD, UNITS, better_order, unit_of
+from ups.data.formats.body import BAD, UNITS, better_order, unit_of
+from ups.data.formats.repair import OWN_UP
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.seen import bodies
@@ -221,7 +222,6 @@ def _trunk(clip: PoseSequence, seen: np.ndarray) -> np.ndarray | None:
 
 _UPRIGHT = 0.9
 """Cosine, averaged over a recording, from which bodies are said to lie along an axis; standing ones pass it too."""
-_OWN_UP = {"kinect": "y", "world": "y", "camera": "-y"}
 
 
 def _check_up(clip: PoseSequence, seen: np.ndarray) -> Problem | None:
@@ -241,7 +241,7 @@ def _check_up(clip: PoseSequence, seen: np.ndarray) -> Problem | None:
             return "warning", what, f"add --up {name}, unless they really are upside down", detail
         what = f"bodies lie along {'xyz'[axis]} in the whole recording: {name} seems to point up"
         severity = "warning" if _on_all_fours(clip, seen) else "error"
-        return severity, what, f"add --up {name}, or --up {_OWN_UP[clip.space]} if they really lie", detail
+        return severity, what, f"add --up {name}, or --up {OWN_UP[clip.space]} if they really lie", detail
     if axis == 1:
         what = "the head is below the hips throughout: y points up, or the video stands on its head"
         return "warning", what, "add --up y, or for a turned video --rotate 180", detail

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ups.data.formats.arrangement import check_arrangement, in_rows
 from ups.data.formats.axes import UPRIGHT, y_up
 from ups.data.formats.hdf5 import NUMBERS
 from ups.data.formats.layouts import LAYOUTS
@@ -34,23 +35,30 @@ def read_array(path: Path, wish: Wish) -> PoseSequence:
         DataError: another shape, joints that nobody named, 3D without up and unit, 2D without an image size.
         OSError: the file can't be read.
     """
-    points = _shaped(load_npy(path), path, wish)
-    told = wish.joint_map or wish.skeleton
+    values = load_npy(path)
+    points = _shaped(values, path, wish)
     count = points.shape[2]
-    if not told and (
-        count == 33 or (points.shape[-1] == 3 and (count >= _FREEMOCAP or (count > 33 and _NAMED.fullmatch(path.name))))
+    if (
+        wish.joint_map is None
+        and wish.skeleton is None
+        and (
+            count == 33
+            or (points.shape[-1] == 3 and (count >= _FREEMOCAP or (count > 33 and _NAMED.fullmatch(path.name))))
+        )
     ):
-        return _landmarks(points[:, :, :33], path, wish)
+        told = check_arrangement(values, points, None, str(path)) if count == 33 else ()
+        return _landmarks(points[:, :, :33], path, wish).tell(*told)
     if points.shape[-1] == 4:
         raise DataError(f"{path}: shape {points.shape}; 2 or 3 coordinates of a joint are needed, found 4")
+    told = check_arrangement(values, points, _known(count, path, wish), str(path))
     scores = None
     if points.shape[-1] == 3 and "score-z" in wish.fixes:
         points, scores = points[..., :2], points[..., 2]
     places = _places(count, points.shape[-1], path, wish)
     if points.shape[-1] == 2:
-        return named_clip(points, scores, places, space="image", wish=wish, path=path)
+        return named_clip(points, scores, places, space="image", wish=wish, path=path, told=told)
     if wish.up is None and wish.unit is None and wish.space is not None:
-        return named_clip(points, None, places, space=wish.space, wish=wish, path=path)
+        return named_clip(points, None, places, space=wish.space, wish=wish, path=path, told=told)
     if wish.up not in UPRIGHT or wish.unit not in UNITS:
         hint = (
             "add --fix score-z if the third are scores" if _are_scores(points) else "give --up and --unit, or --space"
@@ -58,15 +66,15 @@ def read_array(path: Path, wish: Wish) -> PoseSequence:
         raise DataError(
             f"{path}: three coordinates a joint, and nothing says which axis points up nor its unit; {hint}"
         )
-    return named_clip(y_up(points * UNITS[wish.unit], wish.up), None, places, space="world", wish=wish, path=path)
+    points = y_up(points * UNITS[wish.unit], wish.up)
+    return named_clip(points, None, places, space="world", wish=wish, path=path, told=told)
 
 
 def _shaped(points: np.ndarray, path: Path, wish: Wish) -> np.ndarray:
     """(M, N, J, V) of an array that may lack persons, or have all numbers of a frame in a row."""
-    joints = len(wish.skeleton) if wish.skeleton else 0
-    if points.ndim == 2 and joints and points.shape[1] in (2 * joints, 3 * joints):
-        points = points.reshape(len(points), joints, -1)
     shape = points.shape
+    rows = in_rows(points, len(wish.skeleton)) if wish.skeleton else None
+    points = points if rows is None else rows
     points = points[None] if points.ndim == 3 else points
     if points.ndim != 4 or points.shape[-1] not in (2, 3, 4) or not points.size:
         turned = points.ndim == 4 and points.shape[-2] in (2, 3)
@@ -85,6 +93,13 @@ def _landmarks(points: np.ndarray, path: Path, wish: Wish) -> PoseSequence:
     if points.shape[-1] == 3 and "score-z" in wish.fixes:
         marks[..., 2], marks[..., 3] = np.nan, points[..., 2]
     return landmark_clip(marks, path, wish)
+
+
+def _known(count: int, path: Path, wish: Wish) -> dict[int, dict[str, int]] | None:
+    """Number of joints -> slot -> number of the joint, as the user says."""
+    if wish.joint_map is not None:
+        return {count: wish.joint_map.places(None, count, str(path))}
+    return {len(wish.skeleton): {joint: i for i, joint in enumerate(wish.skeleton.joints)}} if wish.skeleton else None
 
 
 def _places(count: int, coordinates: int, path: Path, wish: Wish) -> dict[str, int]:

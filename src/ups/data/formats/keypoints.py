@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ups.data.formats.detections import Detection, recording
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.moments import moments_of, role_of
 from ups.data.formats.named import places_of, skeleton_for
+from ups.data.formats.repair import OWN_UP
 from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
 from ups.notices import Notice
@@ -165,7 +167,9 @@ def read_coco(
     clip = recording(
         detections, numbers, skeleton, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
     )
-    return clip.tell(*told, *more)
+    info = record.get("info") if isinstance(record, dict) else None
+    known = isinstance(info, dict) and info.get("up") == OWN_UP["image"]
+    return replace(clip.tell(*told, *more), up_known=known)
 
 
 def _unnested(annotation: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ COORDINATES = ("pixels", "fractions", "signed", "centred")
 ROTATIONS = (0, 90, 180, 270)
 FIXES = ("swap-sides", "swap-xy", "score-z")
 """Exchange left and right joints; exchange x and y; take the third coordinate for a score."""
-_OWN_UP = {"camera": "-y", "kinect": "y", "world": "y"}
+OWN_UP = {"image": "-y", "camera": "-y", "kinect": "y", "world": "y"}
+"""Space -> the axis that points up in it."""
 
 
 def check_wish(wish: Wish, where: str) -> None:
@@ -101,7 +102,7 @@ def upright(clip: PoseSequence, up: str | None, unit: str | None) -> PoseSequenc
     """A 3D clip in metres, in space "world" if its up axis is not that of its own space."""
     if unit is not None and UNITS[unit] != 1:
         clip = _moved(clip, lambda points: points * np.float32(UNITS[unit]))
-    if up is None or up == _OWN_UP[clip.space]:
+    if up is None or up == OWN_UP[clip.space]:
         return clip
     return replace(_moved(clip, lambda points: y_up(points, up)), space="world")
 
