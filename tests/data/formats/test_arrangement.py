@@ -91,3 +91,15 @@ def test_what_nobody_can_tell_is_warned_of(tmp_path: Path) -> None:
     points = np.where(np.arange(17)[:, None] < 4, flat()[0], np.nan)
     clip = read(tmp_path / "a.npy", points.reshape(len(points), -1))
     assert any(s == "warning" and "numbers of a row" in what for s, what, *_ in check_clip(clip))
+
+
+def test_movenets_fractions_with_y_before_x_and_scores(tmp_path: Path) -> None:
+    size = (1600, 900)
+    points = flat()[0] * (1.6, 0.9)
+    marks = np.stack([points[..., 1] / 900, points[..., 0] / 1600, np.full(points.shape[:2], 0.9)], -1)
+    np.save(tmp_path / "a.npy", marks)
+    with pytest.raises(DataError, match="add --fix score-z if the third are scores"):
+        read_file(tmp_path / "a.npy", "h36m-17", image_size=size)
+    fixes = ("score-z", "swap-xy")
+    clip = read_file(tmp_path / "a.npy", "h36m-17", image_size=size, fixes=fixes, coordinates="fractions")
+    np.testing.assert_allclose(clip.joints[0], points, atol=0.01)

@@ -23,7 +23,7 @@ _TRUNK = 0.45
 UNITS = {"m": 1.0, "ft": 0.3048, "in": 0.0254, "cm": 0.01, "mm": 0.001}
 BAD, BETTER = 0.85, 0.6
 """A body's misfit from which an order of joints is doubted, and the share of it that another order has at most."""
-_ODD, _CLEAR = 0.5, 0.4
+ODD, _CLEAR = 0.5, 0.4
 """The same of orders that are doubted only if another one fits that clearly."""
 
 
@@ -80,10 +80,10 @@ def misfit(joints: np.ndarray, seen: np.ndarray, names: Sequence[str]) -> float 
 def better_order(clip: PoseSequence, seen: np.ndarray) -> tuple[float, str | None] | None:
     """(misfit of the clip's own order, the listed skeleton of as many joints that fits much better, or None).
 
-    None where the clip's own order makes a body, or too little is seen to tell.
+    None where the clip's own order makes a good body, or too little is seen to tell.
     """
     own = misfit(clip.joints, seen, clip.skeleton.joints)
-    if own is None or own < _ODD:
+    if own is None or own < ODD:
         return None
     others = {}
     for skeleton in SKELETONS.values():
@@ -93,7 +93,7 @@ def better_order(clip: PoseSequence, seen: np.ndarray) -> tuple[float, str | Non
                 others[skeleton.name] = found
     best = min(others, key=lambda name: others[name], default=None)
     better = best is not None and others[best] < (BETTER if own >= BAD else _CLEAR) * own
-    return (own, best if better else None) if better or own >= BAD else None
+    return own, best if better else None
 
 
 def _bones(names: Sequence[str]) -> list[tuple[int, int, float]]:

@@ -79,7 +79,10 @@ def openpose_person(person: dict[str, Any], frame: int, where: str) -> Detection
         DataError: not the keypoints of BODY_25 or COCO.
         KeyError, TypeError, ValueError: other content.
     """
-    points = np.array(person["pose_keypoints_2d"], np.float64).reshape(-1, 3)
+    given = person["pose_keypoints_2d"] if "pose_keypoints_2d" in person else person["pose_keypoints"]  # before 1.2
+    if len(given) % 3:
+        raise DataError(f"{where}: {len(given)} numbers of a person; x, y and score of every keypoint are needed")
+    points = np.array(given, np.float64).reshape(-1, 3)
     if len(points) == 25:
         points = points[list(_BODY_25)]
     if len(points) != len(OPENPOSE_18):

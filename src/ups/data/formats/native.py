@@ -66,7 +66,7 @@ def read_own(
     fields = {key: value for key, value in read_fields(path).items() if value is not None}
     fields, guessed = by_our_keys(fields)
     others, moments, said = fields.pop(OTHERS, []), fields.pop(MOMENTS, None), fields.pop(TOLD, ())
-    guessed = (*guessed, *said) if path.suffix.lower() == ".csv" else guessed
+    guessed = (*guessed, *said) if path.suffix.lower() not in _ARRAYS else guessed
     when = sorted(
         (key for key in fields if role_of(key)[0] in ("time", "frame")), key=lambda key: role_of(key)[0] != "time"
     )
@@ -91,7 +91,7 @@ def read_own(
     if others and isinstance(others, list):
         what = "columns that are no joint's are left out"
         named = (*named, Notice("note", what, "nothing, if they hold something else", quoted(others)))
-    if path.suffix.lower() != ".csv":
+    if path.suffix.lower() in _ARRAYS:
         known = {shape[2]: dict(zip(found.joints, order, strict=True))}
         guessed = (*guessed, *check_arrangement(joints[0] if len(joints) == 1 else joints, joints, known, str(path)))
     root = [order[i] for i in found.root_indices]
@@ -225,7 +225,11 @@ _FIELDS: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".npz": _npz_fields,
     ".json": _json_fields,
     ".csv": table_fields,
+    ".tsv": table_fields,
+    ".txt": table_fields,
 }
+"""Ending -> reader. A .tsv or .txt of a table is a .csv with another separator."""
+_ARRAYS = (".npz", ".json")
 
 
 def _skeleton(

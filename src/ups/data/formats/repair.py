@@ -35,7 +35,7 @@ def check_wish(wish: Wish, where: str) -> None:
 
 
 def repaired(clip: PoseSequence, wish: Wish, where: str, done: bool = False) -> PoseSequence:
-    """The clip as the user says it is: coordinates, then axes, then up and unit, then sides.
+    """The clip as the user says it is: x and y, then coordinates, then up and unit, then sides.
 
     Args:
         clip: (M, N, J, V) as read; a 2D clip's joints may be in any of `COORDINATES`.
@@ -52,10 +52,10 @@ def repaired(clip: PoseSequence, wish: Wish, where: str, done: bool = False) -> 
             raise DataError(f"{where}: {name} {value} is for 2D joints, but these are 3D; give up and unit instead")
     if flat and (wish.unit or wish.up not in (None, "y", "-y")):
         raise DataError(f"{where}: 2D joints are pixels with y or -y up; for a turned video give rotate, 90 or 270")
+    if "swap-xy" in wish.fixes:  # before fractions of the width and of the height become pixels
+        clip = _moved(clip, lambda points: points[..., [1, 0, *range(2, points.shape[-1])]])
     if flat and wish.coordinates:
         clip = in_pixels(clip, wish.coordinates)
-    if "swap-xy" in wish.fixes:
-        clip = _moved(clip, lambda points: points[..., [1, 0, *range(2, points.shape[-1])]])
     if flat:
         clip = flipped(clip) if wish.up == "y" else clip
         clip = rotated(clip, wish.rotate) if wish.rotate else clip
