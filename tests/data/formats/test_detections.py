@@ -140,6 +140,16 @@ def test_openpose_of_before_1_2_and_without_scores(tmp_path):
         read_file(openpose(tmp_path / "pairs", pairs), image_size=SIZE)
 
 
+def test_openpose_frames_in_one_file(tmp_path):
+    frames = [{"version": 1.3, "people": [openpose_person(100 + n)] if n != 2 else []} for n in range(6)]
+    apart = {f"v_{n}_keypoints.json": frame["people"] for n, frame in enumerate(frames)}
+    folder = read_file(openpose(tmp_path / "apart", apart), image_size=SIZE)
+    for record in (frames, {"frames": frames}):
+        (tmp_path / "all.json").write_text(json.dumps(record))
+        clip = read_file(tmp_path / "all.json", image_size=SIZE)
+        np.testing.assert_array_equal(clip.joints, folder.joints)
+
+
 def test_openpose_ids_are_believed(tmp_path):
     people = {
         f"{n}_keypoints.json": [

@@ -80,8 +80,8 @@ _RISING = 5
 _TOGETHER = 8
 """Rows of one frame, at most, that are taken for persons."""
 
-_CLOCK = re.compile(r"\d{1,2}:\d{2}:\d{2}([:;.,]\d{1,9})?")
-"""Cells that are a time of day, or a time code."""
+_CLOCK = re.compile(r"\d{1,2}:\d{2}:\d{2}[:;.,]\d{1,9}")
+"""Cells that are a time of day finer than seconds, or a time code."""
 
 Role = Literal["time", "frame", "image", "person", "source"]
 """What a column says: when, which frame by number, by the name of its image, who, or which recording or camera."""

@@ -80,6 +80,11 @@ def read_own(
         raise DataError(
             f"{path}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed, or persons before it"
         )
+    if joints.shape[-1] not in (2, 3):
+        turned = ": exchange the last two axes" if joints.shape[-2] in (2, 3) else ""
+        raise DataError(
+            f"{path}: joints have shape {joints.shape}; 2 or 3 coordinates of a joint stand in the last axis{turned}"
+        )
     check_axes(joints.shape, str(path))
     wish = _own_wish(fields, wish or Wish(), path)
     if "score-z" in wish.fixes and joints.shape[-1] == 3:
