@@ -75,4 +75,4 @@ def lifted_by(clip: PoseSequence, model: Path) -> PoseSequence:
     lifted = predictor.lift(clip)
     seen = np.asarray(np.isfinite(lifted.joints).all(-1), np.float32)  # NaN in windows in which a person is not seen
     joints = np.where(seen[..., None] > 0, lifted.joints, 0)
-    return PoseSequence(joints, seen, lifted.skeleton, "camera", clip.fps, clip.id)
+    return PoseSequence(joints, seen, lifted.skeleton, "camera", clip.fps, clip.id, clip.label, clip.subject, clip.view)
