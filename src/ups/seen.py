@@ -30,8 +30,8 @@ def not_seen(
     A joint is not seen where a coordinate is NaN, None or masked; in 2D at exactly (0, 0) or (-1, -1), whatever its
     score, and where all coordinates are one number of `_LOST`, such as -999; in 3D at exactly (0, 0, 0), except one
     joint in the middle of a body around the origin, which is there in every frame (root-relative poses); and where its
-    score is 0, -1, NaN, None or masked. Scores are booleans, 0 to 1, percent (the greatest is above 2 and at most 100), or
-    COCO's 0, 1, 2, of which 1 and 2 are seen; what is a little above 1 or below 0 is cut.
+    score is 0, -1, NaN, None or masked, unless all of them are. Scores are booleans, 0 to 1, percent (the greatest is
+    above 2 and at most 100), or COCO's 0, 1, 2, of which 1 and 2 are seen; what is a little above 1 or below 0 is cut.
 
     Args:
         joints: (..., J, V); V = 2 is an image's.
@@ -132,6 +132,9 @@ def _confidence(scores: Any, seen: np.ndarray, where: str) -> tuple[np.ndarray, 
     values = numbers(scores, where, "visibility")
     if values.shape != seen.shape:
         raise DataError(f"{where}: visibility has shape {values.shape}; {seen.shape} is needed")
+    if seen.any() and np.isnan(values).all():
+        what = "all scores are empty; what has coordinates counts as seen"
+        return seen.astype(np.float32), (Notice("note", what, "nothing, if there are none"),)
     values = np.where(seen & ~np.isnan(values) & (values != -1), values, 0)
     low, high = float(values.min(initial=0)), float(values.max(initial=0))
     if low < _BELOW or high > _PERCENT:

@@ -220,7 +220,7 @@ ARMS = [i if "hip" in j or "knee" in j or "ankle" in j else MIRROR[i] for i, j i
         (lambda j: j[:, :, ARMS], "exchanged at the shoulders"),
         (lambda j: j[:, :4], "fewer than 5 frames"),
         (lambda j: j + (np.arange(30) > 12)[:, None, None] * np.array((2.5, 0, 0)), "jumps"),
-        (lambda j: j[:, :, np.random.default_rng(1).permutation(17)], "bones|exchanged|below"),
+        (lambda j: j[:, :, np.random.default_rng(1).permutation(17)], "bones|exchanged|below|no body"),
     ],
 )
 def test_what_is_wrong_in_3d(change, expected: str) -> None:

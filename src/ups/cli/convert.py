@@ -36,7 +36,7 @@ class Convert:
     def run(self) -> None:
         """Read, lift, write."""
         from ups.data.checks.clip import check_or_refuse
-        from ups.data.formats.write import FORMATS, write
+        from ups.data.formats.write import FORMATS, not_held, write
 
         kind = self.to or self.output.suffix.lower().removeprefix(".")
         if kind not in FORMATS:
@@ -55,6 +55,8 @@ class Convert:
             clip = clip.person(self.person - 1)
         if self.lift is not None:
             clip = lifted_by(clip, self.lift)
+        for what in not_held(clip, kind):
+            say(f"note: {self.output}: {kind} does not hold {what}", sys.stderr)
         write(clip, self.output, kind)
         say(f"{self.output}: {clip.persons} persons, {clip.frames} frames, {len(clip.skeleton)} joints, {clip.space}")
 
@@ -73,4 +75,4 @@ def lifted_by(clip: PoseSequence, model: Path) -> PoseSequence:
     lifted = predictor.lift(clip)
     seen = np.asarray(np.isfinite(lifted.joints).all(-1), np.float32)  # NaN in windows in which a person is not seen
     joints = np.where(seen[..., None] > 0, lifted.joints, 0)
-    return PoseSequence(joints, seen, lifted.skeleton, "camera", clip.fps, clip.id)
+    return PoseSequence(joints, seen, lifted.skeleton, "camera", clip.fps, clip.id, clip.label, clip.subject, clip.view)

@@ -23,6 +23,7 @@ from ups.data.formats.joint_map import JointMap, read_joint_map
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.keypoints import openpose_files, read_coco, read_openpose
 from ups.data.formats.long_table import is_long
+from ups.data.formats.marker_table import is_marker_table, read_marker_table
 from ups.data.formats.matlab import load_mat
 from ups.data.formats.mediapipe import (
     is_mediapipe_long,
@@ -250,6 +251,8 @@ def _read_csv(path: Path, wish: Wish) -> PoseSequence:
     rows, facts = first_rows(path), first_facts(path)
     head = rows[0] if rows else []
     own = wish.joint_map is not None or bool({"space", "skeleton"} & set(facts))
+    if is_marker_table(rows):
+        return repaired(read_marker_table(path, wish), wish, str(path), done=True)
     if is_deeplabcut(rows):
         reader = read_deeplabcut
     elif is_sleap(head):

@@ -130,6 +130,26 @@ def test_openpose_files_stand_where_their_numbers_say(tmp_path):
     assert clip.frames == 10 and clip.fps == 10 and "steps of 3" in clip.notices[0].what
 
 
+def test_openpose_of_before_1_2_and_without_scores(tmp_path):
+    people = {f"v_{n}_keypoints.json": [openpose_person(100 + n)] for n in range(6)}
+    new = read_file(openpose(tmp_path / "new", people), image_size=SIZE)
+    old = {f: [{"pose_keypoints": p["pose_keypoints_2d"]} for p in each] for f, each in people.items()}
+    np.testing.assert_array_equal(read_file(openpose(tmp_path / "old", old), image_size=SIZE).joints, new.joints)
+    pairs = {file: [{"pose_keypoints_2d": [1.0] * 50}] for file in people}
+    with pytest.raises(DataError, match="50 numbers of a person; x, y and score of every keypoint are needed"):
+        read_file(openpose(tmp_path / "pairs", pairs), image_size=SIZE)
+
+
+def test_openpose_frames_in_one_file(tmp_path):
+    frames = [{"version": 1.3, "people": [openpose_person(100 + n)] if n != 2 else []} for n in range(6)]
+    apart = {f"v_{n}_keypoints.json": frame["people"] for n, frame in enumerate(frames)}
+    folder = read_file(openpose(tmp_path / "apart", apart), image_size=SIZE)
+    for record in (frames, {"frames": frames}):
+        (tmp_path / "all.json").write_text(json.dumps(record))
+        clip = read_file(tmp_path / "all.json", image_size=SIZE)
+        np.testing.assert_array_equal(clip.joints, folder.joints)
+
+
 def test_openpose_ids_are_believed(tmp_path):
     people = {
         f"{n}_keypoints.json": [

@@ -159,3 +159,25 @@ def test_arrays_of_33_joints_need_no_skeleton(array: np.ndarray, space: str, tmp
     clip = read_file(tmp_path / "a.npy", image_size=SIZE)
     assert clip.space == space
     np.testing.assert_allclose(clip.joints[0], PIXELS, rtol=1e-5)
+
+
+@pytest.mark.parametrize("width", [132, 1662])
+def test_landmarks_of_a_frame_in_one_row(width: int, tmp_path: Path) -> None:
+    marks = np.random.default_rng(0).uniform(0.2, 0.8, (9, 33, 4))
+    rows = np.zeros((9, width))
+    rows[:, :132] = marks.reshape(9, -1)
+    np.save(tmp_path / "a.npy", rows)
+    for skeleton in (None, "mediapipe-33"):
+        clip = read_file(tmp_path / "a.npy", skeleton, image_size=SIZE)
+        np.testing.assert_allclose(clip.joints[0], marks[..., :2] * SIZE, rtol=1e-5)
+        np.testing.assert_allclose(clip.visibility[0], marks[..., 3], rtol=1e-5)
+
+
+def test_a_third_number_that_is_a_visibility(tmp_path: Path) -> None:
+    marks = np.random.default_rng(0).uniform(0.2, 0.8, (9, 33, 3))
+    np.save(tmp_path / "a.npy", marks)
+    clip = read_file(tmp_path / "a.npy", image_size=SIZE)
+    np.testing.assert_allclose(clip.visibility[0], marks[..., 2], rtol=1e-5)
+    marks[..., 2] -= 0.5
+    np.save(tmp_path / "a.npy", marks)
+    assert (read_file(tmp_path / "a.npy", image_size=SIZE).visibility == 1).all()

@@ -180,3 +180,14 @@ def test_a_frame_number_that_no_number_can_hold_is_refused(tmp_path: Path) -> No
     (tmp_path / "a.csv").write_text(table("frame", ["1e300", *map(str, range(7))]))
     with pytest.raises(DataError, match=r"frame has the number or time 1e\+300"):
         read_file(tmp_path / "a.csv", fps=30, image_size=SIZE)
+
+
+def test_a_unit_by_another_key_and_a_kinects_states_in_words(tmp_path: Path) -> None:
+    joints = np.random.default_rng(0).normal(0, 300, (6, 17, 3))
+    np.savez(tmp_path / "a.npz", joints=joints, skeleton="h36m-17", units="mm", up="y", fps=30)
+    np.testing.assert_allclose(read_file(tmp_path / "a.npz").joints[0], joints / 1000, rtol=1e-5)
+    head = ",".join(f"{joint}_{axis}" for joint in ("HipLeft", "HipRight") for axis in ("X", "Y", "Z", "TrackingState"))
+    rows = [f"{n},1,2,3,Tracked,2,2,3,{'NotTracked' if n == 2 else 'Inferred'}" for n in range(6)]
+    (tmp_path / "a.csv").write_text("\n".join([f"frame,{head}", *rows]))
+    clip = read_file(tmp_path / "a.csv", space="kinect")
+    assert (clip.visibility[0] > 0).tolist() == [[True, n != 2] for n in range(6)]

@@ -75,6 +75,18 @@ def test_deeplabcut_labels_gaps_and_animals(tmp_path: Path) -> None:
         read_file(path, image_size=SIZE)
 
 
+def test_deeplabcut_labelled_by_hand_has_no_likelihood(tmp_path: Path) -> None:
+    values = points(2)
+    values[0, 1, :, 2] = np.nan  # one frame of one, among predictions
+    path = tmp_path / "labels.csv"
+    path.write_text(table(*deeplabcut(values)).replace("nan", ""))
+    clip = read_file(path, image_size=SIZE)
+    np.testing.assert_allclose(clip.visibility, np.nan_to_num(values[..., 2], nan=1.0), rtol=1e-6)
+    values[..., 2] = np.nan
+    path.write_text(table(*deeplabcut(values)).replace("nan", ""))
+    assert (read_file(path, image_size=SIZE).visibility == 1).all()
+
+
 def test_deeplabcut_images_left_out_are_not_seen(tmp_path: Path) -> None:
     """Paths of images in front of the rows, in any order, say which frames there are."""
     rows = deeplabcut(points())
@@ -117,7 +129,7 @@ def test_deeplabcut_h5(tmp_path: Path, persons: int, kind: str) -> None:
         group.attrs["pandas_type"] = "frame_table" if kind == "table" else "frame"
         if kind == "table":
             rows = np.zeros(FRAMES, [("index", "<i8"), ("values_block_0", "<f8", (len(columns),))])
-            rows["values_block_0"] = flat
+            rows["values_block_0"], rows["index"] = flat, (4, 5, 7)
             made = group.create_dataset("table", data=rows)
             # protocol 0, as PyTables pickles lists of tuples of text
             text = "(lp0\n" + "".join(
@@ -130,9 +142,14 @@ def test_deeplabcut_h5(tmp_path: Path, persons: int, kind: str) -> None:
             for k, level in enumerate(levels):
                 group[f"block0_items_level{k}"] = np.array(level, "S")
                 group[f"block0_items_label{k}"] = np.array([c[k] for c in columns], np.int8)
+            images = ["labeled-data"], ["img004.png", "img005.png", "img007.png"]
+            for k, level in enumerate(images):
+                group[f"axis1_level{k}"] = np.array(level, "S")
+                group[f"axis1_label{k}"] = np.arange(FRAMES) % len(level)
     clip = read_file(tmp_path / "a.h5", image_size=SIZE)
-    np.testing.assert_allclose(clip.joints, values[..., :2], rtol=1e-6)
-    np.testing.assert_allclose(clip.visibility, values[..., 2], rtol=1e-6)
+    assert clip.frames == 4 and not clip.visibility[:, 2].any()  # the third row says that it is number 7
+    np.testing.assert_allclose(clip.joints[:, [0, 1, 3]], values[..., :2], rtol=1e-6)
+    np.testing.assert_allclose(clip.visibility[:, [0, 1, 3]], values[..., 2], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +203,16 @@ def test_sleap_h5(tmp_path: Path) -> None:
     clip = read_file(tmp_path / "a.analysis.h5", image_size=SIZE)
     np.testing.assert_allclose(clip.joints, values[..., :2], rtol=1e-6)
     np.testing.assert_allclose(clip.visibility, values[..., 2], rtol=1e-6)
+    with h5py.File(tmp_path / "c.analysis.h5", "w") as file:  # as sleap-io writes its "standard" axes
+        file["tracks"] = values[..., :2].transpose(1, 0, 2, 3)
+        file["point_scores"] = values[..., 2].transpose(1, 0, 2)
+        file["tracks"].attrs["dims"] = '["frame", "track", "node", "xy"]'
+        file["point_scores"].attrs["dims"] = '["frame", "track", "node"]'
+        file["node_names"] = np.array(PARTS, "S")
+        file.attrs["video_backend_metadata"] = '{"shape": [3, 480, 640, 3]}'
+    other = read_file(tmp_path / "c.analysis.h5")
+    assert other.image_size == (640, 480)
+    np.testing.assert_array_equal(other.joints, clip.joints)
     (tmp_path / "b.h5").write_bytes(b"no")
     with pytest.raises(DataError, match="not an HDF5 file"):
         read_file(tmp_path / "b.h5")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ups.data.formats.timing import FPS, even, frame_rate, natural, numbers_of, placed, seconds
+from ups.data.formats.timing import FPS, even, frame_rate, natural, numbers_of, placed, seconds, slots_of_times
 from ups.errors import DataError
 
 
@@ -150,3 +150,16 @@ def test_times_that_can_not_be_are_refused():
         even(np.array([0, 0.03, 0.06, 1000]), None, "a")
     (notice,) = even(np.arange(9) / 25, 30, "a").notices
     assert notice.severity == "warning" and "fps = 30 stands against the times, which give 25" in notice.what
+
+
+@pytest.mark.parametrize("fps", [24, 30, 60, 29.97])
+@pytest.mark.parametrize("frames", [90, 3000])
+def test_times_rounded_to_milliseconds_keep_every_frame(fps: float, frames: int) -> None:
+    """The median step is 33 ms at 30 a second; counting by it would lose or invent a frame in a hundred."""
+    times = np.round(np.arange(frames) * 1000 / fps)
+    grid = even(times / 1000, None, "a.csv")
+    assert grid.frames == frames and grid.fps == pytest.approx(fps, rel=2e-3)
+    assert (grid.low == np.arange(frames)).all() and not grid.notices
+    kept = np.r_[0:40, 60:frames]
+    numbers, rate, _ = slots_of_times(times[kept], "milliseconds", "a.csv")
+    assert numbers == kept.tolist() and rate == pytest.approx(fps, rel=2e-3)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ups.data.formats.write import FORMATS, write
+from ups.data.formats.write import FORMATS, not_held, write
 from ups.data.open_file import read_file
 from ups.errors import DataError
 from ups.pose import PoseSequence, Space
@@ -74,6 +74,41 @@ def test_json_keeps_3d_behind_2d_and_a_skeleton_of_ones_own(tmp_path: Path) -> N
     clip = solid(mine, gaps=False)
     write(clip, tmp_path / "b.json", "json")
     assert read_file(tmp_path / "b.json").skeleton == mine
+
+
+@pytest.mark.parametrize("kind", ["npz", "json", "csv", "coco"])
+def test_what_the_user_said_of_axes_and_camera_is_kept_or_told(tmp_path: Path, kind: str) -> None:
+    clip = replace(flat(1, sure=True), up_known=True, focal=812.5, centre=(310.25, 240.0), label=2, view=1)
+    clip = replace(clip, id="a")
+    write(clip, tmp_path / "a.json" if kind == "coco" else tmp_path / f"a.{kind}", kind)
+    back = read_file(tmp_path / "a.json" if kind == "coco" else tmp_path / f"a.{kind}")
+    assert back.up_known
+    if kind == "coco":
+        words = ("focal", "centre", "label", "camera's number")
+        assert all(any(word in what for what in not_held(clip, kind)) for word in words)
+        assert not any("subject" in what for what in not_held(clip, kind))
+    else:
+        assert (back.focal, back.centre, back.label, back.view) == (812.5, (310.25, 240.0), 2, 1)
+        assert not_held(clip, kind) == []
+    if kind != "coco":
+        write(replace(solid(KINECT_20, "kinect"), up_known=True), tmp_path / f"b.{kind}", kind)
+        back = read_file(tmp_path / f"b.{kind}")
+        assert back.up_known and back.space == "kinect"
+        same(back, solid(KINECT_20, "kinect"))
+
+
+def test_what_trc_and_bvh_do_not_hold_is_told() -> None:
+    lying = solid(gaps=False)
+    height = {"head": 0.6, "neck": 0.5, "left_hip": 0.0, "right_hip": 0.0, "pelvis": 0.0}
+    joints = np.zeros_like(lying.joints)
+    for joint, z in height.items():
+        if joint in lying.skeleton.joints:
+            joints[:, :, lying.skeleton.joints.index(joint), 2] = z
+    for kind in ("trc", "bvh"):
+        assert any("--up y" in what for what in not_held(replace(lying, joints=joints), kind))
+        seen = np.full(lying.visibility.shape, 0.5, np.float32)
+        assert any("confidences" in what for what in not_held(replace(lying, visibility=seen), kind))
+        assert any("frame is camera" in what for what in not_held(replace(lying, space="camera"), kind))
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=lambda s: s.name)

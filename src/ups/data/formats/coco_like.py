@@ -65,6 +65,9 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     ):  # the keypoints of one person under their frame's number
         frames = [{**v, "frame": k} if points_of(v) else {"frame": k, "keypoints": v} for k, v in record.items()]
         return _own({"frames": frames}, where, image_size)
+    frames = record.get("frames") if isinstance(record, dict) else record
+    if isinstance(frames, list) and frames and all(isinstance(f, dict) and _of_openpose(f) for f in frames):
+        return _coco([(n, _people(frame) or []) for n, frame in enumerate(frames)], where, image_size, None)
     if isinstance(record, dict) and isinstance(record.get("frames"), list):
         return _own(record, where, image_size)
     if not isinstance(record, list) or not record:
@@ -83,6 +86,13 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
             "such lists, one a frame"
         )
     return None
+
+
+def _of_openpose(frame: Record) -> bool:
+    """Whether this is what OpenPose writes of one frame, without anything that says which."""
+    people = frame.get("people")
+    known = isinstance(people, list) and set(frame) <= {"people", "version", "part_candidates"}
+    return known and all(isinstance(p, dict) and "pose_keypoints_2d" in p for p in people or [])
 
 
 def _own(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:

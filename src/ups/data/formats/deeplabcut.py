@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.formats.hdf5 import H5, pandas_table
+from ups.data.formats.hdf5 import H5, pandas_rows, pandas_table
 from ups.data.formats.markers import bodies_clip
 from ups.data.formats.moments import Moments
 from ups.data.formats.named import Wish, named_clip
@@ -29,7 +29,8 @@ def is_deeplabcut(rows: list[list[str]]) -> bool:
 
 
 def read_deeplabcut(path: Path, wish: Wish) -> PoseSequence:
-    """One recording of one or several individuals, each a person; pixels, y down.
+    """One recording of one or several individuals, each a person; pixels, y down. Whoever was labelled by hand, and so has
+    no likelihood in a frame, counts as seen there.
 
     Raises:
         DataError: headings or cells that are not DeepLabCut's, too little of a body in the names, or no image size.
@@ -76,7 +77,7 @@ def read_deeplabcut_h5(path: Path, file: H5, wish: Wish) -> PoseSequence:
     columns: list[_Column] = [(c[1] if len(c) == 4 else "", c[-2], c[-1]) for c in found if len(c) in (3, 4)]
     if len(columns) < len(found):
         raise DataError(f"{path}: headings scorer, (individuals,) bodyparts, coords are needed; found {found[:1]}")
-    return _clip(values, columns, list(range(len(values))), path, wish)
+    return _clip(values, columns, _frames(pandas_rows(file, group, len(values)), path), path, wish)
 
 
 def _clip(values: np.ndarray, columns: list[_Column], frames: list[int], path: Path, wish: Wish) -> PoseSequence:
@@ -97,6 +98,8 @@ def _clip(values: np.ndarray, columns: list[_Column], frames: list[int], path: P
     for (person, name, axis), i in place.items():
         if person in people and axis in _AXES:
             points[people.index(person), time.places, names.index(name), _AXES[axis]] = values[:, i]
+    by_hand = np.isnan(points[..., 2]).all(-1) & np.isfinite(points[..., 0]).any(-1)  # labelled, so without likelihood
+    points[by_hand, :, 2] = 1
     return named_clip(
         points[..., :2], points[..., 2], names, space="image", wish=wish, path=path, stated_fps=time.fps,
         told=time.notices,

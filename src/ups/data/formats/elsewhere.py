@@ -16,6 +16,7 @@ HINTS: dict[str, str] = {
     ".tak": "a take of Motive; export it as C3D, BVH or CSV",
     ".mvnx": "Xsens MVNX; export it as BVH or C3D from MVN",
     ".xlsx": _SHEET, ".xls": _SHEET, ".ods": _SHEET,
+    ".nwb": "Neurodata Without Borders; save its poses with sleap-io as .slp, or as csv",
     ".parquet": "Parquet; save it with pandas: to_csv",
     ".feather": "Feather; save it with pandas: to_csv",
     ".pt": "a pickle of PyTorch, which may run code; save the array with numpy.savez",

@@ -61,7 +61,7 @@ def keep(name, item):
     return True if len(facts) >= 300 else None
 
 with h5py.File(sys.argv[1], "r") as file:
-    facts[""] = {"attrs": {}}
+    keep("", file)
     file.visititems(keep)
 sys.stdout.buffer.write(json.dumps(facts).encode() + b"\\n")
 for array in arrays:
@@ -170,3 +170,19 @@ def pandas_table(file: H5, group: str) -> tuple[list[tuple[str, ...]], np.ndarra
     if values.ndim != 2 or values.shape[1] != len(columns):
         raise DataError(f"{path}: values {values.shape} for {len(columns)} columns")
     return columns, values
+
+
+def pandas_rows(file: H5, group: str, count: int) -> list[str]:
+    """What the rows of the same table are called: numbers as text, or the levels of their names joined by /."""
+    if file.has(f"{group}/table"):
+        rows = file.array(f"{group}/table")
+        found = [str(value) for value in rows["index"].tolist()] if "index" in (rows.dtype.names or ()) else []
+    elif file.has(f"{group}/axis1"):
+        found = file.texts(f"{group}/axis1")
+    else:
+        levels = []
+        while file.has(f"{group}/axis1_level{len(levels)}"):
+            names = np.array(file.texts(f"{group}/axis1_level{len(levels)}"))
+            levels.append(names[file.array(f"{group}/axis1_label{len(levels)}")].tolist())
+        found = ["/".join(names) for names in zip(*levels, strict=True)]
+    return found if len(found) == count else [str(row) for row in range(count)]

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ups.data.formats.detections import Detection, recording
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.moments import moments_of, role_of
 from ups.data.formats.named import places_of, skeleton_for
+from ups.data.formats.repair import OWN_UP
 from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
 from ups.notices import Notice
@@ -77,7 +79,10 @@ def openpose_person(person: dict[str, Any], frame: int, where: str) -> Detection
         DataError: not the keypoints of BODY_25 or COCO.
         KeyError, TypeError, ValueError: other content.
     """
-    points = np.array(person["pose_keypoints_2d"], np.float64).reshape(-1, 3)
+    given = person["pose_keypoints_2d"] if "pose_keypoints_2d" in person else person["pose_keypoints"]  # before 1.2
+    if len(given) % 3:
+        raise DataError(f"{where}: {len(given)} numbers of a person; x, y and score of every keypoint are needed")
+    points = np.array(given, np.float64).reshape(-1, 3)
     if len(points) == 25:
         points = points[list(_BODY_25)]
     if len(points) != len(OPENPOSE_18):
@@ -165,7 +170,9 @@ def read_coco(
     clip = recording(
         detections, numbers, skeleton, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
     )
-    return clip.tell(*told, *more)
+    info = record.get("info") if isinstance(record, dict) else None
+    known = isinstance(info, dict) and info.get("up") == OWN_UP["image"]
+    return replace(clip.tell(*told, *more), up_known=known)
 
 
 def _unnested(annotation: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from ups.data.formats.columns import is_coordinate
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.table import Table
+from ups.data.formats.timecode import seconds_of_codes
 from ups.data.formats.timing import (
     check_step,
     even,
@@ -38,6 +39,7 @@ _UNIT = {word: unit for unit, words in _UNITS.items() for word in words.split()}
 _TIME = {
     "time", "times", "timestamp", "timestamps", "t", "ts", "elapsed", "elapsedtime", "videotime", "datetime", "relativetime",
     "capturetime", "recordtime", "recordingtime", "systemtime", "unixtime", "epoch", "epochtime", "unixtimestamp", "clock",
+    "timecode", "smpte", "smptetimecode", "tc", "ltc",
     "videotimestamp", "frametimestamp", "starttime", "datetimestamp", "zeit", "zeitstempel", "temps", "tiempo", "tempo",
 }  # fmt: skip
 _FRAME = {
@@ -77,6 +79,9 @@ _RISING = 5
 """Rows from which a column that rises is asked whether it says when."""
 _TOGETHER = 8
 """Rows of one frame, at most, that are taken for persons."""
+
+_CLOCK = re.compile(r"\d{1,2}:\d{2}:\d{2}[:;.,]\d{1,9}")
+"""Cells that are a time of day finer than seconds, or a time code."""
 
 Role = Literal["time", "frame", "image", "person", "source"]
 """What a column says: when, which frame by number, by the name of its image, who, or which recording or camera."""
@@ -129,7 +134,9 @@ def moments_of(cells: Sequence[str], role: Role, unit: str | None, where: str, c
         names = list(dict.fromkeys(cells))
         number = dict(zip(names, numbers_of(names, where), strict=True))
         return Moments(np.array([number[cell] for cell in cells], float))
-    if role == "time" and any(":" in cell for cell in cells):
+    if role in ("time", "frame") and any(":" in cell for cell in cells):
+        if (codes := seconds_of_codes(cells, where, column)) is not None:
+            return Moments(codes, True, "seconds")
         return Moments(np.array([_clock(cell, where) for cell in cells]), True, "seconds")
     behind = [re.fullmatch(r"([-+.,\deE]+)\s*([a-zµμ]+)", cell) for cell in cells] if role == "time" else [None]
     if all(match and match[2] in _UNIT for match in behind) and len({match[2] for match in behind if match}) == 1:
@@ -155,11 +162,13 @@ def _clock(text: str, where: str) -> float:
             return datetime.fromisoformat(text.replace("/", "-").replace(",", ".").replace("Z", "+00:00")).timestamp()
         parts = text.split(":")
         if len(parts) > 3:
-            raise ValueError("a time code counts frames")
+            raise ValueError("it has more than hours, minutes and seconds")
         hours, minutes, second = ([0.0, 0.0] + [float(part.replace(",", ".")) for part in parts])[-3:]
         return 3600 * hours + 60 * minutes + second
     except ValueError as error:
-        raise DataError(f"{where}: time {text[:40]!r}; seconds, milliseconds or 00:00:01.033 are needed") from error
+        raise DataError(
+            f"{where}: time {text[:40]!r}; seconds, milliseconds, 00:00:01.033 or 00:00:01:24 are needed"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -265,6 +274,12 @@ def _rising(
         whole = np.array([int(c) for c in cells]) if all(re.fullmatch(r"-?\d{1,17}", c) for c in cells) else None
         keys = _keys(cells)
         if keys and all(keys[a] < keys[b] for group in groups.values() for a, b in pairwise(group)):
+            if all(_CLOCK.fullmatch(cell) for cell in cells):
+                found = moments_of(cells, "time", None, str(table.path), table.head[i])
+                again = Notice(
+                    "warning", f"{what} is read as clock times", "call it time, or leave it out if it is none"
+                )
+                return found, i, (*told, again)
             if whole is None:
                 told.append(Notice("warning", f"{what} rises from row to row as times do, but is not read", remedy))
                 continue

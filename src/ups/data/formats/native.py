@@ -13,13 +13,14 @@ from typing import IO, Any, get_args
 import numpy as np
 
 from ups.batch import PERSONS
+from ups.data.formats.arrangement import check_arrangement
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.joint_names import Naming, is_body, near, quoted, slots_of
 from ups.data.formats.moments import Moments, in_time, moments_of, role_of
 from ups.data.formats.named import Wish, left_out_notice, skeleton_for
 from ups.data.formats.own_keys import KEYS, by_our_keys
 from ups.data.formats.own_table import MOMENTS, OTHERS, TOLD, table_fields
-from ups.data.formats.repair import check_wish, repaired
+from ups.data.formats.repair import OWN_UP, check_wish, repaired
 from ups.data.formats.safe_pickle import load_npz
 from ups.errors import DataError
 from ups.files import write_whole
@@ -65,7 +66,7 @@ def read_own(
     fields = {key: value for key, value in read_fields(path).items() if value is not None}
     fields, guessed = by_our_keys(fields)
     others, moments, said = fields.pop(OTHERS, []), fields.pop(MOMENTS, None), fields.pop(TOLD, ())
-    guessed = (*guessed, *said) if path.suffix.lower() == ".csv" else guessed
+    guessed = (*guessed, *said) if path.suffix.lower() not in _ARRAYS else guessed
     when = sorted(
         (key for key in fields if role_of(key)[0] in ("time", "frame")), key=lambda key: role_of(key)[0] != "time"
     )
@@ -79,6 +80,11 @@ def read_own(
         raise DataError(
             f"{path}: joints have shape {joints.shape}; (frames, joints, coordinates) is needed, or persons before it"
         )
+    if joints.shape[-1] not in (2, 3):
+        turned = ": exchange the last two axes" if joints.shape[-2] in (2, 3) else ""
+        raise DataError(
+            f"{path}: joints have shape {joints.shape}; 2 or 3 coordinates of a joint stand in the last axis{turned}"
+        )
     check_axes(joints.shape, str(path))
     wish = _own_wish(fields, wish or Wish(), path)
     if "score-z" in wish.fixes and joints.shape[-1] == 3:
@@ -90,6 +96,9 @@ def read_own(
     if others and isinstance(others, list):
         what = "columns that are no joint's are left out"
         named = (*named, Notice("note", what, "nothing, if they hold something else", quoted(others)))
+    if path.suffix.lower() in _ARRAYS:
+        known = {shape[2]: dict(zip(found.joints, order, strict=True))}
+        guessed = (*guessed, *check_arrangement(joints[0] if len(joints) == 1 else joints, joints, known, str(path)))
     root = [order[i] for i in found.root_indices]
     scores = _like(fields, "visibility", shape, path) if "visibility" in fields else None
     joints, visibility, told = not_seen(joints, scores, str(path), root, [order[i] for i in found.sided])
@@ -172,6 +181,8 @@ def write_file(clip: PoseSequence, path: Path | str) -> None:
     if clip.image_size is not None:
         values["image_size"] = list(clip.image_size)
     values |= {key: np.array(v) for key, v in (("focal", clip.focal), ("centre", clip.centre)) if v is not None}
+    if clip.up_known:
+        values["up"] = OWN_UP[clip.space]
     if clip.pose_3d is not None:
         values["pose_3d"] = clip.pose_3d
     arrays = {key: np.asarray(value) for key, value in values.items()}
@@ -219,7 +230,11 @@ _FIELDS: dict[str, Callable[[Path], dict[str, Any]]] = {
     ".npz": _npz_fields,
     ".json": _json_fields,
     ".csv": table_fields,
+    ".tsv": table_fields,
+    ".txt": table_fields,
 }
+"""Ending -> reader. A .tsv or .txt of a table is a .csv with another separator."""
+_ARRAYS = (".npz", ".json")
 
 
 def _skeleton(

@@ -27,6 +27,7 @@ ALIASES = {
         "joint_conf joint_confidence vis visible",
         "fps": "frame_rate framerate video_fps frames_per_second sample_rate sampling_rate",
         "image_size": "img_size frame_size video_size resolution video_resolution",
+        "unit": "units length_unit length_units",
         "joint_names": "keypoint_names keypoints_names joints_names landmark_names node_names bodyparts",
     }.items()
     for name in names.split()

@@ -17,7 +17,8 @@ COORDINATES = ("pixels", "fractions", "signed", "centred")
 ROTATIONS = (0, 90, 180, 270)
 FIXES = ("swap-sides", "swap-xy", "score-z")
 """Exchange left and right joints; exchange x and y; take the third coordinate for a score."""
-_OWN_UP = {"camera": "-y", "kinect": "y", "world": "y"}
+OWN_UP = {"image": "-y", "camera": "-y", "kinect": "y", "world": "y"}
+"""Space -> the axis that points up in it."""
 
 
 def check_wish(wish: Wish, where: str) -> None:
@@ -34,7 +35,7 @@ def check_wish(wish: Wish, where: str) -> None:
 
 
 def repaired(clip: PoseSequence, wish: Wish, where: str, done: bool = False) -> PoseSequence:
-    """The clip as the user says it is: coordinates, then axes, then up and unit, then sides.
+    """The clip as the user says it is: x and y, then coordinates, then up and unit, then sides.
 
     Args:
         clip: (M, N, J, V) as read; a 2D clip's joints may be in any of `COORDINATES`.
@@ -51,10 +52,10 @@ def repaired(clip: PoseSequence, wish: Wish, where: str, done: bool = False) -> 
             raise DataError(f"{where}: {name} {value} is for 2D joints, but these are 3D; give up and unit instead")
     if flat and (wish.unit or wish.up not in (None, "y", "-y")):
         raise DataError(f"{where}: 2D joints are pixels with y or -y up; for a turned video give rotate, 90 or 270")
+    if "swap-xy" in wish.fixes:  # before fractions of the width and of the height become pixels
+        clip = _moved(clip, lambda points: points[..., [1, 0, *range(2, points.shape[-1])]])
     if flat and wish.coordinates:
         clip = in_pixels(clip, wish.coordinates)
-    if "swap-xy" in wish.fixes:
-        clip = _moved(clip, lambda points: points[..., [1, 0, *range(2, points.shape[-1])]])
     if flat:
         clip = flipped(clip) if wish.up == "y" else clip
         clip = rotated(clip, wish.rotate) if wish.rotate else clip
@@ -101,7 +102,7 @@ def upright(clip: PoseSequence, up: str | None, unit: str | None) -> PoseSequenc
     """A 3D clip in metres, in space "world" if its up axis is not that of its own space."""
     if unit is not None and UNITS[unit] != 1:
         clip = _moved(clip, lambda points: points * np.float32(UNITS[unit]))
-    if up is None or up == _OWN_UP[clip.space]:
+    if up is None or up == OWN_UP[clip.space]:
         return clip
     return replace(_moved(clip, lambda points: y_up(points, up)), space="world")
 

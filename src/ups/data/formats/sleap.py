@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -55,18 +56,42 @@ def read_sleap(path: Path, wish: Wish) -> PoseSequence:
 
 
 def read_sleap_h5(path: Path, file: H5, wish: Wish) -> PoseSequence:
-    """The same from an analysis HDF5 file: tracks (M, 2, J, N), point_scores (M, J, N), node_names.
+    """The same from an analysis HDF5 file: tracks (M, 2, J, N), point_scores (M, J, N), node_names; axes in another order
+    are named in the attribute dims.
 
     Raises:
         DataError: other arrays, too little of a body in the names of the nodes, or no image size.
     """
-    names, tracks = file.texts("node_names"), file.array("tracks")
-    if tracks.ndim != 4 or tracks.shape[1:3] != (2, len(names)):
-        raise DataError(f"{path}: tracks have shape {tracks.shape}; (tracks, 2, {len(names)} nodes, frames) is needed")
+    names = file.texts("node_names")
+    tracks = _by_axes(file, "tracks", ("track", "frame", "node", "xy"), ("track", "xy", "node", "frame"))
+    if tracks.shape[2:] != (len(names), 2):
+        raise DataError(
+            f"{path}: tracks have shape {file.array('tracks').shape}; (tracks, 2, {len(names)} nodes, frames) is needed"
+        )
     scores = None
     if file.has("point_scores"):
-        scores = file.array("point_scores")
-        if scores.shape != (len(tracks), len(names), tracks.shape[3]):
-            raise DataError(f"{path}: point_scores have shape {scores.shape}, tracks {tracks.shape}")
-        scores = scores.transpose(0, 2, 1)
-    return named_clip(tracks.transpose(0, 3, 2, 1), scores, names, space="image", wish=wish, path=path)
+        scores = _by_axes(file, "point_scores", ("track", "frame", "node"), ("track", "node", "frame"))
+        if scores.shape != tracks.shape[:3]:
+            raise DataError(
+                f"{path}: point_scores have shape {file.array('point_scores').shape}, tracks {file.array('tracks').shape}"
+            )
+    video = str(file.attrs("").get("video_backend_metadata", ""))
+    size = image_size_of(video)
+    return named_clip(tracks, scores, names, space="image", wish=wish, path=path, image_size=size)
+
+
+def image_size_of(video: str) -> tuple[int, int] | None:
+    """(width, height) by the shape of a video in JSON: frames, height, width, channels; None where there is none."""
+    shape = re.search(r'"shape":\s*\[\s*\d+\s*,\s*(\d+)\s*,\s*(\d+)', video)
+    return (int(shape[2]), int(shape[1])) if shape and int(shape[1]) and int(shape[2]) else None
+
+
+def _by_axes(file: H5, name: str, wanted: tuple[str, ...], usual: tuple[str, ...]) -> np.ndarray:
+    """An array with its axes in another order than the file has them: that of its dims, or the usual one."""
+    values = file.array(name)
+    axes = re.findall(r"\w+", str(file.attrs(name).get("dims", ""))) or list(usual)
+    if values.ndim != len(wanted) or sorted(axes) != sorted(wanted):
+        raise DataError(
+            f"{file.path}: {name} has shape {values.shape} and axes {axes[:4]}; {', '.join(usual)} are needed"
+        )
+    return values.transpose([axes.index(axis) for axis in wanted])

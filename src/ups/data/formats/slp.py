@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from ups.data.formats.detections import Detection, recording
 from ups.data.formats.hdf5 import H5
 from ups.data.formats.named import Wish, places_of, skeleton_for
+from ups.data.formats.sleap import image_size_of
 from ups.errors import DataError
 from ups.pose import PoseSequence
 
@@ -112,10 +112,9 @@ def _nodes(file: H5, path: Path) -> list[str]:
 
 
 def _image_size(file: H5, video: int) -> tuple[int, int] | None:
-    """(width, height) of a video by the shape that the project gives: frames, height, width, channels."""
+    """(width, height) of a video by the shape that the project gives."""
     try:
         texts = file.texts("videos_json") if file.has("videos_json") else []
-        shape = re.search(r'"shape":\s*\[\s*\d+\s*,\s*(\d+)\s*,\s*(\d+)', texts[video] if video < len(texts) else "")
+        return image_size_of(texts[video]) if video < len(texts) else None
     except DataError:
         return None
-    return (int(shape[2]), int(shape[1])) if shape and int(shape[1]) and int(shape[2]) else None

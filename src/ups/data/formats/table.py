@@ -15,7 +15,8 @@ from ups.errors import DataError
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _NOTHING = {"", "nan", "null", "none", "na", "n/a", "#n/a", "nil", "-", "."}
-_WORDS = {"true": 1.0, "false": 0.0}
+_WORDS = {"true": 1.0, "false": 0.0, "tracked": 2.0, "inferred": 1.0, "nottracked": 0.0, "not tracked": 0.0}
+"""Words for numbers; a Kinect's states are 2, 1 and 0."""
 _BLANK = ' \t,;"'
 """Of these an empty row may consist."""
 _INDEX = re.compile(r"(unnamed: ?0(_level_0)?)?")

@@ -157,8 +157,8 @@ def slots_of_times(times: np.ndarray, unit: str | None, where: str) -> tuple[lis
     ordered = np.unique(given)
     if len(ordered) < 2:
         raise DataError(f"{where}: all frames have the time {times[0]:g}; give each its own")
-    step, length = float(np.median(np.diff(ordered))), float(ordered[-1] - ordered[0])
-    fitted = length / max(round(length / step), 1)
+    step = float(np.median(np.diff(ordered)))
+    fitted = _fitted(ordered, step)
     off = np.abs((ordered - ordered[0]) / fitted - np.rint((ordered - ordered[0]) / fitted))
     step = fitted if off.max() <= _JITTER else step
     numbers = np.rint((given - ordered[0]) / step).astype(np.int64)
@@ -245,6 +245,12 @@ def seconds(times: np.ndarray, unit: str | None, where: str) -> tuple[np.ndarray
     return times * _UNITS[fits[0]], (Notice("note", f"times are read as {fits[0]}", "call them time_s or time_ms"),)
 
 
+def _fitted(times: np.ndarray, step: float) -> float:
+    """The mean step of rising times (n,) whose median one is `step`: what is rounded to milliseconds has another."""
+    whole = float(np.rint(np.diff(times) / step).sum())
+    return float(times[-1] - times[0]) / max(whole, 1.0)
+
+
 @dataclass(frozen=True)
 class Grid:
     """Even times, and how the given ones lie between them.
@@ -304,7 +310,7 @@ def even(times: np.ndarray, fps: float | None, where: str) -> Grid:
         )
     given = times - times[0]
     step, length = float(np.median(steps)), float(given[-1])
-    fitted = length / round(length / step)  # what is rounded to milliseconds has another median than mean
+    fitted = _fitted(times, step)
     off = np.abs(given / fitted - np.round(given / fitted)) > _ALIKE
     step = step if off.any() else fitted
     count = int(length / step + 1e-6)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ups.data.formats.arrangement import check_arrangement
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.named import Wish, named_clip
 from ups.data.formats.safe_pickle import load_object_npz
@@ -50,8 +51,10 @@ def read_videopose3d_custom(path: Path, wish: Wish) -> PoseSequence:
     if wish.joint_map is None and skeleton is not None and len(skeleton) == points.shape[1]:
         joints = {joint: i for i, joint in enumerate(skeleton.joints)}
     scores = points[None, ..., 2] if points.shape[2] == 3 else None
+    known = {points.shape[1]: joints} if joints else None
+    told = check_arrangement(points, points[None], known, f"{path}: {name}/{action}") if wish.joint_map is None else ()
     flat = points[None, ..., :2]
-    return named_clip(flat, scores, joints, space="image", wish=wish, path=path, image_size=image_size)
+    return named_clip(flat, scores, joints, space="image", wish=wish, path=path, image_size=image_size, told=told)
 
 
 def _plain(value: Any) -> Any:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ups.data.formats.native import write_file
+from ups.data.formats.axes import up_axis
+from ups.data.formats.native import OWN_UP, write_file
 from ups.data.formats.write_bvh import write_bvh
 from ups.errors import DataError
 from ups.files import write_whole
 from ups.pose import PoseSequence
-from ups.skeletons import SKELETONS
+from ups.skeletons import SKELETONS, skeleton_of
 
 FORMATS = ("npz", "json", "csv", "coco", "trc", "bvh")
 """What `write` knows."""
@@ -44,6 +45,32 @@ def write(clip: PoseSequence, path: Path | str, kind: str) -> None:
         write_whole(path, writers[kind](clip).encode())
 
 
+def not_held(clip: PoseSequence, kind: str) -> list[str]:
+    """What a clip has that one of `FORMATS` can't hold, in words; what is only written otherwise, such as y up, as well."""
+    if kind in ("npz", "json"):
+        return []
+    lost = ["the 3D poses behind its joints"] if clip.pose_3d is not None else []
+    if kind == "csv":
+        bones = skeleton_of(clip.skeleton.joints, clip.id) != clip.skeleton
+        return [*lost, *(["which joints its bones join"] if bones else [])]
+    for name, there in (
+        ("confidences", kind != "coco" and not np.isin(clip.visibility, (0, 1)).all()),
+        ("which joints were not seen", kind == "bvh" and not (clip.visibility > 0).all()),
+        ("the focal length", clip.focal is not None),
+        ("the camera's centre", clip.centre is not None),
+        ("the label", clip.label >= 0),
+        ("the subject", clip.subject >= 0),
+        ("the camera's number", clip.view >= 0),
+        (f"that its frame is {clip.space}, it is y up", clip.space in ("camera", "kinect")),
+    ):
+        lost += [name] if there else []
+    if kind in ("trc", "bvh"):
+        seen = np.where(clip.visibility[..., None] > 0, y_up(clip), np.nan)
+        stands = up_axis(seen, {joint: j for j, joint in enumerate(clip.skeleton.joints)})
+        lost += ["that y is up, though bodies lie: read it with --up y"] if stands not in (None, "y") else []
+    return lost
+
+
 def y_up(clip: PoseSequence) -> np.ndarray:
     """3D joints (M, N, J, 3) in metres, y up, whatever the space."""
     return clip.joints * np.array((1, -1, -1), np.float32) if clip.space == "camera" else clip.joints
@@ -67,6 +94,9 @@ def own_json(clip: PoseSequence) -> str:
         record |= {"joint_names": list(s.joints), "parents": list(s.parents), "root": list(s.root)}
     if clip.image_size is not None:
         record["image_size"] = list(clip.image_size)
+    record |= {"up": OWN_UP[clip.space]} if clip.up_known else {}
+    record |= {} if clip.focal is None else {"focal": clip.focal}
+    record |= {} if clip.centre is None else {"centre": list(clip.centre)}
     if clip.pose_3d is not None:
         record["pose_3d"] = _doubles(clip.pose_3d).tolist()
     return json.dumps(record, allow_nan=False)
@@ -79,6 +109,9 @@ def own_csv(clip: PoseSequence) -> str:
     notes = [f"# fps = {clip.fps!r}", f"# space = {clip.space}"]
     notes += [f"# id = {clip.id}"] if clip.id and clip.id.isprintable() else []
     notes += [f"# image_size = {clip.image_size[0]} x {clip.image_size[1]}"] if clip.image_size else []
+    notes += [f"# up = {OWN_UP[clip.space]}"] if clip.up_known else []
+    notes += [f"# focal = {clip.focal!r}"] if clip.focal is not None else []
+    notes += [f"# centre = {clip.centre[0]!r} {clip.centre[1]!r}"] if clip.centre is not None else []
     notes += [f"# {key} = {value}" for key in ("label", "subject", "view") if (value := getattr(clip, key)) >= 0]
     columns = [f"{joint}_{axis}" for joint in clip.skeleton.joints for axis in (axes if sure else axes + "v")]
     lines = [*notes, ",".join(["frame", "person", *columns])]
@@ -95,7 +128,7 @@ def own_csv(clip: PoseSequence) -> str:
 
 
 def coco(clip: PoseSequence) -> str:
-    """Keypoints in COCO's format, joints by name; frames are images, persons have a track_id; fps stands in "info"."""
+    """Keypoints in COCO's format, joints by name; frames are images, persons have a track_id; fps and up in "info"."""
     assert clip.image_size is not None, "2D clips have one"
     width, height = clip.image_size
     images = [
@@ -115,7 +148,8 @@ def coco(clip: PoseSequence) -> str:
         annotations.append(annotation)
     bones = [[child + 1, parent + 1] for child, parent in clip.skeleton.bones]
     person = {"id": 1, "name": "person", "keypoints": list(clip.skeleton.joints), "skeleton": bones}
-    record = {"info": {"fps": clip.fps}, "images": images, "annotations": annotations, "categories": [person]}
+    info = {"fps": clip.fps} | ({"up": OWN_UP[clip.space]} if clip.up_known else {})
+    record = {"info": info, "images": images, "annotations": annotations, "categories": [person]}
     return json.dumps(record, allow_nan=False)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ups.pose import PoseSequence
-from ups.skeleton import Skeleton
 from ups.skeletons import SKELETONS
 
 _LIMBS = (
@@ -22,14 +23,14 @@ _TRUNK = 0.45
 UNITS = {"m": 1.0, "ft": 0.3048, "in": 0.0254, "cm": 0.01, "mm": 0.001}
 BAD, BETTER = 0.85, 0.6
 """A body's misfit from which an order of joints is doubted, and the share of it that another order has at most."""
-_ODD, _CLEAR = 0.5, 0.4
+ODD, _CLEAR = 0.5, 0.4
 """The same of orders that are doubted only if another one fits that clearly."""
 
 
 def unit_of(clip: PoseSequence, seen: np.ndarray) -> str | None:
     """The unit in which the 3D bones are an adult's or a child's; None where no unit makes them so, or none is seen."""
     ratios = []
-    for first, second, length in _bones(clip.skeleton):
+    for first, second, length in _bones(clip.skeleton.joints):
         both = seen[:, :, first] & seen[:, :, second]
         if both.any():
             bone = np.linalg.norm(clip.joints[:, :, first] - clip.joints[:, :, second], axis=-1)[both]
@@ -41,15 +42,14 @@ def unit_of(clip: PoseSequence, seen: np.ndarray) -> str | None:
     return unit if 0.3 < scale * UNITS[unit] < 2.2 else None
 
 
-def misfit(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> float | None:
-    """How unlike a body's are the joints (M, N, J, V), named by `skeleton`: near 0.3 for a body, above 1 for none.
+def misfit(joints: np.ndarray, seen: np.ndarray, names: Sequence[str]) -> float | None:
+    """How unlike a body's are the joints (M, N, J, V) of these names: near 0.3 for a body, above 1 for none.
 
     The mean, over bones and heights along the trunk, of how far their relative lengths are from an adult's (as a
     logarithm, at most 2), plus how much those of bones change over time. None where too little is seen.
     """
-    names = skeleton.joints
-    parts = [_length(joints, seen, a, b) for a, b, _ in _bones(skeleton)]
-    wanted = [length for _, _, length in _bones(skeleton)]
+    parts = [_length(joints, seen, a, b) for a, b, _ in _bones(names)]
+    wanted = [length for _, _, length in _bones(names)]
     known = [(part, length) for part, length in zip(parts, wanted, strict=True) if part is not None]
     if len(known) < 4:
         return None
@@ -80,30 +80,30 @@ def misfit(joints: np.ndarray, seen: np.ndarray, skeleton: Skeleton) -> float | 
 def better_order(clip: PoseSequence, seen: np.ndarray) -> tuple[float, str | None] | None:
     """(misfit of the clip's own order, the listed skeleton of as many joints that fits much better, or None).
 
-    None where the clip's own order makes a body, or too little is seen to tell.
+    None where the clip's own order makes a good body, or too little is seen to tell.
     """
-    own = misfit(clip.joints, seen, clip.skeleton)
-    if own is None or own < _ODD:
+    own = misfit(clip.joints, seen, clip.skeleton.joints)
+    if own is None or own < ODD:
         return None
     others = {}
     for skeleton in SKELETONS.values():
         if len(skeleton) == len(clip.skeleton) and skeleton.joints != clip.skeleton.joints:
-            found = misfit(clip.joints, seen, skeleton)
+            found = misfit(clip.joints, seen, skeleton.joints)
             if found is not None:
                 others[skeleton.name] = found
     best = min(others, key=lambda name: others[name], default=None)
     better = best is not None and others[best] < (BETTER if own >= BAD else _CLEAR) * own
-    return (own, best if better else None) if better or own >= BAD else None
+    return own, best if better else None
 
 
-def _bones(skeleton: Skeleton) -> list[tuple[int, int, float]]:
+def _bones(names: Sequence[str]) -> list[tuple[int, int, float]]:
     result = []
     for start, end, length in _LIMBS:
         for side in ("left", "right"):
             a, b = f"{side}_{start}", f"{side}_{end}"
             short = {"foot": f"{side}_ankle", "hand": f"{side}_wrist"}.get(end)
-            if a in skeleton.joints and b in skeleton.joints and short not in skeleton.joints:
-                result.append((skeleton.joints.index(a), skeleton.joints.index(b), length))
+            if a in names and b in names and short not in names:
+                result.append((names.index(a), names.index(b), length))
     return result
 
 
