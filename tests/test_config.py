@@ -31,6 +31,13 @@ def test_settings_survive_json() -> None:
         ({"model": {"layers": "3"}}, r'field "model\.layers" - should be "int" instead of value "3"'),
         ({"model": {"routing": "thin"}}, r'field "model\.routing"'),
         ({"train": {"route_temperature": [5.0]}}, r'field "train\.route_temperature"'),
+        ({"model": {"frame_heads": 7}}, "frame-width 192 with model.frame-heads 7: .* multiple of 14"),
+        ({"model": {"decoder_heads": -1}}, "model.decoder-heads is -1; it can be 1 to 1,000"),
+        ({"model": {"temporal_stride": 0}}, "model.temporal-stride is 0; it can be 1 to 16"),
+        (
+            {"train": {"tasks": [{"task": "a", "data": ["b"], "frames": 5999999}]}},
+            "frames of a is 5999999; .* 1 to 2,000",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(values: dict, told: str) -> None:

@@ -20,6 +20,15 @@ Precision = Literal["auto", "bf16-mixed", "32-true"]
 """The same, or auto: see `ups.runtime.precision.resolve_precision`."""
 
 
+MOST_FRAMES = 2000
+"""Frames of a clip or window that a model reads at most: longer recordings are cut into windows."""
+
+
+def _within(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise SettingError(f"{name} is {value}; it can be {least:,} to {most:,}")
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The network (paper 3.3, 3.4)."""
@@ -79,6 +88,18 @@ class ModelConfig:
     text_encoder: str = "minilm"
     """Text features of the vocabulary: "minilm" or "roberta:NAME_OR_FOLDER"."""
 
+    def __post_init__(self) -> None:
+        _within("model.temporal-stride", self.temporal_stride, 1, 16)
+        for what, width, heads in (
+            ("frame", self.frame_width, self.frame_heads), ("decoder", self.decoder_width, self.decoder_heads)
+        ):  # fmt: skip
+            _within(f"model.{what}-heads", heads, 1, 1000)
+            if width % (2 * heads):
+                raise SettingError(
+                    f"model.{what}-width {width} with model.{what}-heads {heads}: each head needs an even number of "
+                    f"channels; make the width a multiple of {2 * heads}"
+                )
+
 
 @dataclass(frozen=True)
 class TaskMix:
@@ -98,6 +119,9 @@ class TaskMix:
     """Clips (or windows) an iteration."""
     frames: int = 40
     """N, frames a clip is resized to; for pose estimation the window's length."""
+
+    def __post_init__(self) -> None:
+        _within(f"frames of {self.task}", self.frames, 1, MOST_FRAMES)
 
     @property
     def refs(self) -> tuple[DataRef, ...]:

@@ -122,3 +122,6 @@ def test_routes_that_do_not_fit_are_refused(draw) -> None:
     for routes in ({"a": [0, 1], "b": [0]}, {}, {"a": []}):
         with pytest.raises(ValueError, match="one block in each layer"):
             draw(routes, 2)
+    for routes, blocks in (({"a": [0]}, 2**63), ({"a": [0] * 101}, 1), ({}, 101)):
+        with pytest.raises(ValueError, match="at most 100 are drawn"):
+            draw(routes, blocks)

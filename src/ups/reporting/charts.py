@@ -197,6 +197,8 @@ def _chart(draw: Callable[[Axes], None], title: str, size: tuple[float, float]) 
     return _inline_svg(file.getvalue().decode(), title)
 
 
+_MOST_BLOCKS = 100
+"""Blocks of a layer, and layers, of a diagram of routes."""
 _FARTHEST = 1e30
 """A value beyond which nothing is drawn: the ticks of an axis overflow."""
 
@@ -311,8 +313,10 @@ def _block(x: float, y: float, side: float, label: str, colour: str, chosen: boo
 
 
 def _depth_of(routes: Mapping[str, Sequence[int]], blocks: int) -> int:
-    """Layers of the routes; SettingError where they don't fit each other or the blocks."""
+    """Layers of the routes; SettingError where they don't fit each other or the blocks, or nobody could look at so many."""
     depth = {len(route) for route in routes.values()}
+    if (most := max(blocks, 0, *depth)) > _MOST_BLOCKS:
+        raise SettingError(f"{most:,} blocks or layers; at most {_MOST_BLOCKS} are drawn")
     if len(depth) != 1 or 0 in depth:
         raise SettingError(f"routes of {sorted(depth)} layers; every task needs one block in each layer")
     for task, route in routes.items():
