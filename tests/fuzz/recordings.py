@@ -54,6 +54,46 @@ def make_trc(rng: random.Random) -> bytes:
     return change_bytes(rng, "\n".join([*head, *rows]).encode())
 
 
+_BODY = {
+    "Neck": (0, 0, 1.5), "LShoulder": (0.2, 0, 1.45), "RShoulder": (-0.2, 0, 1.45), "LHip": (0.1, 0, 0.95),
+    "RHip": (-0.1, 0, 0.95), "LKnee": (0.1, 0.02, 0.5), "RKnee": (-0.1, 0.02, 0.5), "LAnkle": (0.1, 0, 0.08),
+    "RAnkle": (-0.1, 0, 0.08),
+}  # fmt: skip
+"""Somebody who stands, metres, z up."""
+
+
+def standing(rng: random.Random, frames: int) -> np.ndarray:
+    """Markers (N, 27) of somebody who hardly moves."""
+    return np.array(list(_BODY.values())).ravel() + 0.01 * poses(rng, frames, 27)
+
+
+def make_qualisys(rng: random.Random) -> bytes:
+    names = tuple(_BODY)
+    head = ["NO_OF_FRAMES\t4", f"NO_OF_MARKERS\t{len(names)}", "FREQUENCY\t100", "\t".join(["MARKER_NAMES", *names])]
+    head += ["\t".join(["Frame", "Time", *(f"{name} {axis}" for name in names for axis in "XYZ")])]
+    rows = [
+        "\t".join([str(n), f"{n / 100}", *(f"{v:.3f}" for v in row * 1000)]) for n, row in enumerate(standing(rng, 6))
+    ]
+    return change_bytes(rng, "\n".join([*head, *rows]).encode())
+
+
+def make_vicon(rng: random.Random) -> bytes:
+    names = tuple(_BODY)
+    head = ["Trajectories", "100", ",," + ",,,".join(f"Anna:{name}" for name in names) + ",,"]
+    head += ["Frame,Sub Frame" + ",X,Y,Z" * len(names), "," + ",mm" * 3 * len(names)]
+    rows = [",".join([str(n), "0", *(f"{v:.3f}" for v in row * 1000)]) for n, row in enumerate(standing(rng, 6))]
+    return change_bytes(rng, "\r\n".join([*head, *rows, "", "Model Outputs"]).encode())
+
+
+def make_motive(rng: random.Random) -> bytes:
+    names = tuple(_BODY)
+    head = ["Format Version,1.23,Export Frame Rate,100,Length Units,Meters", "", ",Type" + ",Bone" * 27]
+    head += [",Name" + "".join(f",{name}" * 3 for name in names), ",," + ",".join(["Position"] * 27)]
+    head += ["Frame,Time (Seconds)" + ",X,Y,Z" * len(names)]
+    rows = [",".join([str(n), f"{n / 100}", *(f"{v:.3f}" for v in row)]) for n, row in enumerate(standing(rng, 6))]
+    return change_bytes(rng, "\n".join([*head, *rows]).encode())
+
+
 def make_openpose(rng: random.Random) -> dict[str, bytes]:
     """A folder of three frames with two people in each."""
     files = {}
@@ -168,6 +208,9 @@ KINDS = {
     "coco": Kind("a.json", make_coco, read_recording),
     "bvh": Kind("a.bvh", make_bvh, read_recording),
     "trc": Kind("a.trc", make_trc, read_recording),
+    "qualisys": Kind("a.tsv", make_qualisys, read_recording),
+    "vicon": Kind("a.csv", make_vicon, read_recording),
+    "motive": Kind("a.csv", make_motive, read_recording),
     "c3d": Kind("a.c3d", make_c3d, read_recording, slow=True),
     "hdf5": Kind("a.h5", make_h5, _read_h5, slow=True),
     "openpose": Kind("a", make_openpose, _read_openpose),
