@@ -90,6 +90,7 @@ def answer_video(
     lines = check_or_refuse(clip, str(path), asked.force, filmed=True)
     for line in lines:
         log.warning(line)
+    lines += [f"note: {path}: {notice}" for notice in clip.notices if notice.severity == "note"]
     write_file(clip, output / JOINTS)
     progress("actions", 0, 0)
     known = predictor.drop_untrained_joints(recognize_2d.name, clip)
