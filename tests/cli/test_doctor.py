@@ -15,7 +15,7 @@ def test_a_healthy_installation(capsys, monkeypatch, tmp_path):
     found = {line["what"]: line for line in said["findings"]}
     assert said["healthy"] and "recognised and lifted" in found["self test"]["found"]
     assert found["torch"]["found"] and found["stores in ./data"]["found"] == "none"
-    assert "is no folder" in found["UPS_DATA"]["remedy"]
+    assert "is no folder" in found["UPS_DATA"]["remedy"] and found["pose estimator"]["found"]
 
 
 def test_what_is_missing_is_named_with_its_remedy(capsys, monkeypatch):

@@ -12,6 +12,7 @@ import time
 
 import helpers
 import pytest
+import tyro
 from rich.table import Table
 
 from ups.checkpoint.io import save
@@ -126,6 +127,26 @@ def test_a_closed_pipe_ends_a_stream_quietly(model):
         pass
     assert child.wait(60) == 1 and child.stderr.read() == ""
     child.stderr.close()
+
+
+def test_a_closed_pipe_ends_completion_quietly():
+    script = "import sys; from ups.cli import main; sys.exit(main(['--tyro-print-completion', 'zsh']))"
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout and child.stderr
+    child.stdout.close()
+    assert child.wait(60) == 1 and child.stderr.read() == ""
+    child.stderr.close()
+
+
+@pytest.mark.parametrize("plain", ["", "1"])
+def test_no_color_turns_colours_off(plain, capsys, monkeypatch):
+    monkeypatch.setitem(tyro._experimental_options, "ansi_codes", True)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", plain)
+    with pytest.raises(SystemExit):
+        main(["predict", "--hlep"])
+    assert ("\x1b[" in capsys.readouterr().err) == (not plain)
 
 
 WRITING = """

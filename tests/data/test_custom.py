@@ -247,6 +247,9 @@ def test_what_is_wrong_in_2d() -> None:
     assert whats(flat()) == []
     assert whats(flat(lambda p: p / (640, 480))) == ["values look like fractions of the image, not like pixels"]
     assert whats(flat(lambda p: p * (1, -1) + (0, 480)))[0].startswith("the head is below the hips")
+    for change in (lambda p: p * (1, -1) + (0, 480), lambda p: p[..., ::-1] + (200, 100)):
+        problems = list(check_clip(replace(flat(change), image_size=(900, 900)), filmed=True))
+        assert [(p[0], "turn the video" in p[2]) for p in problems] == [("warning", True)]
     turned = replace(flat(lambda p: p[..., ::-1] + (0, 250)), image_size=(640, 480))
     assert whats(turned) == ["x and y are exchanged: bodies lie on their side, partly outside the image"]
 

@@ -228,3 +228,14 @@ def test_long_recordings_are_answered_as_the_command_answers_them(served, tmp_pa
     answer = predictor.recognize(clip)
     assert told.json()["best"] == answer.best
     assert told.json()["answers"][0]["probability"] == pytest.approx(answer.probabilities[0], abs=1e-4)
+
+
+def test_what_belongs_elsewhere_is_told_where(served):
+    url, _ = served
+    video = post(f"{url}/v1/predict", files={"file": ("walk.MP4", b"")})
+    assert video.status_code == 422 and "send it to /v1/jobs/video of a service started with --jobs" in video.text
+    job = post(f"{url}/v1/jobs/video", files={"file": ("walk.mp4", b"")})
+    assert job.status_code == 404 and "--jobs 8" in job.json()["error"]
+    for path, name in (("predict", "file"), ("predict/batch", "files")):
+        misspelt = post(f"{url}/v1/{path}", files={name: ("a.json", b"{}")}, data={"tpo": "3"})
+        assert misspelt.status_code == 422 and "unknown field 'tpo'; known: file, files, task" in misspelt.text

@@ -197,6 +197,13 @@ def test_wrong_questions_are_refused(tmp_path, model, square, capsys):
         ([str(path)], "--output FOLDER"),
         ([str(path), "--output", str(tmp_path / "x"), "--step", "0"], "--step 0"),
         ([], "--camera 0"),
+        ([str(path), "--camera", "0"], "give either"),
+        ([str(path), "--output", str(tmp_path / "x"), "--classes", " , "], "names no action"),
+        (
+            [str(path), "--output", str(tmp_path / "x"), "--task", "recognize_2d", "--fps", "9"],
+            "--task, --fps: for recordings",
+        ),
+        ([str(path), "--output", str(tmp_path / "x"), "--data-set", "nothing"], "nothing"),
         ([str(tmp_path / "a.json"), "--output", str(tmp_path / "x")], "--output is for videos"),
     ):
         assert main(["predict", *words, "--model", str(model)]) == 2

@@ -84,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names that a terminal's encoding lacks are shown, not stumbled over
             stream.reconfigure(errors="backslashreplace")
+    if os.environ.get("NO_COLOR"):  # rich knows it, tyro does not
+        vars(tyro).get("_experimental_options", {})["ansi_codes"] = False
     if not words or words[0] in ("-h", "--help", "--version"):
         say(f"ups {__version__}") if words == ["--version"] else show(overview(COMMANDS, __version__))
         return 0 if words else BAD_INPUT
@@ -136,6 +138,9 @@ def _parse(words: list[str]) -> Any:
         raise SystemExit(0)
     try:
         return tyro.cli(Command, prog="ups", args=words, config=_CONFIG)  # pyright: ignore
+    except BrokenPipeError:  # completion that nobody reads to its end
+        _let_go_of_output()
+        raise SystemExit(FAILED) from None
     except SystemExit as ended:
         if ended.code not in (0, None):
             path = list(itertools.takewhile(lambda word: not word.startswith("-"), words[:2]))

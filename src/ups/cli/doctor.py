@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ups import __version__
 from ups.cli.show import answer, show
-from ups.errors import IncompleteError
+from ups.errors import IncompleteError, SettingError
 
 NEEDED = ("torch", "numpy", "scipy", "safetensors", "matplotlib", "tyro", "rich")
 """Distributions that most commands need."""
@@ -75,6 +75,8 @@ def examine() -> Iterator[Finding]:
     if _version("torch"):
         yield from _machine()
     yield from _folders()
+    if _version("numpy"):
+        yield _estimator()
     if all(map(_version, NEEDED)):
         yield _self_test()
 
@@ -128,6 +130,18 @@ def _folders() -> Iterator[Finding]:
     stores = sorted(path.parent.name for path in Path("data").glob("*/store.json"))
     more = f" and {len(stores) - 3} more" if len(stores) > 3 else ""
     yield Finding("stores in ./data", ", ".join(stores[:3]) + more if stores else "none")
+
+
+def _estimator() -> Finding:
+    """What finds people in videos."""
+    from ups.video.estimators import mediapipe_python
+
+    try:
+        return Finding("pose estimator", f"mediapipe, {mediapipe_python()}")
+    except SettingError:
+        if _version("rtmlib"):
+            return Finding("pose estimator", "rtmlib")
+        return Finding("pose estimator", "none", "ups setup mediapipe, if you have videos")
 
 
 def _self_test() -> Finding:

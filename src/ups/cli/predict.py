@@ -92,15 +92,27 @@ class Predict:
         paths = list_recordings(str(folder))
         processes = self.processes or ((os.cpu_count() or 1) if len(paths) > MANY else 1)
         model = os.path.abspath(self.model) if self.model.exists() else str(self.model)
-        classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text) if self.classes else None
         options = self.how.many_files()
-        question = Question(model, self.task, classes, self.top, self.timeline, options, self.force, os.getcwd())
+        question = Question(
+            model, self.task, self.named_classes(), self.top, self.timeline, options, self.force, os.getcwd()
+        )
         failed = 0
         for told in lines(question, paths, processes):
             answer(told)
             failed += "error" in told
         if failed:
             say(f"{failed} of {len(paths)} recordings could not be used, see their lines", sys.stderr)
+
+    def named_classes(self) -> tuple[str, ...] | None:
+        """The actions of --classes; None without. SettingError: they are none, or given beside --data-set."""
+        if self.classes is None:
+            return None
+        if self.data_set:
+            raise SettingError("give either --classes or --data-set")
+        classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text)
+        if not classes:
+            raise SettingError(f"--classes {self.classes!r} names no action; separate several by commas")
+        return classes
 
     def watch(self) -> None:
         """About a video, or a camera."""
@@ -110,12 +122,21 @@ class Predict:
         from ups.runtime.device import choose_device
         from ups.video.answer import Asked, answer_video
 
-        classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text) if self.classes else None
+        classes = self.named_classes()
         if self.step < 1 or self.top < 1:
             raise SettingError(f"--step {self.step} --top {self.top}; at least 1 is needed")
+        if self.camera is not None and self.file is not None:
+            raise SettingError(f"give either {self.file} or --camera {self.camera}")
         if self.camera is None and self.output is None:
             raise SettingError(f"--output FOLDER is needed for {self.file}: joints, 3D poses, video and page go there")
+        given = {name: getattr(self, name) for name in ("task", "plot", "processes")} | vars(self.how)
+        if unfit := [f"--{name.replace('_', '-')}" for name, value in given.items() if value]:
+            raise SettingError(
+                f"{', '.join(unfit)}: for recordings of joints, not for a video or a camera; leave it out"
+            )
         predictor = Predictor(load(self.model), device=choose_device(self.device))
+        if self.data_set:
+            classes = predictor.trained.classes_of(self.data_set)
         if self.camera is not None:
             show_camera(self.camera, predictor, self.estimator, classes, self.top)
             return
@@ -138,8 +159,7 @@ class Predict:
         from ups.tasks.pose import estimate_pose
         from ups.tasks.task import check_space
 
-        if self.classes and self.data_set:
-            raise SettingError("give either --classes or --data-set")
+        self.named_classes()  # wrong ones are told before the model is loaded
         if self.top < 1:
             raise SettingError(f"--top {self.top}; at least 1 is needed")
         clip = self.how.read(file)
@@ -170,9 +190,7 @@ class Predict:
         from ups.inference.as_json import actions_told
         from ups.reporting.poses import save_picture
 
-        classes = tuple(text for text in map(str.strip, self.classes.split(",")) if text) if self.classes else None
-        if classes == ():
-            raise SettingError(f"--classes {self.classes!r} names no action; separate several by commas")
+        classes = self.named_classes()
         if self.data_set:
             classes = predictor.trained.classes_of(self.data_set)
         if self.timeline:

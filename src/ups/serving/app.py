@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -95,6 +96,17 @@ def asked(
     return Asked(options, force, Question(task, names, data_set, top, smooth), beside)
 
 
+FIELDS = ("file", "files", *inspect.signature(asked).parameters)
+"""Of the form of a prediction."""
+
+
+async def only_known_fields(request: Request) -> None:
+    """A field that nothing reads is misspelt: SettingError."""
+    unknown = [name for name in await request.form() if name not in FIELDS]
+    if unknown:
+        raise SettingError(f"unknown field {unknown[0]!r}; known: {', '.join(FIELDS)}")
+
+
 def make_app(service: Service) -> FastAPI:
     """The application of a service; it is closed with it."""
 
@@ -110,13 +122,18 @@ def make_app(service: Service) -> FastAPI:
     _add_errors(app)
     if service.jobs is not None:
         add_job_paths(app, service.jobs)
+    else:
 
-    @app.post("/v1/predict", tags=["predict"])
+        @app.api_route("/v1/jobs/{rest:path}", methods=["GET", "POST", "DELETE"], include_in_schema=False)
+        async def no_jobs(rest: str) -> Response:
+            raise HTTPException(404, "this service takes no videos and no lessons; start it with --jobs 8")
+
+    @app.post("/v1/predict", tags=["predict"], dependencies=[Depends(only_known_fields)])
     async def predict(file: Annotated[UploadFile, File(description="One recording.")], form: Form_) -> Response:
         """Answer about one recording: what `ups predict` prints."""
         return Response(as_json(await _answer(service, file, form)), media_type="application/json")
 
-    @app.post("/v1/predict/batch", tags=["predict"])
+    @app.post("/v1/predict/batch", tags=["predict"], dependencies=[Depends(only_known_fields)])
     async def predict_batch(
         files: Annotated[list[UploadFile], File(description="Recordings, all read alike.")], form: Form_
     ) -> Response:
@@ -189,6 +206,9 @@ async def _answer(service: Service, file: UploadFile, form: Asked) -> dict[str, 
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="ups-serve-"))
     try:
         name = plain_name(file.filename)
+        if Path(name).suffix.lower() in ENDINGS:
+            started = "" if service.jobs is not None else " of a service started with --jobs 8"
+            raise SettingError(f"{name}: a video; send it to /v1/jobs/video{started}")
         options = dict(form.options)
         for option, described in form.beside:
             options[option] = f"ups-{option}.toml"

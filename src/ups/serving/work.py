@@ -140,7 +140,7 @@ def teach(asked: dict[str, Any], told: Told) -> dict[str, Any]:
     def follow() -> None:
         while not ended.wait(0.3):
             entries = read_log(run)
-            told("learning", entries[-1]["step"] if entries else 0, asked["cycles"])
+            told("learning, step", entries[-1]["step"] if entries else 0, asked["cycles"])
 
     thread = threading.Thread(target=follow)
     thread.start()

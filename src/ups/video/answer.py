@@ -85,13 +85,19 @@ def answer_video(
     output.mkdir(parents=True, exist_ok=True)
     with closing(KINDS[asked.estimator]()) as estimator:
         clip = joints_of(
-            path, facts, estimator, output / KEPT, asked.every, lambda n: progress("people", n, facts.frames)
+            path,
+            facts,
+            estimator,
+            output / KEPT,
+            asked.every,
+            lambda n: progress("finding people, frame", n, facts.frames),
         )
     lines = check_or_refuse(clip, str(path), asked.force, filmed=True)
     for line in lines:
         log.warning(line)
+    lines += [f"note: {path}: {notice}" for notice in clip.notices if notice.severity == "note"]
     write_file(clip, output / JOINTS)
-    progress("actions", 0, 0)
+    progress("recognising actions", 0, 0)
     known = predictor.drop_untrained_joints(recognize_2d.name, clip)
     timeline = predictor.timeline(known, asked.classes)
     whole = predictor.rank_actions(recognize_2d.name, known, asked.classes)
@@ -112,7 +118,7 @@ def answer_video(
         _write_poses(lifted, clip, output / POSES)
         missed = np.nanmedian(lifted.reprojection) if lifted.reprojection is not None else np.nan
         result["reprojection"] = round(float(missed), 4) if np.isfinite(missed) else None
-    annotate(path, facts, clip, timeline, output / VIDEO, lambda n: progress("drawing", n, facts.frames))
+    annotate(path, facts, clip, timeline, output / VIDEO, lambda n: progress("drawing, frame", n, facts.frames))
     _write_page(output / PAGE, path.name, clip, timeline, lifted, result)
     write_whole(output / RESULT, json.dumps(result, indent=1, allow_nan=False).encode())
     return result

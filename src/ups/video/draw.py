@@ -44,7 +44,7 @@ def drawn(rgb: np.ndarray, clip: PoseSequence, frame: int, text: str, size: tupl
 
     picture = Image.fromarray(rgb)
     scale = np.array(size) / picture.size
-    picture = picture.resize(size)
+    picture = picture.resize(size, Image.Resampling.BILINEAR)  # half the time of the default
     draw = ImageDraw.Draw(picture)
     width = max(2, round(size[1] / 200))
     for joints, seen in zip(clip.joints[:, frame] * scale, clip.visibility[:, frame] > 0, strict=True):

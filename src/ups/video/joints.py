@@ -18,6 +18,7 @@ from ups.errors import DataError
 from ups.notices import Notice
 from ups.pose import PoseSequence
 from ups.video.estimators import Estimator
+from ups.video.sides import put_sides_right
 from ups.video.source import Facts, frames_of
 
 log = logging.getLogger("ups")
@@ -33,7 +34,7 @@ def joints_of(
     path: Path, facts: Facts, estimator: Estimator, kept: Path, every: int = 1,
     progress: Callable[[int], None] = lambda number: None,
 ) -> PoseSequence:  # fmt: skip
-    """The people of a video as a 2D clip.
+    """The people of a video as a 2D clip, with left and right as `put_sides_right` has them.
 
     Args:
         path: the video.
@@ -77,6 +78,7 @@ def joints_of(
         [Detection(number, person) for number, line in zip(numbers, lines, strict=True) for person in line["people"]],
         numbers, estimator.skeleton, fps=facts.fps / every, image_size=facts.size, name=path.stem, where=str(path),
     )  # fmt: skip
+    clip = put_sides_right(clip)
     if count < WHOLE * facts.frames:
         what = "the video breaks off"
         told = Notice("warning", what, "copy it again", f"{count} of its {facts.frames} frames can be read")

@@ -122,7 +122,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     try:
         container: Any = library.open(str(path))
     except (library.error.FFmpegError, ValueError) as error:
-        raise DataError(f"{path}: not a video that can be read ({_short(error)}); convert it to MP4") from error
+        raise DataError(
+            f"{path}: not a video that can be read ({_short(error)}); is the copy complete? else convert it to MP4"
+        ) from error
     with container:
         if not container.streams.video:
             raise DataError(
@@ -162,7 +164,8 @@ def _upright(container: Any, stream: Any, path: Path) -> Iterator[Frame]:
 
 
 def _short(error: Exception) -> str:
-    return str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+    text = getattr(error, "strerror", None) or str(error)  # without ffmpeg's number and the file's name again
+    return text.splitlines()[0][:100] if text else type(error).__name__
 
 
 @contextmanager

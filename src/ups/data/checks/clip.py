@@ -100,8 +100,12 @@ def check_clip(clip: PoseSequence, stored: bool = False, filmed: bool = False) -
         yield "warning", what, "see `ups data joints`, and draw it with --plot", f"misfit {order[0]:.2f}, limit {limit}"
     turned = None if clip.up_known else _check_up(clip, seen)
     if turned is not None:
-        mild = turned[0] == "error" and (stored or (filmed and flat))
-        yield ("warning", *turned[1:]) if mild else turned
+        severity, what, remedy, detail = turned
+        if filmed and flat:  # options about joints do not fit a video
+            remedy = "turn the video upright, unless they really are as it shows them"
+        if severity == "error" and (stored or (filmed and flat)):
+            severity = "warning"
+        yield severity, what, remedy, detail
         return
     yield from _check_sides(clip, seen)
     if not flat:
