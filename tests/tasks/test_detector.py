@@ -84,3 +84,26 @@ def test_the_constant_part_stays_and_3d_clips_work_too():
         assert (other.joints[other.visibility == 0] == 0).all()
         offsets.append(np.median(other.joints - spatial.joints, axis=1).std() / body_size(spatial))
     assert 0.1 * CONSTANT < np.median(offsets) < 2 * CONSTANT
+
+
+def test_another_person_stands_there_for_up_to_three_frames_in_one_clip_of_twenty(monkeypatch):
+    clip = still(8)
+    monkeypatch.setattr("ups.tasks.detector._errors", lambda clip, size, rng: np.zeros(clip.joints.shape, np.float32))
+    monkeypatch.setattr("ups.tasks.detector._missing", lambda skeleton, shape, rng: np.zeros(shape, bool))
+    monkeypatch.setattr("ups.tasks.detector._exchanged", lambda joints, skeleton, rng: joints)
+    moved, starts, lengths = [], set(), set()
+    for other in drawn(clip, 4000):
+        offset = (other.joints - clip.joints)[0]
+        there = np.flatnonzero(np.abs(offset).max((1, 2)) > 1e-3)
+        if len(there):
+            assert (np.diff(there) == 1).all()
+            np.testing.assert_allclose(
+                offset[there], np.broadcast_to(offset[there[0], 0], (len(there), 17, 2)), atol=1e-2
+            )
+            moved.append(offset[there[0], 0] / body_size(clip))
+            starts.add(int(there[0]))
+            lengths.add((int(there[0]), len(there)))
+    assert 0.04 < len(moved) / 4000 < 0.06
+    assert starts == set(range(8)) and {n for start, n in lengths if start < 6} == {1, 2, 3}
+    np.testing.assert_allclose(np.std(moved, axis=0), 0.5, atol=0.1)
+    np.testing.assert_allclose(np.mean(moved, axis=0), 0, atol=0.12)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ups.cameras import any_camera, project, view
+from ups.cameras import Camera, any_camera, project, view
 from ups.pose import PoseSequence
 from ups.skeletons import H36M_17
 from ups.tasks.placement import FOCAL
@@ -124,3 +124,51 @@ def test_a_known_focal_length_takes_the_place_of_the_picture_s_size():
     plain = estimate_pose.example(replace(clip, focal=None, centre=None), 0, 9, np.array([4]))
     assert FOCAL == 1.3  # 1,300 pixels are 1.3 of this picture's long side
     np.testing.assert_allclose(a.context, plain.context, atol=1e-6)
+
+
+@pytest.fixture
+def seen_from_there(monkeypatch) -> list[np.ndarray]:
+    """Any camera has a picture of 100 x 50 pixels, and sees each point at (100 x, 50 y); the points that it was shown."""
+    shown: list[np.ndarray] = []
+
+    def see(clip: PoseSequence, points: np.ndarray, camera: object) -> PoseSequence:
+        shown.append(points)
+        pixels = clip.joints[..., :2] * np.float32([100, 50])
+        return replace(clip, joints=pixels, space="image", image_size=(100, 50), pose_3d=points[None])
+
+    monkeypatch.setattr("ups.tasks.views._seen_by", see)
+    camera = Camera(np.array([1.0, 0, 0, 0]), np.zeros(3), (700.0, 900.0), (50.0, 25.0), (100, 50))
+    monkeypatch.setattr("ups.tasks.views.any_camera", lambda rng, points: camera)
+    return shown
+
+
+def within(share: float) -> PoseSequence:
+    """A clip of which so large a share of the points lies in the picture, two of them at its first pixel and edge."""
+    joints = np.full((1, 2, 17, 3), 0.5, np.float32)
+    outside = np.arange(34).reshape(2, 17) >= round(34 * share)
+    joints[0, :, :, 0] = np.where(outside, [[1.0], [-0.1]], 0.0)  # 1.0 is the first place beyond the edge
+    return PoseSequence(joints, np.ones((1, 2, 17)), H36M_17, "world", 30.0)
+
+
+def test_bodies_before_any_camera_vary_in_size_and_proportion(seen_from_there):
+    clip = within(1.0)
+    clip = replace(clip, joints=clip.joints + 0.25)
+    for seed in range(3000):
+        film(clip, np.random.default_rng(seed), wide=True)
+    ratio = np.stack([points[0, 0] / clip.joints[0, 0, 0] for points in seen_from_there])
+    np.testing.assert_allclose(ratio.mean(0), 1.0, atol=0.004)
+    assert 0.054 < ratio.std(0).min() and ratio.std(0).max() < 0.062  # 5 % in size and 3 % along each axis
+    apart = ratio[:, 0] / ratio[:, 1]
+    assert 0.039 < apart.std() < 0.046 and 0.9 / 1.1 <= apart.min() and apart.max() <= 1.1 / 0.9
+
+
+@pytest.mark.parametrize(("share", "hidden"), [(0.25, False), (0.4, True), (0.9, True)])
+def test_what_lies_outside_the_picture_is_mostly_not_seen(seen_from_there, share, hidden):
+    clip = within(share)
+    inside = np.arange(34).reshape(1, 2, 17) < round(34 * share)
+    draws = [film(clip, np.random.default_rng(seed), wide=True) for seed in range(1500)]
+    cut = [np.array_equal(draw.visibility > 0, inside) for draw in draws]
+    assert all(c or (draw.visibility > 0).all() for c, draw in zip(cut, draws, strict=True))
+    assert 0.76 < np.mean(cut) < 0.84 if hidden else not any(cut)
+    known = [draw.focal for draw in draws if draw.focal is not None]
+    assert set(known) == {700.0} and 0.26 < len(known) / len(draws) < 0.34
