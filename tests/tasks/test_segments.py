@@ -88,6 +88,10 @@ def test_an_action_goes_on_without_another_beginning():
     assert (begin, end, action) == (0, 40, 0) and sure == pytest.approx(0.9 * 0.85)
 
 
+def test_what_was_chosen_on_recordings_of_training_clips():
+    assert (CHANGE, DOUBT, UNIT) == (0.5, 0.1, 0.25)
+
+
 @pytest.mark.parametrize(("unknown", "known"), [(0.7, True), (0.75, False)])
 def test_doubt_and_change_decide_between_an_action_and_nothing(unknown, known):
     windows = Proposals(np.array([0]), np.array([5]), np.array([[0.9, 0.1]]), np.array([0.0]))

@@ -380,3 +380,26 @@ def test_persons_change_places_in_training():
         for i in range(9)
     }
     assert orders == {True, False}
+
+
+def test_a_flat_body_is_centred_and_scaled_by_what_is_seen_with_its_root():
+    """Frame 1 shows no hip: it counts neither for the place nor for the size, but is put into both."""
+    rng = np.random.default_rng(4)
+    joints = rng.uniform(100, 500, (1, 3, 17, 2)).astype(np.float32)
+    visibility = np.ones((1, 3, 17), np.float32)
+    visibility[0, 1, [COCO_17.joints.index("left_hip"), COCO_17.joints.index("right_hip")]] = 0
+    visibility[0, 2, 5] = 0
+    clip = PoseSequence(joints, visibility, COCO_17, "image", 30.0, image_size=(640, 480))
+    found = recognize_2d.example(clip, 3)
+    order = list(COCO_17.slot_order)
+    points, seen = clip.joints[0][:, order], clip.visibility[0][:, order] > 0
+    roots = points[[0, 2]][:, list(COCO_17.sorted_by_slot().root_indices)].mean(1)
+    away = (points[[0, 2]] - roots[:, None])[seen[[0, 2]]]
+    wanted = (points - roots.mean(0)) / (2 * np.sqrt((away**2).sum(-1).mean()))
+    np.testing.assert_allclose(found.joints[0, ..., :2][seen], wanted[seen], rtol=1e-4, atol=1e-5)
+    no_root = replace(clip, visibility=visibility * (visibility[0, 1] > 0))
+    found = recognize_2d.example(no_root, 3)
+    seen = no_root.visibility[0][:, order] > 0
+    origin = points[seen].mean(0)
+    wanted = (points - origin) / (2 * np.sqrt(((points[seen] - origin) ** 2).sum(-1).mean()))
+    np.testing.assert_allclose(found.joints[0, ..., :2][seen], wanted[seen], rtol=1e-4, atol=1e-5)
