@@ -9,6 +9,7 @@ from helpers import random_clip
 from ups.errors import SettingError
 from ups.tasks.timeline import (
     LENGTHS,
+    Segment,
     Timeline,
     Told,
     cuts_of,
@@ -136,6 +137,7 @@ def test_one_doubtful_step_makes_no_segment():
 def test_nobody_parts_what_is_done_before_and_after():
     found = timeline([0] * 8, somebody=[True] * 3 + [False] * 2 + [True] * 3)
     assert [(s.action, s.why) for s in found.segments] == [("bow", ""), (None, "nobody"), ("bow", "")]
+    assert [(s.start_s, s.end_s) for s in found.segments] == [(0.0, 1.5), (1.5, 2.5), (2.5, 4.0)]
     assert found.segments[1].probability == 1 and np.isnan(found.probabilities[3]).all() and found.unknown[3] == 1
     alone = timeline([0] * 4, somebody=[False] * 4)
     assert [(s.start_s, s.end_s, s.why) for s in alone.segments] == [(0.0, 2.0, "nobody")]
@@ -161,3 +163,29 @@ def test_json_holds_what_is_told():
     first, second = timeline([1] * 4 + [-1] * 4).to_dicts()
     assert first == {"start": 0.0, "end": 2.0, "action": "kick", "probability": pytest.approx(0.931)}
     assert second["action"] is None and second["why"] == "unknown"
+
+
+def test_of_windows_that_cover_a_step_the_nearest_count_most():
+    windows = windows_of(90, 30.0, 2.0, 0.5)  # begin at 0, 0.5 and 1 s
+    values = np.array([[1.0], [10.0], [100.0]])
+    pooled = windows.pool(values, np.ones(3, bool))[:, 0]
+    for step, centre in enumerate((0.25, 0.75, 1.25, 1.75, 2.25, 2.75)):
+        near = [max(1.05 - abs(centre - middle), 0) if abs(centre - middle) <= 1 else 0 for middle in (1.0, 1.5, 2.0)]
+        assert pooled[step] == pytest.approx((near @ values[:, 0]) / sum(near), rel=1e-5)
+
+
+def test_a_pooled_answer_is_the_mean_by_what_is_known_of_each_step():
+    found = timeline([0, 1, -1], sure=0.8, unknown=0.1)
+    weight = np.array([0.9, 0.9, 0.05])
+    mean = weight @ found.probabilities / weight.sum()
+    answer = pooled_answer(found)
+    assert answer.probabilities == pytest.approx(sorted(mean, reverse=True), rel=1e-5)
+    speaks = weight * found.probabilities[:, mean.argmax()]
+    assert answer.unknown == pytest.approx(speaks @ found.unknown / speaks.sum(), rel=1e-5)
+
+
+def test_segments_are_told_to_people_and_in_milliseconds():
+    nobody, unknown = Segment(0, 1, None, 1.0, "nobody"), Segment(0.12345, 1, None, 0.7, "unknown")
+    assert (nobody.told, unknown.told) == ("nobody in sight", "nothing known")
+    assert Segment(0, 1, "bow", 0.876).told == "bow (88%)"
+    assert unknown.to_dict()["start"] == 0.123 and nobody.to_dict()["why"] == "nobody"
