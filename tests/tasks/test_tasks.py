@@ -14,6 +14,7 @@ from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeletons import COCO_17, H36M_17, KINECT_20, UTD_20
 from ups.tasks import TASKS, anticipate, estimate_pose, get_task, recognize_2d, recognize_3d
+from ups.tasks.action import recognition_metrics
 from ups.tasks.geometry import bend_bones, drop_joints, mirrored_label, resample, rotation, with_doubt
 from ups.tasks.task import Example, collate, collate_poses
 from ups.tokens.layout import CLASS_POSITION, END_POSITION
@@ -403,3 +404,30 @@ def test_a_flat_body_is_centred_and_scaled_by_what_is_seen_with_its_root():
     origin = points[seen].mean(0)
     wanted = (points - origin) / (2 * np.sqrt(((points[seen] - origin) ** 2).sum(-1).mean()))
     np.testing.assert_allclose(found.joints[0, ..., :2][seen], wanted[seen], rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_measured_of_recognition_and_how_it_is_told():
+    odds = np.array(
+        [[0.5, 0.3, 0.1, 0.04, 0.03, 0.03], [0.1, 0.6, 0.1, 0.1, 0.06, 0.04], [0.2, 0.4, 0.1, 0.1, 0.15, 0.05]]
+    )
+    found = recognition_metrics(np.log(odds), np.array([0, 0, 5]), ("a", "b", "c", "d", "e", "f"))
+    assert (found["clips"], found["top1"], found["top5"]) == (3, pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert found["predicted"] == [0, 1, 1] and found["labels"] == [0, 0, 5]
+    assert found["probabilities"] == [0.5, 0.6, 0.4] and found["classes"] == ["a", "b", "c", "d", "e", "f"]
+    told = recognize_2d.headline(found | {"unlabelled": 2})
+    assert told == [("top-1", "33.3%"), ("top-5", "66.7%"), ("clips without a label, left out", "2")]
+    assert recognize_2d.headline(found | {"unlabelled": 0}) == recognize_2d.headline(found) == told[:2]
+    assert recognize_2d.measures(found) == pytest.approx({"top-1": 100 / 3, "top-5": 200 / 3})
+    prefixes = {"top1_at": {"20%": 0.25, "100%": 0.5}, "area_under_curve": 0.4}
+    assert anticipate.measures(prefixes) == {"area": 40, "20%": 25, "100%": 50}
+    assert anticipate.headline(prefixes) == [
+        ("top-1 of first 20%", "25.0%"), ("top-1 of first 100%", "50.0%"), ("area under curve", "40.0%"),
+    ]  # fmt: skip
+    assert not recognize_2d.lower_is_better and not anticipate.lower_is_better and estimate_pose.lower_is_better
+
+
+def test_a_3d_body_whose_root_is_never_seen_stays_where_it_is():
+    clip = hidden(random_clip(), slice(None), slice(None), list(KINECT_20.root_indices))
+    found = recognize_3d.example(clip, clip.frames)
+    seen = found.visible
+    np.testing.assert_allclose(found.joints[seen], clip.joints[:, :, list(KINECT_20.slot_order)][seen], atol=1e-5)
