@@ -106,3 +106,6 @@ def test_what_lies_outside_a_stretch_proposes_nothing_in_it():
     assert inside.first.tolist() == [0, 1] and inside.stop.tolist() == [3, 4]
     np.testing.assert_array_equal(inside.probabilities, np.eye(4)[1:3])
     assert len(windows.within(3, 3).first) == 0
+    assert windows.within(7, 10).first.tolist() == [0]  # of the third window one step in four is left
+    long = Proposals(np.array([0, 1]), np.array([5, 6]), np.eye(2), np.zeros(2))
+    assert long.within(3, 9).stop.tolist() == [3]  # 2 of 5 and 3 of 5 steps
