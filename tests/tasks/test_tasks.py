@@ -14,7 +14,7 @@ from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.skeletons import COCO_17, H36M_17, KINECT_20, UTD_20
 from ups.tasks import TASKS, anticipate, estimate_pose, get_task, recognize_2d, recognize_3d
-from ups.tasks.action import recognition_metrics
+from ups.tasks.action import MALFORMED, RATIOS, recognition_metrics
 from ups.tasks.geometry import bend_bones, drop_joints, mirrored_label, resample, rotation, with_doubt
 from ups.tasks.task import Example, collate, collate_poses
 from ups.tokens.layout import CLASS_POSITION, END_POSITION
@@ -423,6 +423,7 @@ def test_what_is_measured_of_recognition_and_how_it_is_told():
     assert anticipate.headline(prefixes) == [
         ("top-1 of first 20%", "25.0%"), ("top-1 of first 100%", "50.0%"), ("area under curve", "40.0%"),
     ]  # fmt: skip
+    assert RATIOS == (0.2, 0.4, 0.6, 0.8, 1.0) and MALFORMED < 0  # of the field's protocol; no class's number
     assert not recognize_2d.lower_is_better and not anticipate.lower_is_better and estimate_pose.lower_is_better
 
 
