@@ -216,6 +216,29 @@ def test_joints_that_training_never_had_are_left_out():
     assert predictor.recognize(clip).probabilities == predictor.recognize(known).probabilities
 
 
+def test_each_task_has_its_own_training_and_shifts_show_all_listed_skeletons():
+    mine = trained_model()
+    clip = picture(6, skeleton=COCO_17)
+    mine.data_sets.clear()
+    mine.data_sets.update(synthetic_2d=DataSetInfo(CLASSES, COCO_17), synthetic_3d=DataSetInfo(CLASSES, H36M_17))
+    predictor = Predictor(mine)
+    assert predictor.drop_untrained_joints("recognize_2d", clip) is clip
+    known = predictor.drop_untrained_joints("recognize_3d", replace(clip, id=""))
+    assert known.skeleton.joints == tuple(j for j in COCO_17.joints if j in H36M_17.joints)
+    shifted = replace(TRAIN, augment=replace(TRAIN.augment, shift=replace(TRAIN.augment.shift, share=0.5)))
+    mine = trained_model(shifted)
+    assert Predictor(mine).drop_untrained_joints("recognize_3d", clip) is clip
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_confidence_is_read_by_models_that_learned_to(reads):
+    predictor = Predictor(trained_model(model=replace(MODEL, confidence=reads)))
+    flat, solid = picture(4), random_clip(frames=4)
+    flat, solid = (replace(clip, visibility=np.full(clip.visibility.shape, 0.5)) for clip in (flat, solid))
+    assert (predictor.as_read(flat).visibility == (0.5 if reads else 1)).all()
+    assert predictor.as_read(solid) is solid
+
+
 def test_actions_that_only_lifting_saw_are_candidates_only_by_name():
     mine = trained_model(classes=CLASSES)
     lifting = TaskMix("estimate_pose", ("studio:official",), batch=4, frames=FRAMES)
