@@ -166,11 +166,11 @@ def test_json_holds_what_is_told():
 
 
 def test_of_windows_that_cover_a_step_the_nearest_count_most():
-    windows = windows_of(90, 30.0, 1.0, 0.5)  # begin at 0, 0.5, ... 2 s
+    windows = windows_of(80, 40.0, 1.0, 0.25)  # begin at 0, 0.25, ... 1 s
     values = 10.0 ** np.arange(5)[:, None]
     pooled = windows.pool(values, np.ones(5, bool))[:, 0]
-    for step, centre in enumerate((0.25, 0.75, 1.25, 1.75, 2.25, 2.75)):
-        away = np.abs(centre - np.array([0.5, 1.0, 1.5, 2.0, 2.5]))
+    for step, centre in enumerate(np.arange(8) * 0.25 + 0.125):
+        away = np.abs(centre - np.array([0.5, 0.75, 1.0, 1.25, 1.5]))
         near = np.where(away <= 0.5, 1.05 - away / 0.5, 0)
         assert pooled[step] == pytest.approx((near @ values[:, 0]) / sum(near), rel=1e-5)
 
