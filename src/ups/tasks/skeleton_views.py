@@ -91,6 +91,14 @@ def asking_for(clip: PoseSequence, skeleton: Skeleton) -> PoseSequence:
     return replace(clip, skeleton=both, joints=joints, visibility=visibility, pose_3d=None)
 
 
+_TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+def derivable(skeleton: Skeleton) -> bool:
+    """Whether other joints can be derived from these: shoulders and hips are among them."""
+    return all(joint in skeleton.joints for joint in _TRUNK)
+
+
 def in_skeleton(clip: PoseSequence, skeleton: Skeleton, rng: np.random.Generator) -> PoseSequence:
     """The clip with the joints of `skeleton`, those it lacks derived from the others (see `derive`).
 
@@ -101,7 +109,7 @@ def in_skeleton(clip: PoseSequence, skeleton: Skeleton, rng: np.random.Generator
         DataError: shoulders or hips, from which all is derived, are no joints of the clip.
     """
     names = clip.skeleton.joints
-    missing = [joint for joint in ("left_shoulder", "right_shoulder", "left_hip", "right_hip") if joint not in names]
+    missing = [joint for joint in _TRUNK if joint not in names]
     if missing:
         raise DataError(f"{clip.id or 'clip'}: other joints can't be derived without {', '.join(missing)}")
     wanted = [joint for joint in skeleton.joints if joint not in names]

@@ -22,7 +22,7 @@ from ups.pose import PoseSequence
 from ups.refs import DataRef
 from ups.runtime.distributed import is_first
 from ups.tasks import get_task
-from ups.tasks.skeleton_views import draw_view, shown
+from ups.tasks.skeleton_views import derivable, draw_view, shown
 from ups.tasks.task import CutsWindows, Task, collate
 from ups.tokens.vocabulary import Vocabulary
 
@@ -56,7 +56,7 @@ def make_batch(
         if windows is not None:
             return collate(task, windows, vocabulary, clips.store.skeleton.sorted_by_slot(), classes)
     clips = list(clips)
-    if augment.shift.skeleton and rng.random() < augment.shift.skeleton:
+    if augment.shift.skeleton and derivable(clips[0].skeleton) and rng.random() < augment.shift.skeleton:
         view = draw_view(clips[0].skeleton, rng, estimates=task.unit == "frame")
         clips = [shown(clip, view, rng) for clip in clips]
     clips = [_named(clip, task.training_view, clip, augment, rng) for clip in clips]
