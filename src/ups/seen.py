@@ -14,6 +14,8 @@ BODY = 5
 """Joints, or all of a skeleton that has fewer, that must be seen in one frame for somebody to be there."""
 _ABOVE, _PERCENT, _BELOW = 2.0, 100.0, -0.01
 """Scores: up to _ABOVE they are cut to 1 (heat maps give 1.02 and -0.001), up to _PERCENT they are percent."""
+_SURE = 20.0
+"""Percent: a recording of which no joint is surer may have scores of another scale."""
 _LOST = (-1, -9, -99, -999, -9999, -99999, -100, -1000, -10000, 9999, 99999, 999999)
 """What stands for all coordinates of a joint that was not found, in files of several tools."""
 _HIGH = 9999
@@ -148,7 +150,11 @@ def _confidence(scores: Any, seen: np.ndarray, where: str) -> tuple[np.ndarray, 
     elif high > _ABOVE:
         values = values / 100
         remedy = "divide them by 100, if that is what they are; else bring them to 0..1"
-        told = (Notice("note", "scores above 2 are read as percent", remedy, f"up to {high:g}"),)
+        told = (
+            Notice(
+                "note" if high > _SURE else "warning", "scores above 2 are read as percent", remedy, f"up to {high:g}"
+            ),
+        )
     elif high > 1:
         told = (
             Notice("note", "scores above 1 count as 1", "nothing, if the detector writes such", f"up to {high:.3g}"),

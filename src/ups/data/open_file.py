@@ -17,7 +17,7 @@ from ups.data.formats.bvh_clip import bvh_clip
 from ups.data.formats.c3d import read_c3d
 from ups.data.formats.coco_like import as_coco, folder_as_coco, is_yolo_folder
 from ups.data.formats.deeplabcut import is_deeplabcut, read_deeplabcut, read_deeplabcut_h5
-from ups.data.formats.elsewhere import HINTS
+from ups.data.formats.elsewhere import HINTS, check_start
 from ups.data.formats.hdf5 import read_h5
 from ups.data.formats.joint_map import JointMap, read_joint_map
 from ups.data.formats.joint_names import quoted
@@ -44,6 +44,7 @@ from ups.data.formats.table import first_facts, first_rows, text_of
 from ups.data.formats.timing import frame_rate
 from ups.data.formats.trc import read_trc
 from ups.data.formats.videopose3d import read_videopose3d_custom
+from ups.data.formats.vitpose import is_vitpose, vitpose_frames
 from ups.errors import DataError
 from ups.pose import PoseSequence, Space
 from ups.skeleton import Skeleton
@@ -106,6 +107,8 @@ def read_file(
         if hint := HINTS.get(path.suffix.lower()):
             raise DataError(f"{path}: {hint}")
         raise _unknown(path, f"{path.suffix[:20] or 'no ending'} is no kind of recording")
+    if path.is_file():
+        check_start(path)
     if joint_map is not None and reader in _FIXED:
         raise DataError(f"{path}: the joints of this kind of file are known; read it without {joint_map.where}")
     try:
@@ -133,6 +136,8 @@ def _read_folder(path: Path, wish: Wish) -> PoseSequence:
     if not files:
         what = "a folder without OpenPose's *_keypoints.json, or a .txt or .json of YOLO or MMPose a frame"
         raise _unknown(path, what + _inside(path))
+    if b'"shapes"' in files[0].read_bytes()[:4096] and b'"shape_type"' in files[0].read_bytes():
+        raise DataError(f"{path}: files of LabelMe; convert them to COCO's keypoints JSON, one file for all frames")
     if not _is_openpose(files[0]):
         record = folder_as_coco(path, wish.image_size)
         return read_coco(record, path.name, str(path), wish.fps, wish.image_size, wish.joint_map)
@@ -156,8 +161,10 @@ def _read_json(path: Path, wish: Wish) -> PoseSequence:
     record = parse_json(content, str(path))
     if not isinstance(record, dict | list):
         raise _unknown(path, f"JSON with nothing but {record!r:.40}")
-    if isinstance(record, dict) and (
-        "joints" in record or ("keypoints" in record and {"skeleton", "joint_names"} & set(record))
+    if (
+        isinstance(record, dict)
+        and not is_vitpose(record)
+        and ("joints" in record or ("keypoints" in record and {"skeleton", "joint_names"} & set(record)))
     ):
         return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish)
     return repaired(_read_other_json(path, content, record, wish), wish, str(path))
@@ -178,6 +185,18 @@ def parse_json(content: bytes, where: str) -> Any:
 
 
 def _read_other_json(path: Path, content: bytes, record: Any, wish: Wish) -> PoseSequence:
+    if (
+        isinstance(record, list)
+        and record
+        and all(isinstance(i, dict) and {"data", "annotations"} <= set(i) for i in record)
+    ):
+        raise DataError(f"{path}: tasks of Label Studio; export them as COCO, which has keypoints in pixels by name")
+    if isinstance(record, dict) and isinstance(record.get("shapes"), list):
+        raise DataError(f"{path}: one frame of LabelMe; give the folder that holds them all")
+    if isinstance(record, dict) and record.get("frames") == []:
+        raise DataError(f"{path}: frames: none in it; look at what wrote it")
+    if is_vitpose(record):
+        record = vitpose_frames(record, str(path))
     if is_mmpose_3d(record):
         return read_mmpose_3d(record, path, wish)
     coco = (

@@ -14,9 +14,11 @@ import numpy as np
 
 from ups.data.formats.classes import only_persons
 from ups.data.formats.columns import AXES
+from ups.data.formats.hidden import told_of_keys
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.layouts import LAYOUTS
 from ups.data.formats.own_frames import Record, dict_names, own_frames, points_of
+from ups.data.formats.table import number_of
 from ups.data.formats.timing import slots_of_times
 from ups.errors import DataError
 
@@ -44,6 +46,16 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
                 f"{where}: one frame of MMPose; give the folder that holds them all, or the JSON of the video"
             )
         return _coco([(i.get("frame_id", n), i["instances"]) for n, i in enumerate(info)], where, image_size, names)
+    if isinstance(record, dict) and isinstance(record.get("predictions"), list):
+        found = record["predictions"]  # MMPose's inferencer: a list of persons a frame; in "batches", one deeper
+        while len(found) == 1 and isinstance(found[0], list) and found[0] and isinstance(found[0][0], list):
+            found = found[0]
+        if found and all(isinstance(i, list) and all(_is_instance(p) for p in i) for i in found):
+            if len(found) == 1:
+                raise DataError(
+                    f"{where}: one frame of MMPose; give all frames in one list, or a folder with a file each"
+                )
+            return _coco(list(enumerate(found)), where, image_size, mmpose_names(record.get("meta_info")))
     if (
         isinstance(record, dict)
         and record
@@ -232,6 +244,8 @@ def _coco(
     keep, told = only_persons(of, where, classes)
     kept = iter(keep)
     frames = [(frame, [person for person in people if next(kept)]) for frame, people in frames]
+    dicts = [k for _, people in frames for person in people for k in _dicts_of(person)]
+    told = (*told, *told_of_keys(dicts))
     images: list[Record] = []
     annotations: list[Record] = []
     for n, (frame, people) in enumerate(frames):
@@ -243,6 +257,9 @@ def _coco(
                 (person[key] for key in ("track_id", "idx", "id", "person_id") if person.get(key) is not None), None
             )
             annotation = {"image_id": name, "category_id": 1, "keypoints": points}
+            box = person.get("bbox")
+            if isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) for v in box):
+                annotation["bbox"] = box
             annotations.append(annotation if track is None else annotation | {"track_id": track})
     if image_size is not None:
         xy = [abs(v) for a in annotations for i, v in enumerate(a["keypoints"]) if i % 3 < 2]
@@ -258,6 +275,12 @@ def _coco(
         "categories": [category | ({"keypoints": names} if names else {})],
         "notices": told,
     }
+
+
+def _dicts_of(person: Record) -> list[Record]:
+    """A person's keypoints, where they are dicts."""
+    points = points_of(person)
+    return [point for point in points if isinstance(point, dict)] if isinstance(points, list) else []
 
 
 def _class_of(person: Record) -> Any:
@@ -314,6 +337,9 @@ def _score(point: Record) -> Any:
 
 
 def _float(value: Any) -> float:
+    if isinstance(value, str):
+        value = number_of(value.strip())
+        return value if value == value else 0.0
     return 0.0 if value is None else float(value)
 
 

@@ -15,14 +15,20 @@ AXES = {
     "inframelikelihood": "v", "inframe_likelihood": "v", "in_frame_likelihood": "v", "is_visible": "v", "isvisible": "v",
     "tracked": "v", "valid": "v", "detected": "v", "trackingstate": "v", "tracking_state": "v",
     "occluded": "h", "occlusion": "h", "occ": "h", "hidden": "h", "missing": "h", "invisible": "h", "lost": "h", "outlier": "h",
-    "invalid": "h", "bad": "h", "is_invalid": "h",
+    "invalid": "h", "bad": "h", "is_invalid": "h", "absent": "h", "unseen": "h", "not_visible": "h", "notvisible": "h",
+    "outside": "h", "is_outside": "h", "out_of_frame": "h", "deleted": "h", "obscured": "h", "found": "v", "present": "v",
+    "in_frame": "v", "inframe": "v",
     "is_occluded": "h", "isoccluded": "h", "is_hidden": "h", "is_missing": "h", "is_outlier": "h",
 }  # fmt: skip
 """What people call coordinates, scores and flags of what was hidden -> x, y, z, v, h."""
 NAME = 100
 """Characters of a column's name, at most: longer ones are damage, and slow to take apart."""
 _AXIS = "|".join(sorted(AXES, key=len, reverse=True))
-_UNIT = r"(?:[\s_.:/\-]*[\[(]?(?:px|pixels?|mm|cm|m|meters?|metres?|coords?|coordinates?|pos|position)[\])]?)?"
+_UNIT = (
+    r"(?:[\s_.:/\-]*[\[(]?(?:px|pixels?|mm|cm|m|meters?|metres?|in|inch|inches|ft|feet|"
+    r"norm(?:ali[sz]ed)?|coords?|coordinates?|pos|position)[\])]?)?"
+)
+_LENGTH = re.compile(r"(?i)[xyz][)\]]?[\s_.:/\-\[(]+(mm|cm|m|meters?|metres?|in|inch|inches|ft|feet)[\])]?\s*$")
 _BEHIND = re.compile(rf"(?i)(?P<name>.+?)[\s_.:/\-\[(]+(?P<axis>{_AXIS})[\])]?{_UNIT}")
 _BEFORE = re.compile(rf"(?i)(?P<axis>{_AXIS})(?:[\s_.:/\-]+(?P<name>.+)|[(\[](?P<name_>.+)[)\]])")
 _PAIR = re.compile(rf"(?i)[(\[]\s*['\"](?P<name>.+)['\"]\s*,\s*['\"](?P<axis>{_AXIS})['\"]\s*[)\]]")
@@ -38,6 +44,12 @@ def joint_columns(head: Sequence[str]) -> dict[str, dict[str, int]]:
         if read is not None:
             found.setdefault(read[0], {}).setdefault(read[1], i)
     return {name: axes for name, axes in found.items() if set(axes) & set("xyz")}
+
+
+def unit_in(columns: Sequence[str]) -> str | None:
+    """The unit of length that all of these columns of coordinates name, as "X (mm)" and "nose_x_cm" do; None without one."""
+    found = {match[1].lower() if (match := _LENGTH.search(column[-NAME:])) else None for column in columns}
+    return found.pop() if len(found) == 1 else None
 
 
 def is_coordinate(column: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,10 @@ from ups.notices import Notice
 _FLAGS = {"valid", "isvalid", "detected", "isdetected", "tracked", "istracked", "visible", "isvisible", "found", "present",
           "success", "persondetected", "hasperson"}  # fmt: skip
 """Columns of a row that are 0 where nobody was found in it."""
+_KNOWN_KEYS = ("name", "part", "label", "joint", "keypoint", "joint_name", "keypoint_name", "bodypart", "type", "id", "index",
+               "idx", "keypoint_id", "joint_id", "frame", "time")  # fmt: skip
+_MANY = 12
+"""Different values of a key, from which words are rather names."""
 _HALF = 0.5
 """Of the joints: so many columns that are called after them belong together."""
 
@@ -122,6 +127,33 @@ def told_of_unread(table: Table, others: Sequence[int], joints: Sequence[str]) -
             remedy = "call them like left_wrist_v if they are scores, left_wrist_occluded if they mark hidden joints"
             told.setdefault(what, Notice("warning", what, f"{remedy}; else nothing", names))
     return tuple(told.values())
+
+
+def told_of_keys(points: Iterable[Mapping[str, Any]]) -> tuple[Notice, ...]:
+    """What to tell of keys of JSON's keypoints that are not read: what may say which were seen, by words, booleans or 0 to 1
+    that are not the same everywhere.
+    """
+    found: dict[str, set[Any]] = {}
+    for point in points:
+        for key, value in point.items():
+            if key.lower() not in (*AXES, *_KNOWN_KEYS) and isinstance(value, str | bool | int | float):
+                values = found.setdefault(key, set())
+                if len(values) < _MANY:
+                    values.add(value)
+    odd = [
+        key
+        for key, values in found.items()
+        if 1 < len(values)
+        and (
+            all(isinstance(v, bool) or (not isinstance(v, str) and 0 <= v <= 1) for v in values)
+            or (len(values) < _MANY and all(isinstance(v, str) for v in values))
+        )
+    ]
+    if not odd:
+        return ()
+    what = "keys of keypoints are not read, though they may say which were seen"
+    return (Notice("warning", what, "call them score if they are scores, occluded if they mark hidden joints; else nothing",
+                   quoted(odd)),)  # fmt: skip
 
 
 def told_of_columns(table: Table, others: Sequence[int]) -> tuple[Notice, ...]:

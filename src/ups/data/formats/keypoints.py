@@ -17,6 +17,7 @@ from ups.data.formats.detections import Detection, recording
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.moments import moments_of, role_of
 from ups.data.formats.named import places_of, skeleton_for
+from ups.data.formats.own_keys import stated_rate
 from ups.data.formats.repair import OWN_UP
 from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
@@ -118,6 +119,8 @@ def read_coco(
     """
     try:
         annotations = record if isinstance(record, list) else record["annotations"]
+        if not annotations:
+            raise DataError(f"{where}: nobody is seen, for there is no person in it; look at what wrote it")
         images = [] if isinstance(record, list) else record.get("images") or []
         if image_size is None and images and {"width", "height"} <= set(images[0]):
             image_size = int(images[0]["width"]), int(images[0]["height"])
@@ -151,6 +154,7 @@ def read_coco(
                 f"{where}: image_id {lost[0]!r} of a person is the id of no image; list it among the images"
             )
         annotations, places, more = _coco_joints(record, annotations, where, joint_map)
+        more = (*more, *_boxes_apart(annotations))
         skeleton = skeleton_for(places, where)
         picked = [places[joint] for joint in skeleton.joints]
         key = _id_key(annotations)
@@ -165,14 +169,38 @@ def read_coco(
             f"{where}: not keypoints in COCO's format ({error!r:.200}); docs/formats.md says what is read"
         ) from error
     if image_size is None:
-        raise DataError(f"{where}: it does not say how large the images are; give the image size, width and height")
-    stated = rate or (None if isinstance(record, list) else _stated_fps(record))
+        raise DataError(
+            f"{where}: it does not say how large the images are; give the image size, width and height (3D joints are not read "
+            "from this form: write them as joints, with space or up and unit)"
+        )
+    stated = rate or (None if isinstance(record, list) else _stated_fps(record, where))
     clip = recording(
         detections, numbers, skeleton, fps=fps, image_size=image_size, name=name, where=where, stated_fps=stated
     )
     info = record.get("info") if isinstance(record, dict) else None
     known = isinstance(info, dict) and info.get("up") == OWN_UP["image"]
     return replace(clip.tell(*told, *more), up_known=known)
+
+
+def _boxes_apart(annotations: Sequence[dict[str, Any]]) -> tuple[Notice, ...]:
+    """What to tell of keypoints that lie outside the boxes beside them, but fit those moved to the corner."""
+    apart = known = 0
+    for a in annotations:
+        box, points = a.get("bbox"), np.array(a["keypoints"], float).reshape(-1, 3)
+        points = points[(points[:, :2] != 0).any(-1), :2]
+        if not isinstance(box, list) or len(box) != 4 or not len(points):
+            continue
+        corner, size = np.array(box[:2], float), np.array(box[2:], float)
+        margin = 0.2 * size
+        inside = ((points >= corner - margin) & (points <= corner + size + margin)).all(-1).mean()
+        moved = ((points >= -margin) & (points <= size + margin)).all(-1).mean()
+        known, apart = known + 1, apart + bool(inside < 0.5 < 0.9 < moved)
+    if known < 5 or apart < 0.8 * known:
+        return ()
+    what = "keypoints lie outside the boxes beside them, and seem to be measured from the corners of these"
+    return (
+        Notice("warning", what, "add each box's x and y to its keypoints, if so; else nothing", f"{apart} of {known}"),
+    )
 
 
 def _unnested(annotation: dict[str, Any]) -> dict[str, Any]:
@@ -195,13 +223,12 @@ def _image_times(images: list[dict[str, Any]], where: str) -> tuple[list[int], f
     return None
 
 
-def _stated_fps(record: dict[str, Any]) -> float | None:
+def _stated_fps(record: dict[str, Any], where: str) -> float | None:
     """Frames per second in "info", where this project writes them, or of the one video; None where nobody says."""
     videos = record.get("videos") or [{}]
     for place in (record.get("info"), videos[0] if isinstance(videos, list) else None):
-        fps = place.get("fps") if isinstance(place, dict) else None
-        if isinstance(fps, int | float) and fps > 0:
-            return float(fps)
+        if isinstance(place, dict) and (fps := stated_rate(place, where)) is not None:
+            return fps
     return None
 
 

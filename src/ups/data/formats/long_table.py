@@ -119,6 +119,11 @@ def _mark(head: Sequence[str]) -> int | None:
     return None
 
 
+def is_axis(name: str, axes: str) -> bool:
+    """Whether a column holds one of these axes of all joints."""
+    return (_axis(name) or "-") in axes
+
+
 def _axis(name: str) -> str | None:
     """The axis of a column that holds one of all joints: x, Y, z (mm), visibility."""
     if len(name) > NAME:

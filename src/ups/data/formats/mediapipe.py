@@ -48,8 +48,16 @@ def is_mediapipe_table(head: list[str]) -> bool:
 
 def is_mediapipe_long(path: Path) -> bool:
     """Whether a table has a row for each of MediaPipe's landmarks: 33 numbers, or its own names."""
-    table = read_table(path)
+    table = _pose_rows(read_table(path))
     return is_long(table.head) and _whose(spread_out(table).marks) is not None
+
+
+def _pose_rows(table: Table) -> Table:
+    """Without the rows of hands and faces, where a column `type` tells them from those of the pose."""
+    column = next((i for i, name in enumerate(table.head) if name.lower() in ("type", "landmark_type")), None)
+    if column is None or not {"face", "left_hand", "right_hand"} & {row[column] for row in table.rows}:
+        return table
+    return replace(table, rows=[row for row in table.rows if row[column] == "pose"])
 
 
 def _whose(marks: list[str]) -> list[int] | None:
@@ -75,7 +83,7 @@ def read_mediapipe_long(path: Path, wish: Wish) -> PoseSequence:
         DataError: as `read_mediapipe_csv`.
         OSError: the file can't be read.
     """
-    long = spread_out(read_table(path))
+    long = spread_out(_pose_rows(read_table(path)))
     which = _whose(long.marks)
     assert which is not None, "asked with is_mediapipe_long"
     points = np.full((*long.block.shape[:2], len(JOINTS), 4), np.nan)

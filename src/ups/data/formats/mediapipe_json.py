@@ -14,6 +14,7 @@ from ups.data.formats.joint_names import slots_of
 from ups.data.formats.mediapipe import JOINTS, NAMES, follow, landmark_clip
 from ups.data.formats.moments import Moments, role_of
 from ups.data.formats.named import Wish
+from ups.data.formats.own_keys import stated_rate
 from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
 from ups.notices import Notice
@@ -44,7 +45,7 @@ def read_mediapipe_json(record: Any, path: Path, wish: Wish) -> PoseSequence:
     frames, names = _frames(record)
     facts = record if isinstance(record, dict) else {}
     size = _size(facts)
-    fps = next((float(facts[k]) for k in ("fps", "frame_rate", "framerate") if _is_number(facts.get(k))), None)
+    fps = stated_rate(facts, str(path))
     people = [_bodies(frame, _KEYS) for frame in frames]
     world = [_bodies(frame, _WORLD_KEYS) for frame in frames]
     of_world = any(world) and ((wish.image_size or size) is None or not any(people))

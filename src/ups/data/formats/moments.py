@@ -158,6 +158,8 @@ def moments_of(cells: Sequence[str], role: Role, unit: str | None, where: str, c
 def _clock(text: str, where: str) -> float:
     """Seconds of 00:00:01.033, or of a date and time."""
     try:
+        if half := re.fullmatch(r"(.*\d)\s*([AaPp])\.?[Mm]\.?", text):
+            return _half_day(half[1], half[2].lower() == "p")
         if "-" in text or "/" in text:
             return datetime.fromisoformat(text.replace("/", "-").replace(",", ".").replace("Z", "+00:00")).timestamp()
         parts = text.split(":")
@@ -169,6 +171,19 @@ def _clock(text: str, where: str) -> float:
         raise DataError(
             f"{where}: time {text[:40]!r}; seconds, milliseconds, 00:00:01.033 or 00:00:01:24 are needed"
         ) from error
+
+
+def _half_day(text: str, after_noon: bool) -> float:
+    """Seconds of 1:02:03.5, perhaps with a date in front, before or after noon; ValueError for anything else."""
+    date, _, clock = text.rpartition(" ")
+    hours, minutes, second = ([float(part.replace(",", ".")) for part in clock.split(":")] + [0.0])[:3]
+    if not 1 <= hours <= 12:
+        raise ValueError(f"{hours:g} of 12 hours")
+    day = 0
+    if numbers := [int(number) for number in re.findall(r"\d+", date)[:3]]:
+        year, month, of_month = numbers if numbers[0] > 31 else (numbers[2], *numbers[:2])
+        day = datetime(year, *((of_month, month) if month > 12 else (month, of_month))).toordinal()
+    return 86400.0 * day + 3600 * (hours % 12 + 12 * after_noon) + 60 * minutes + second
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ups.data.formats.joint_map import JointMap
 from ups.data.formats.joint_names import Naming, is_body, near, quoted, slots_of
 from ups.data.formats.moments import Moments, in_time, moments_of, role_of
 from ups.data.formats.named import Wish, left_out_notice, skeleton_for
-from ups.data.formats.own_keys import KEYS, by_our_keys
+from ups.data.formats.own_keys import KEYS, by_our_keys, rate_of, sides_of
 from ups.data.formats.own_table import MOMENTS, OTHERS, TOLD, table_fields
 from ups.data.formats.repair import OWN_UP, check_wish, repaired
 from ups.data.formats.safe_pickle import load_npz
@@ -266,6 +266,15 @@ def _skeleton(
     if given is None and "parents" in fields:
         check_joints(names, str(path))
         return _described(fields, names, path), range(joints), ()
+    if (ranks := _ranks(names)) is not None:
+        if given is None and "skeleton" not in fields:
+            fitting = [s.name for s in SKELETONS.values() if len(s) == joints]
+            remedy = f"--skeleton, one of {', '.join(fitting)}, or --joint-map" if fitting else "--joint-map"
+            raise DataError(f"{path}: {joints} joints called {quoted(names)}, but not which; give {remedy}")
+        found = given if given is not None else _named(fields, path)
+        if len(found) != joints:
+            raise DataError(f"{path}: {joints} numbered joints, and skeleton {found.name!r} has {len(found)}")
+        return found, ranks, ()
     naming = slots_of(names)
     _check_once(naming, names, path)
     if naming.left_out and not is_body(naming.places):
@@ -280,6 +289,19 @@ def _skeleton(
         unknown = f"; its {quoted(naming.left_out)} is unknown{near(naming.left_out)}" if naming.left_out else ""
         raise DataError(f"{path}: skeleton {found.name!r} has {', '.join(missing[:3])}, which the file lacks{unknown}")
     return found, [order[joint] for joint in found.joints], left_out_notice(naming.left_out, joints)
+
+
+def _ranks(names: Sequence[str]) -> list[int] | None:
+    """Places of names that only count, kp0, kp1, ..., by their numbers, which begin at 0 or 1; None for other names."""
+    found = [
+        re.fullmatch(r"(?i)(kp|kpt|keypoint|joint|point|pt|p|j|lm|landmark|marker|pose)[\s_.\-]*(\d{1,4})", n)
+        for n in names
+    ]
+    numbers = [int(match[2]) if match else -1 for match in found]
+    first = min(numbers)
+    if first not in (0, 1) or sorted(numbers) != list(range(first, first + len(names))):
+        return None
+    return sorted(range(len(names)), key=numbers.__getitem__)
 
 
 def _check_once(naming: Naming, names: Sequence[str], path: Path) -> None:
@@ -372,10 +394,6 @@ def _like(fields: dict[str, Any], key: str, shape: tuple[int, ...], path: Path) 
 def _scalar(fields: dict[str, Any], key: str, default: float, kind: type, path: Path) -> Any:
     given = fields.get(key, default)
     try:
-        if isinstance(given, str) and (
-            rate := re.fullmatch(r"([\d.]+)(?:/([\d.]+))?\s*(?:fps|hz)?", given.strip().lower())
-        ):
-            given = float(rate[1]) / float(rate[2] or 1)
         value = float(np.asarray(given).reshape(()) if np.size(given) == 1 else given)
         if kind is int and value != int(value):
             raise DataError(f"{value} is not whole")
@@ -387,7 +405,12 @@ def _scalar(fields: dict[str, Any], key: str, default: float, kind: type, path: 
 
 def stated_fps(fields: dict[str, Any], path: Path) -> float | None:
     """Frames per second that a file says, None where it doesn't; DataError where that is no number."""
-    return _scalar(fields, "fps", 0, float, path) if "fps" in fields else None
+    if "fps" not in fields:
+        return None
+    given = fields["fps"]
+    one = given.item() if isinstance(given, np.ndarray | np.generic) and given.size == 1 else given
+    one = one[0] if isinstance(one, list) and len(one) == 1 else one
+    return rate_of(one, f"{path}: fps")
 
 
 def stated_size(fields: dict[str, Any], path: Path) -> tuple[int, int] | None:
@@ -407,7 +430,7 @@ def _point(given: Any, path: Path) -> tuple[float, float]:
 
 def _pair(size: Any, path: Path) -> tuple[int, int]:
     try:
-        width, height = (int(float(value)) for value in size)
+        width, height = (int(float(value)) for value in sides_of(size))
     except (ValueError, TypeError, OverflowError) as error:
         raise DataError(f"{path}: image_size {size!r:.60}; width and height in pixels are needed") from error
     if min(width, height) < 1:

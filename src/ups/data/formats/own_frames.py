@@ -79,7 +79,7 @@ def own_frames(record: Any, where: str) -> Frames | None:
     people = alike([[{**person, "keypoints": points_of(person)} for person in each] for each in people])
     names = facts.get("joint_names", facts.get("keypoint_names")) or dict_names(people)
     below = [facts, *(value for value in facts.values() if isinstance(value, dict))]
-    rate = fps if fps is not None else next((r for each in below if (r := stated_rate(each)) is not None), None)
+    rate = fps if fps is not None else next((r for each in below if (r := stated_rate(each, where)) is not None), None)
     size = next((s for each in below if (s := stated_sides(each)) is not None), None)
     return Frames(people, numbers, [str(n) for n in names] if isinstance(names, list) else None, rate, size, told)
 

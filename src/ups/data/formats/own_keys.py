@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 from ups.data.formats.moments import role_of
+from ups.errors import DataError
 from ups.notices import Notice
 
 KEYS = (
@@ -33,6 +35,9 @@ ALIASES = {
     for name in names.split()
 }
 """Other names of `KEYS`, in small letters."""
+_RATE = re.compile(
+    r"(-?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|nan|inf)(?:\s*/\s*(\d+(?:[.,]\d+)?))?\s*(?:fps|hz|p|frames?\s*(?:/|per)\s*s(?:ec(?:ond)?)?)?"
+)
 _HEIGHT_FIRST = ("img_shape", "image_shape", "frame_shape", "original_shape")
 """Keys of an image's size as arrays have it: height, width, perhaps colours."""
 _SIDES = tuple((f"{of}{width}", f"{of}{height}") for of in ("", "image_", "img_", "frame_", "video_")
@@ -78,26 +83,52 @@ def _with_size(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def stated_rate(facts: dict[str, Any]) -> float | None:
-    """Frames per second that a dict of JSON says under a usual name; None where it says none."""
+def stated_rate(facts: dict[str, Any], where: str) -> float | None:
+    """Frames per second that a dict of JSON says under a usual name; None where it says none.
+
+    Raises:
+        DataError: something else than a rate stands there.
+    """
     for key, value in facts.items():
         if key.lower() == "fps" or ALIASES.get(key.lower()) == "fps":
-            try:
-                return float(value)
-            except (TypeError, ValueError):
-                return None
+            return None if value is None or value == "" else rate_of(value, f"{where}: {key}")
     return None
+
+
+def rate_of(value: Any, where: str) -> float:
+    """Frames per second as people write them: 30, "29,97", "30/1", "60000/1001", "30 fps", "25 Hz".
+
+    Raises:
+        DataError: anything else; it begins with `where`.
+    """
+    text = str(value).strip().lower() if isinstance(value, int | float | str) and not isinstance(value, bool) else ""
+    if match := _RATE.fullmatch(text):
+        above, below = (float(part.replace(",", ".")) for part in (match[1], match[2] or "1"))
+        if below:
+            return above / below
+    raise DataError(f"{where}: {value!r:.40} is no rate; frames per second are needed, like 30 or 30000/1001")
 
 
 def stated_sides(facts: dict[str, Any]) -> tuple[int, int] | None:
     """Width and height of the image that a dict of JSON says under a usual name; None where it says none."""
-    size: Any = _with_size({ALIASES.get(key.lower(), key.lower()): value for key, value in facts.items()}).get(
-        "image_size"
-    )
+    known = {ALIASES.get(key.lower(), key.lower()): value for key, value in facts.items()}
+    size: Any = sides_of(_with_size(known).get("image_size"))
     fits = (
         isinstance(size, list | tuple) and len(size) == 2 and all(isinstance(v, int | float) and v >= 1 for v in size)
     )
     return (int(size[0]), int(size[1])) if fits else None
+
+
+def sides_of(size: Any) -> Any:
+    """Width and height of an image that stand in a text, 640x480, or under their names; anything else as it is."""
+    if isinstance(size, str) and (
+        match := re.fullmatch(r"[(\[]?(\d{1,6})\s*[x\u00d7*,; ]\s*(\d{1,6})[)\]]?", size.strip().lower())
+    ):
+        return int(match[1]), int(match[2])
+    if isinstance(size, dict):
+        low = {str(key).lower(): value for key, value in size.items()}
+        return next(([low[w], low[h]] for w, h in _SIDES if {w, h} <= set(low)), size)
+    return size
 
 
 def _stacked(joints: list[Any]) -> Any:

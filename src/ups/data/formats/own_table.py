@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ups.data.formats.columns import NAME, is_coordinate, joint_columns, two_headed, with_axes
+from ups.data.formats.columns import NAME, is_coordinate, joint_columns, two_headed, unit_in, with_axes
 from ups.data.formats.hidden import told_of_unread, without_empty_rows, without_hidden
 from ups.data.formats.joint_names import quoted, split_people
-from ups.data.formats.long_table import in_rows, is_long, spread_out
+from ups.data.formats.long_table import in_rows, is_axis, is_long, spread_out
 from ups.data.formats.moments import Moments, Said, said_by
 from ups.data.formats.own_keys import KEYS
+from ups.data.formats.pair_cells import apart
 from ups.data.formats.table import Table, facts_of, first_rows, read_table
 from ups.errors import DataError
 
@@ -44,7 +45,7 @@ def table_fields(path: Path) -> dict[str, Any]:
     if first and is_long(first[0]):
         return _long_fields(path)
     two = two_headed(first)
-    table, said = said_by(with_axes(read_table(path, nameless=True)) if two else read_table(path))
+    table, said = said_by(with_axes(read_table(path, nameless=True)) if two else apart(read_table(path)))
     _check_one_camera(table.head, path)
     axes, joints, columns, by_axis = _csv_columns(list(table.head), said, path)
     table, told = without_hidden(table, by_axis)
@@ -58,6 +59,8 @@ def table_fields(path: Path) -> dict[str, Any]:
         padded = np.concatenate([block[0], np.full_like(block[0, :, :1], np.nan)], 1)
         block = np.stack([padded[:, person] for person in places])
     fields: dict[str, Any] = {"joints": block[..., : len(axes.removesuffix("v"))], MOMENTS: moments}
+    if "z" in axes:
+        fields["unit"] = unit_in([table.head[column] for each in by_axis for a, column in each.items() if a in "xyz"])
     if not all(name.isdecimal() for name in joints):
         fields["joint_names"] = joints
     if left := [table.head[i] for i in others if i not in flags]:
@@ -73,6 +76,8 @@ def _long_fields(path: Path) -> dict[str, Any]:
     table = read_table(path)
     long = spread_out(table)
     fields: dict[str, Any] = {"joints": long.block[..., : len(long.axes.removesuffix("v"))], MOMENTS: long.moments}
+    if "z" in long.axes:
+        fields["unit"] = unit_in([name for name in table.head if is_axis(name, "xyz")])
     if not all(mark.isdecimal() for mark in long.marks):
         fields["joint_names"] = long.marks
     fields[TOLD] = long.told

@@ -79,9 +79,11 @@ def in_pixels(clip: PoseSequence, coordinates: str) -> PoseSequence:
 
 
 def flipped(clip: PoseSequence) -> PoseSequence:
-    """A 2D clip whose y pointed up, with y down."""
+    """A 2D clip whose y pointed up, with y down, the camera's centre with it."""
     height = np.float32((clip.image_size or (0, 0))[1])
-    return _moved(clip, lambda p: np.stack([p[..., 0], height - p[..., 1]], -1), pose_3d=False)
+    centre = None if clip.centre is None else (clip.centre[0], float(height) - clip.centre[1])
+    moved = _moved(clip, lambda p: np.stack([p[..., 0], height - p[..., 1]], -1), pose_3d=False)
+    return replace(moved, centre=centre)
 
 
 def rotated(clip: PoseSequence, degrees: int) -> PoseSequence:

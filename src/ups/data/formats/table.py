@@ -14,8 +14,20 @@ import numpy as np
 from ups.errors import DataError
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_NOTHING = {"", "nan", "null", "none", "na", "n/a", "#n/a", "nil", "-", "."}
-_WORDS = {"true": 1.0, "false": 0.0, "tracked": 2.0, "inferred": 1.0, "nottracked": 0.0, "not tracked": 0.0}
+_NOTHING = {"", "nan", "null", "none", "na", "n/a", "n.a.", "<na>", "#n/a", "nil", "-",
+            "--", ".", "?", "missing", "undefined", "-nan", "-nan(ind)", "nan(ind)", "1.#qnan", "-1.#qnan", "1.#ind",
+            "-1.#ind"}  # fmt: skip
+"""Words of many programs for a number that isn't there."""
+_WORDS = {
+    "true": 1.0,
+    "false": 0.0,
+    "yes": 1.0,
+    "no": 0.0,
+    "tracked": 2.0,
+    "inferred": 1.0,
+    "nottracked": 0.0,
+    "not tracked": 0.0,
+}
 """Words for numbers; a Kinect's states are 2, 1 and 0."""
 _BLANK = ' \t,;"'
 """Of these an empty row may consist."""
@@ -59,13 +71,9 @@ class Table:
                     points.setdefault("," if "," in cell else ".", cell)
                     cell = cell.replace(",", ".", 1)
                 try:
-                    values[r, k] = float(cell)
+                    values[r, k] = number_of(cell)
                 except ValueError:
-                    word = cell.lower()
-                    if word in _WORDS:
-                        values[r, k] = _WORDS[word]
-                    elif word not in _NOTHING:
-                        raise self._no_number(r, column) from None
+                    raise self._no_number(r, column) from None
         if len(points) == 2:
             raise DataError(
                 f"{self.path}: {points[',']!r} and {points['.']!r} in one table; one sign of decimals, comma or point, is needed"
@@ -86,6 +94,26 @@ class Table:
         return DataError(
             f"{self.path}: data row {row + 1}, column {self.head[column]}: {cell[:40]!r} is no number{hint}"
         )
+
+
+def number_of(text: str) -> float:
+    """The number that a text says: 87% is 0.87, yes is 1; NaN for words that say that there is none.
+
+    Raises:
+        ValueError: anything else, 1_0 included, which Python takes for 10.
+    """
+    try:
+        if "_" not in text:
+            return float(text)
+    except ValueError:
+        word = text.lower()
+        if word in _WORDS:
+            return _WORDS[word]
+        if word in _NOTHING:
+            return float("nan")
+        plain = text.replace("\N{MINUS SIGN}", "-")
+        return float(plain[:-1]) / 100 if plain.endswith("%") else float(plain)
+    raise ValueError(f"{text!r} is no number")
 
 
 def read_table(path: Path, nameless: bool = False) -> Table:

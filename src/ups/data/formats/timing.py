@@ -42,12 +42,13 @@ def frame_rate(stated: float | None, wished: float | None, where: str) -> tuple[
     Raises:
         DataError: not from 1 to 1000.
     """
-    fps = wished if stated is None else stated
+    known = stated is not None and (1 <= stated <= 1000 or wished is None)
+    fps = stated if known else wished
     if fps is None:
         what = f"frames per second not given; {FPS:g} are assumed"
         return FPS, (Notice("warning", what, "write fps into the file, or give it: --fps, or the column fps"),)
     if not 1 <= fps <= 1000:
-        raise DataError(f"{where}: {fps:g} frames per second; a number from 1 to 1000 is needed")
+        raise DataError(f"{where}: {fps:g} frames per second; a number from 1 to 1000 is needed: give --fps")
     return float(fps), ()
 
 

@@ -39,7 +39,8 @@ def read_trc(path: Path, wish: Wish) -> PoseSequence:
     lines = text_of(path).splitlines()
     if len(lines) < 6 or not lines[0].lower().startswith("pathfiletype"):
         raise DataError(f"{path}: a TRC file has PathFileType on top, then four lines of headings, then the frames")
-    header = dict(zip((k.strip().lower() for k in lines[1].split("\t")), lines[2].split("\t"), strict=False))
+    sign = "\t" if "\t" in lines[2] else None  # else spaces, which can't say that a marker was not seen
+    header = dict(zip((k.strip().lower() for k in lines[1].split(sign)), lines[2].split(sign), strict=False))
     unit = wish.unit or header.get("units", "").strip().lower()
     if unit not in UNITS:
         raise DataError(
@@ -49,13 +50,18 @@ def read_trc(path: Path, wish: Wish) -> PoseSequence:
         fps = float(header["datarate"])
     except (KeyError, ValueError) as error:
         raise DataError(f"{path}: line 3: DataRate, the frames per second, is no number") from error
-    names = [name.strip() for name in lines[3].rstrip().split("\t")[2:] if name.strip()]
+    names = [name.strip() for name in lines[3].rstrip().split(sign)[2:] if name.strip()]
     width = 2 + 3 * len(names)
-    rows = [(n, line.rstrip("\r\n").split("\t")) for n, line in enumerate(lines[5:], start=6) if line.strip()]
+    rows = [(n, line.rstrip("\r\n").split(sign)) for n, line in enumerate(lines[5:], start=6) if line.strip()]
     if not names or not rows or len(rows) * width > _MOST:
         raise DataError(f"{path}: {len(rows)} frames of {len(names)} markers; one at least, {_MOST:,} numbers at most")
     values = np.full((len(rows), width), np.nan)
     for r, (number, row) in enumerate(rows):
+        if sign is None and len(row) != width:
+            raise DataError(
+                f"{path}: line {number}: {len(row)} numbers, {len(names)} markers need {width}; separate cells by tabs, and "
+                "leave those of markers not seen empty"
+            )
         if len(row) > width and any(cell.strip() for cell in row[width:]):
             raise DataError(f"{path}: line {number}: {len(row)} cells; {len(names)} markers need {width}")
         try:
