@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: quickstart test lint types docs site clean fuzz flips kill audit lock dist
+.PHONY: bench quickstart test lint types docs site clean fuzz flips kill audit lock dist
 
 # A small model trained and tried on generated motion, without any download of data; results in ./quickstart.
 quickstart: $(VENV)/installed
@@ -52,6 +52,10 @@ dist: $(VENV)/installed
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m build --no-isolation --outdir dist
 	$(BIN)/twine check --strict dist/*
 	sha256sum dist/*
+
+# Is anything slower than it was, beside the matrix product of the same run? Leave the machine alone meanwhile.
+bench: $(VENV)/installed
+	$(BIN)/ups bench ups-small --threads 2 --repeats 3 --seconds 0.3 --precision bf16-mixed --against dev/bench.json
 
 # One byte changed, 5,000 times: in stores, checkpoints and exports.
 flips: $(VENV)/installed-test
