@@ -130,7 +130,7 @@ def test_csv_columns_in_the_order_of_a_listed_skeleton_are_it(tmp_path: Path) ->
         ("left_hip_x,left_hip_y,left_hip_z,right_hip_x,right_hip_y,right_hip_z\n1,1,1,1,1,1\n", "say space ="),
         ("left_hip_x,left_hip_y,right_hip_x,right_hip_y\n1,1,1,1\n", "image_size"),
         ("left_wrist_x,left_wrist_y\n1,2\n", "neither a pelvis nor both hips"),
-        ("", "a row a frame"),
+        ("", "an empty file"),
     ],
 )
 def test_bad_csv_says_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
@@ -379,8 +379,8 @@ def test_ntu_by_any_name(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.mp4", b"", r"\.mp4 is no kind of recording"),
-        ("a.pkl", b"", "data prepare"),
-        ("data_3d_h36m.npz", b"", "many recordings"),
+        ("a.pkl", b"x", "data prepare"),
+        ("data_3d_h36m.npz", b"x", "many recordings"),
         ("a.json", b"{", "not a readable JSON"),
         ("a.json", b"3", "nothing but 3"),
         ("a.json", b'{"people": []}', "one frame of OpenPose"),
