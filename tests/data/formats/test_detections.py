@@ -242,3 +242,24 @@ def test_wrong_points_are_refused():
         read([Detection(0, np.ones((18, 3)))], [0])
     with pytest.raises(DataError, match="a.json: keypoint .*pixels up to 100000"):
         read([Detection(0, np.full((17, 3), 1e6))], [0])
+
+
+def test_who_loses_an_id_and_stays_is_the_same_person() -> None:
+    """Ann walks; of her frames 4 to 6 and 12 to 14 nobody wrote the id. Somebody else passes far away without one."""
+    ann = [Detection(n, person(100 + 3 * n), None if n in (4, 5, 6, 12, 13, 14) else "Ann") for n in range(15)]
+    clip = read(ann, list(range(15)))
+    assert clip.persons == 1 and x_of(clip, 0) == [100 + 3 * n for n in range(15)]
+    assert any("6 detections without an id are taken for persons with one" in str(notice) for notice in clip.notices)
+    far = [Detection(n, person(600.0), None) for n in range(3, 9)]
+    both = read([*ann, *far], list(range(15)))
+    assert both.persons == 2 and x_of(both, 0) == x_of(clip, 0)
+    assert x_of(both, 1)[3:9] == [600.0] * 6 and np.isnan(x_of(both, 1)[9:]).all()
+    there = [Detection(n, person(110 + 3 * n), None) for n in range(15)]  # beside her all the time
+    assert read([*(d for d in ann if d.person), *there], list(range(15))).persons == 2
+
+
+def test_of_two_persons_with_ids_the_nearer_gets_back_what_has_none() -> None:
+    ann = [Detection(n, person(100.0), "Ann" if n < 5 or n > 7 else None) for n in range(12)]
+    ben = [Detection(n, person(500.0), "Ben" if n < 3 or n > 9 else None) for n in range(12)]
+    clip = read([*ann, *ben], list(range(12)))
+    assert clip.persons == 2 and {tuple(x_of(clip, m)) for m in (0, 1)} == {(100.0,) * 12, (500.0,) * 12}

@@ -7,6 +7,7 @@ to is somebody else.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -141,6 +142,13 @@ def _who(
         if person is None:
             free[frame].append(i)
     followed, others = _follow(free, joints, visibility, fps)
+    taken = _adopt(followed, list(named.values()), others, round(fps))
+    followed = [track for track in followed if track]
+    told = []
+    if taken:
+        what = f"{taken} detections without an id are taken for persons with one, whose tracks they continue"
+        remedy = "nothing, if that is right; else give them ids"
+        told = [Notice("note", what, remedy, f"{taken} of {len(seen)} detections")]
     tracks = [*named.values(), *followed]
     weights = [_weight(track, visibility) for track in tracks]
     if not named:
@@ -151,10 +159,46 @@ def _who(
         kept = [tracks[i] for i in order[:PERSONS]]
     left = len(seen) - sum(map(len, kept))
     if not left:
-        return kept, []
+        return kept, told
     remedy = "nothing, if they matter most; else give the persons ids, or cut the others out"
     what = f"only the {len(kept)} persons seen best are kept"
-    return kept, [Notice("note", what, remedy, f"{left} of {len(seen)} detections are left out")]
+    return kept, [*told, Notice("note", what, remedy, f"{left} of {len(seen)} detections are left out")]
+
+
+def _adopt(followed: list[Track], named: list[Track], others: Callable[[Track, Track], bool], patience: int) -> int:
+    """Moves what fills a gap of a person with an id to that person: frames in a row that begin or end within `patience`
+    frames of a step of his, where he can have been; to the nearest in time of several. Returns how many detections.
+    """
+    runs = []
+    for number, track in enumerate(followed):
+        cuts = [i for i in range(1, len(track)) if track[i][0] > track[i - 1][0] + 1]
+        runs += [(track[i:j], number) for i, j in zip([0, *cuts], [*cuts, len(track)], strict=True)]
+    runs.sort()
+    left = list(range(len(runs)))
+    for step in (1, -1):  # forwards in time, then backwards
+        for k in left[::step]:
+            run = runs[k][0]
+            found = []
+            for person in named:
+                at = bisect_left(person, (run[0][0],))
+                before, after = person[max(at - 1, 0) : at], person[at : at + 1]
+                if after and after[0][0] <= run[-1][0]:
+                    continue
+                gaps = [*(run[0][0] - frame for frame, _ in before), *(frame - run[-1][0] for frame, _ in after)]
+                apart = (bool(before) and others(before, run)) or (bool(after) and others(run, after))
+                if min(gaps) <= patience and not apart:
+                    found.append((min(gaps), person, at))
+            if found:
+                _, person, at = min(found, key=lambda each: each[0])
+                person[at:at] = run
+                runs[k] = ([], runs[k][1])
+        left = [k for k in left if runs[k][0]]
+    taken = sum(map(len, followed)) - sum(len(runs[k][0]) for k in left)
+    for track in followed:
+        track.clear()
+    for k in left:
+        followed[runs[k][1]] += runs[k][0]
+    return taken
 
 
 def _follow(
