@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ups.data.checks.check import check
-from ups.data.checks.clip import check_clip
+from ups.data.checks.clip import check_clip, check_or_refuse
 from ups.data.custom import custom_data_set, read_table
 from ups.data.datasets import bandai_namco, kard, nw_ucla, sbu, utd_mhad
 from ups.data.formats.native import write_file
@@ -248,8 +248,8 @@ def test_what_is_wrong_in_2d() -> None:
     assert whats(flat(lambda p: p / (640, 480))) == ["values look like fractions of the image, not like pixels"]
     assert whats(flat(lambda p: p * (1, -1) + (0, 480)))[0].startswith("the head is below the hips")
     for change in (lambda p: p * (1, -1) + (0, 480), lambda p: p[..., ::-1] + (200, 100)):
-        problems = list(check_clip(replace(flat(change), image_size=(900, 900)), filmed=True))
-        assert [(p[0], "turn the video" in p[2]) for p in problems] == [("warning", True)]
+        (line,) = check_or_refuse(replace(flat(change), image_size=(900, 900)), "a.mp4", filmed=True)
+        assert line.startswith("warning: a.mp4: ") and "turn the video" in line
     turned = replace(flat(lambda p: p[..., ::-1] + (0, 250)), image_size=(640, 480))
     assert whats(turned) == ["x and y are exchanged: bodies lie on their side, partly outside the image"]
 

@@ -45,13 +45,16 @@ Problem = tuple[Severity, str, str, str]
 
 
 def check_or_refuse(clip: PoseSequence, where: str, force: bool = False, filmed: bool = False) -> list[str]:
-    """A line for each error and warning that the check has for a clip; `filmed` as in `check_clip`.
+    """A line for each error and warning that the check has for a clip; `filmed` as in `check_clip`: it was made of a video,
+    which options about joints do not fit.
 
     Raises:
         DataError: it finds an error, and not `force`.
     """
     lines = []
     for severity, what, remedy, detail in check_clip(clip, filmed=filmed):
+        if filmed and any(option in remedy for option in ("--rotate", "--fix", "--up")):
+            remedy = "turn the video upright, unless they really are as it shows them"
         if severity == "error" and not force:
             raise DataError(f"{where}: {with_detail(what, detail)}; {remedy}, or --force")
         if severity != "note":
@@ -101,8 +104,6 @@ def check_clip(clip: PoseSequence, stored: bool = False, filmed: bool = False) -
     turned = None if clip.up_known else _check_up(clip, seen)
     if turned is not None:
         severity, what, remedy, detail = turned
-        if filmed and flat:  # options about joints do not fit a video
-            remedy = "turn the video upright, unless they really are as it shows them"
         if severity == "error" and (stored or (filmed and flat)):
             severity = "warning"
         yield severity, what, remedy, detail
