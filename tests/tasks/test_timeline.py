@@ -67,10 +67,11 @@ def test_windows_are_a_time_not_a_number_of_frames():
 def test_windows_of_all_lengths_share_their_steps(frames):
     usual, *others = cuts_of(frames, 30.0)
     assert usual == windows_of(frames, 30.0)
+    assert cuts_of(frames, 30.0, 2.0, 0.1)[0] == windows_of(frames, 30.0, 2.0, 0.1)
     lengths = [cut.length for cut in (usual, *others)]
     assert len(set(lengths)) == len(lengths) and max(lengths) <= frames
     if frames == 900:
-        assert lengths == [round(60 * length) for length in LENGTHS]
+        assert lengths == [60, *(round(60 * length) for length in LENGTHS)]
         assert [cut.starts[1] for cut in (usual, *others)] == [
             8,
             8,

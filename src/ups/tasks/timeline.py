@@ -20,10 +20,10 @@ from ups.tasks.segments import Proposals, divided
 
 WINDOW, STEP = 2.0, 0.25
 """Seconds of a window, about as long as most actions take; seconds between the starts of two."""
-LENGTHS = (1.0, 0.5, 0.75, 1.5, 2.0, 3.25)
-"""Lengths of the windows that propose segments, in those of the usual one, which comes first."""
+LENGTHS = (0.5, 0.75, 1.5, 2.0, 3.25)
+"""Lengths of the windows that propose segments beside the usual ones, in lengths of those."""
 _OVERLAP = 8
-"""Of long windows one begins in each of so many parts of their length, or with every step where that is later."""
+"""Of these windows so many begin within the length of one, or one with every step where that is fewer."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +141,13 @@ class Windows:
 
 def cuts_of(frames: int, fps: float, window_s: float = WINDOW, step_s: float = STEP) -> list[Windows]:
     """How a recording is cut into windows of all lengths, those of `window_s` seconds first; see `windows_of`."""
-    found: dict[int, Windows] = {}
+    usual = windows_of(frames, fps, window_s, step_s)
+    found = {usual.length: usual}
     for length in LENGTHS:
         seconds = min(max(length * window_s, step_s), 60.0)
-        every = step_s * max(1, int(seconds / _OVERLAP / step_s))
-        cut = replace(windows_of(frames, fps, seconds, every), steps=0, step_s=step_s)
-        found.setdefault(cut.length, cut)
-    steps = windows_of(frames, fps, window_s, step_s).steps
-    return [replace(cut, steps=steps) for cut in found.values()]
+        cut = windows_of(frames, fps, seconds, step_s * max(1, int(seconds / _OVERLAP / step_s)))
+        found.setdefault(cut.length, replace(cut, steps=usual.steps, step_s=step_s))
+    return list(found.values())
 
 
 def windows_of(frames: int, fps: float, window_s: float = WINDOW, step_s: float = STEP) -> Windows:

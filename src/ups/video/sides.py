@@ -44,10 +44,8 @@ def put_sides_right(clip: PoseSequence) -> PoseSequence:
         pairs = [pair for pair in clip.skeleton.mirror_pairs if clip.skeleton.joints[pair[0]][len("left_") :] in limb]
         if not pairs:
             continue
-        here, there = (
-            np.array(pairs).T.reshape(-1),
-            np.array(pairs)[:, ::-1].T.reshape(-1),
-        )  # (2P) left, right; exchanged
+        left, right = np.array(pairs).T
+        here, there = np.concatenate([left, right]), np.concatenate([right, left])
         for person in range(clip.persons):
             for frames in _exchanged(joints[person], visibility[person] > 0, np.array(pairs), size, longest):
                 for values in (joints[person], visibility[person]):
