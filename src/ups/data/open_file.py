@@ -136,7 +136,9 @@ def _read_folder(path: Path, wish: Wish) -> PoseSequence:
     if not files:
         what = "a folder without OpenPose's *_keypoints.json, or a .txt or .json of YOLO or MMPose a frame"
         raise _unknown(path, what + _inside(path))
-    if b'"shapes"' in files[0].read_bytes()[:4096] and b'"shape_type"' in files[0].read_bytes():
+    with files[0].open("rb") as file:
+        start = file.read(1 << 20)  # a picture may follow
+    if b'"shapes"' in start[:4096] and b'"shape_type"' in start:
         raise DataError(f"{path}: files of LabelMe; convert them to COCO's keypoints JSON, one file for all frames")
     if not _is_openpose(files[0]):
         record = folder_as_coco(path, wish.image_size)
