@@ -23,6 +23,8 @@ _STEP = 0.5
 """Sizes of a body that joints of one go from frame to frame, at most."""
 _ENOUGH = 200
 """Frames that are looked at, at most."""
+_FEW = 5
+"""Frames below which joints fit another order by chance, so that it is told but not refused."""
 _MOST_PERSONS = 8
 
 
@@ -53,7 +55,8 @@ def check_arrangement(
         where: the file, for errors.
 
     Raises:
-        DataError: in another order the same numbers make a body, and in the one in which they are read none.
+        DataError: in another order the same numbers make a body, and in the one in which they are read none, for some
+            frames; of few there is a warning.
     """
     named = known or {count: layout.places for count, layout in LAYOUTS.items()}
     orders = [order for order in _orders(values, named) if not _same(order.points, read)]
@@ -65,10 +68,10 @@ def check_arrangement(
     clear = _CLEAR if own.misfit is not None else _CLEARER
     if strain.all < clear * own.all and strain.is_body and {strain.misfit, own.misfit} != {None}:
         much = f"a body {own.all / strain.all:.1f} times worse" if np.isfinite(own.all) else "no body"
-        raise DataError(
-            f"{where}: shape {values.shape} is read as {_as_read(values)}, which makes {much} than {order.name}; save "
-            f"{order.recipe}, or a .csv with names of columns if it is as read"
-        )
+        what = f"shape {values.shape} is read as {_as_read(values)}, which makes {much} than {order.name}"
+        if min(read.shape[1], order.points.shape[1]) < _FEW:
+            return (Notice("warning", what, f"save {order.recipe} if not"),)
+        raise DataError(f"{where}: {what}; save {order.recipe}, or a .csv with names of columns if it is as read")
     if values.ndim > 2:
         return ()
     what, remedy = f"the numbers of a row are read as {_as_read(values)}", "save (frames, joints, coordinates) if not"
