@@ -12,7 +12,7 @@ from hypothesis import settings
 from ups.data.store.store import Store
 
 settings.register_profile("ups", deadline=None, database=None, derandomize=True)  # the same examples every time
-settings.register_profile("explore", settings.get_profile("ups"), derandomize=False)  # pytest --hypothesis-profile explore
+settings.register_profile("explore", settings.get_profile("ups"), derandomize=False)  # --hypothesis-profile explore
 settings.load_profile("ups")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)

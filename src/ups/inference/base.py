@@ -194,9 +194,9 @@ class BasePredictor(ABC):
             clip: 2D joints in pixels with image_size; any number of persons.
             flip: average with the answer for the mirrored clip.
             stride: frames decoded from each window: 1 = the central one ("center"), the window's length = all of
-                them ("all"). Where None 1 if training taught the central frame alone (target_frames "centre"), else two
-                thirds of the window, which costs half a percent of accuracy beside 1 (dev/LOG.md) and encodes every
-                frame one and a half times.
+                them ("all"). Where None 1 if training taught the central frame alone (target_frames "centre"), else
+                eight ninths of the window (24 of 27), which costs half a percent of accuracy beside two thirds
+                (dev/LOG.md).
             greedy: write each coordinate's most probable bin and read its centre, as the paper does, instead of the
                 expectation over the axis's bins.
             delay: frames of a window after the first one that is decoded from it; the decoded ones stand in the
@@ -206,8 +206,8 @@ class BasePredictor(ABC):
             smooth: hold the bones' lengths constant, and smooth over time by the uncertainty (see `steady`).
 
         A window is a time: of 75 frames a second and more only so many are looked at as make 37.5 to 75. All of these are
-        read, but no more of them are decoded than make 15 a second or a little more (`ups.tasks.rates.decoded_every`). The
-        poses in between are interpolated. Where `stride` or `delay` is given, which count frames, every frame is decoded.
+        read, but no more of them are decoded than make 12.5 a second or a little more (`decoded_every` of
+        `ups.tasks.rates`). The poses in between are interpolated. Where `stride` or `delay` is given, which count frames, every frame is decoded.
 
         Joints of a person are NaN in frames that are decoded from a window in which nothing is seen of that person.
 
