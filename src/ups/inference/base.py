@@ -206,8 +206,8 @@ class BasePredictor(ABC):
             smooth: hold the bones' lengths constant, and smooth over time by the uncertainty (see `steady`).
 
         A window is a time: of 75 frames a second and more only so many are looked at as make 37.5 to 75. All of these are
-        read, but no more of them are decoded than make 12.5 a second or a little more (`decoded_every` of
-        `ups.tasks.rates`). The poses in between are interpolated. Where `stride` or `delay` is given, which count frames, every frame is decoded.
+        read, but no more of them are decoded than make 12.5 a second or a little more (`ups.tasks.rates`); the poses in
+        between are interpolated. Where `stride` or `delay` is given, which count frames, every frame is decoded.
 
         Joints of a person are NaN in frames that are decoded from a window in which nothing is seen of that person.
 
