@@ -12,9 +12,10 @@ from ups.files import write_whole
 from ups.pose import PoseSequence
 from ups.reporting.moving import SIZE, pictures, save_gif
 from ups.reporting.poses import save_picture
+from ups.reporting.rerun_file import ENDING, save_rerun
 from ups.video.source import writer_of
 
-KINDS = (".png", ".gif", ".mp4")
+KINDS = (".png", ".gif", ".mp4", ENDING)
 
 
 def save_poses(sequence: PoseSequence, path: str | Path, title: str = "", size: tuple[int, int] = SIZE) -> None:
@@ -22,13 +23,14 @@ def save_poses(sequence: PoseSequence, path: str | Path, title: str = "", size: 
 
     Args:
         sequence: what is shown.
-        path: .png is up to six moments side by side, .gif and .mp4 move at the recording's pace.
+        path: .png is up to six moments side by side, .gif and .mp4 move at the recording's pace; .rrd is for the viewer
+            of Rerun, see `save_rerun`.
         title: a line above.
         size: width and height of what moves, in pixels.
 
     Raises:
         DataError: no joint is visible in any frame.
-        SettingError: an ending of another kind, a GIF that is too long, or an MP4 without PyAV.
+        SettingError: an ending of another kind, a GIF that is too long, an MP4 without PyAV or an .rrd without Rerun.
         OSError: the file can't be written.
     """
     path = Path(path)
@@ -39,6 +41,8 @@ def save_poses(sequence: PoseSequence, path: str | Path, title: str = "", size: 
         save_picture(sequence, path, title)
     elif kind == ".gif":
         save_gif(sequence, path, title, size)
+    elif kind == ENDING:
+        save_rerun([sequence], path, title)
     else:
         fps = min(60.0, max(1.0, sequence.fps))
         part = path.with_name(f".{path.stem}.{os.getpid()}.mp4")  # a video is written over and over, not in one go
