@@ -1,14 +1,15 @@
-"""Our speed beside that of four well-known models, timed in turn in one run, at the same shapes.
+"""Our speed beside that of five well-known models, timed in turn in one run, at the same shapes.
 
-`python studies/neighbours.py small --ctrgcn DIR --videopose3d DIR --pyskl DIR --motionbert DIR` takes a recipe or the folder of a
-trained model, and checkouts of the neighbours' repositories, of which nothing is kept here; those that are not given, or
-can't be imported, are left out with a note. Cases:
+`python studies/neighbours.py small --ctrgcn DIR --videopose3d DIR --pyskl DIR --motionbert DIR --mixste DIR` takes a recipe or
+the folder of a trained model, and checkouts of the neighbours' repositories, of which nothing is kept here; those that are
+not given, or can't be imported, are left out with a note. Cases:
 
 CTR-GCN, joint stream       against our recognition: 52 frames x 20 joints, 1 person, 10 classes, batches of 16 and of 1
 ST-GCN++ of PYSKL           against our recognition: 100 frames x 25 joints, 2 persons, batches of 16 and of 1
 VideoPose3D, 243 frames     against our lifting: one sequence, whose every frame is lifted, without averaging with the
                             mirrored sequence on either side
 MotionBERT-Lite             the same, in windows of 243 frames beside one another
+MixSTE                      as MotionBERT-Lite; its repository needs timm below 1, torchvision, einops
 
 Their models start from a tensor that is ready on the device: cutting, centring and resampling of clips is not counted for
 them. Ours are given twice, "model only", from a tensor to probabilities (encoder and decoder), and "from poses", which is
@@ -204,8 +205,19 @@ def load_motion_bert(folder: Path) -> torch.nn.Module:
         )  # fmt: skip
 
 
+def load_mixste(folder: Path) -> torch.nn.Module:
+    """MixSTE as its repository trains it, all frames of a window at once."""
+    with importable(folder):
+        build = importlib.import_module("common.model_cross").MixSTE2
+        return build(
+            num_frame=RECEPTIVE_FIELD, num_joints=17, in_chans=2, embed_dim_ratio=512, depth=8, num_heads=8, mlp_ratio=2.0,
+            qkv_bias=True, qk_scale=None, drop_path_rate=0,
+        )  # fmt: skip
+
+
 LOADERS = {
     "ctrgcn": load_ctr_gcn, "videopose3d": load_video_pose_3d, "pyskl": load_st_gcn, "motionbert": load_motion_bert,
+    "mixste": load_mixste,
 }  # fmt: skip
 
 
@@ -213,13 +225,13 @@ def cases_of(
     key: str, model: torch.nn.Module, trained: Trained, device: torch.device, lengths: list[int]
 ) -> Iterator[Case]:
     """The neighbour's cases; `lengths` are those of lifted sequences."""
-    if key in ("videopose3d", "motionbert"):
+    if key in ("videopose3d", "motionbert", "mixste"):
         for frames in lengths:
             if key == "videopose3d":
                 name, shape = f"VideoPose3D, {RECEPTIVE_FIELD} frames", (1, frames + RECEPTIVE_FIELD - 1, 17, 2)
             else:
-                name = f"MotionBERT-Lite, windows of {RECEPTIVE_FIELD}"
-                shape = (-(-frames // RECEPTIVE_FIELD), RECEPTIVE_FIELD, 17, 3)
+                name = f"{'MixSTE' if key == 'mixste' else 'MotionBERT-Lite'}, windows of {RECEPTIVE_FIELD}"
+                shape = (-(-frames // RECEPTIVE_FIELD), RECEPTIVE_FIELD, 17, 2 if key == "mixste" else 3)
             theirs = neighbour(f"{name}, model only", model, shape, device)
             title = f"lifting: a sequence of {frames} frames x 17 joints, 1 person"
             yield Case(title, "frames", frames, (our_lifting(trained, H36M_17, frames), theirs))
@@ -326,6 +338,7 @@ if __name__ == "__main__":
     parser.add_argument("--videopose3d", type=Path, help="checkout of facebookresearch/VideoPose3D")
     parser.add_argument("--pyskl", type=Path, help="checkout of kennymckormick/pyskl; it needs mmcv below 2")
     parser.add_argument("--motionbert", type=Path, help="checkout of Walter0807/MotionBERT")
+    parser.add_argument("--mixste", type=Path, help="checkout of JinluZhang1126/MixSTE")
     parser.add_argument("--frames", type=int, nargs="+", default=[243, 2430], help="lengths of lifted sequences")
     parser.add_argument("--threads", type=int, help="processor threads")
     parser.add_argument("--repeats", type=int, default=5, help="rounds")
