@@ -31,6 +31,7 @@ from ups.tasks.pose import PoseTask, estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
 from ups.tasks.rates import decoded_every, filled
 from ups.tasks.skeleton_views import LISTED, asking_for
+from ups.tasks.smoothing import calmed
 from ups.tasks.task import Example, Task
 from ups.tasks.timeline import (
     STEP,
@@ -207,7 +208,9 @@ class BasePredictor(ABC):
 
         A window is a time: of 75 frames a second and more only so many are looked at as make 37.5 to 75. All of these are
         read, but no more of them are decoded than make 12.5 a second or a little more (`ups.tasks.rates`); the poses in
-        between are interpolated. Where `stride` or `delay` is given, which count frames, every frame is decoded.
+        between are interpolated. 2D joints that jitter are smoothed first, as strongly as their own jitter asks for
+        (`ups.tasks.smoothing.calmed`). Where `stride` or `delay` is given, which count frames, they are taken as they are,
+        and every frame is decoded.
 
         Joints of a person are NaN in frames that are decoded from a window in which nothing is seen of that person.
 
@@ -229,6 +232,8 @@ class BasePredictor(ABC):
 
         If `free` they are decoded without the grammar, and NaN where what was written is no pose.
         """
+        if stride is None and not free:
+            clips = [calmed(clip) for clip in clips]
         clips = [self.drop_untrained_joints(estimate_pose.name, self.as_read(clip)) for clip in clips]
         for clip in clips:
             check_somebody(clip.visibility, clip.id or "clip")

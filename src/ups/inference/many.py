@@ -24,6 +24,7 @@ from ups.tasks.placement import intrinsics, locate, steady
 from ups.tasks.pose import estimate_pose
 from ups.tasks.predictions import Answer, Lifted, rank
 from ups.tasks.rates import SLOWEST, between, decoded_every, thinned
+from ups.tasks.smoothing import calmed
 from ups.tasks.timeline import (
     STEP,
     WINDOW,
@@ -204,8 +205,10 @@ def lifted(
     places: dict[int, np.ndarray] = {}
     known: list[PoseSequence] = []
     for i, clip in enumerate(clips):
-        if stride is None and delay is None and clip.fps >= 2 * SLOWEST:
-            clip, places[i] = thinned(clip)
+        if stride is None and delay is None:
+            clip = calmed(clip)
+            if clip.fps >= 2 * SLOWEST:
+                clip, places[i] = thinned(clip)
         clip = predictor.drop_untrained_joints(estimate_pose.name, predictor.as_read(clip))
         check_somebody(clip.visibility, clip.id or "clip")
         known.append(clip)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
+from ups.tasks.smoothing import whittaker
 
 FOCAL = 1.3
 """Focal length, in long sides of the image, that is assumed where a clip does not give one: a phone's main camera."""
@@ -72,8 +73,8 @@ def locate(joints: np.ndarray, clip: PoseSequence) -> tuple[np.ndarray, np.ndarr
 def steady(joints: np.ndarray, spread: np.ndarray, skeleton: Skeleton, fps: float) -> np.ndarray:
     """Poses smoothed over time, the uncertain joints most, with bones of one length each throughout.
 
-    Every coordinate y becomes the x that makes sum w (y - x)^2 + strength * sum (second difference of x)^2 least, w being
-    the inverse square of the joint's spread (Whittaker); then every bone gets its median length, from the root outwards.
+    Every coordinate is smoothed (see `whittaker`) with the inverse square of the joint's spread as weight; then every bone
+    gets its median length, from the root outwards.
 
     Args:
         joints: (M, N, J, 3) metres relative to the root; spread (M, N, J) metres.
@@ -82,21 +83,10 @@ def steady(joints: np.ndarray, spread: np.ndarray, skeleton: Skeleton, fps: floa
     Returns:
         (M, N, J, 3) float32.
     """
-    from scipy.linalg import solveh_banded  # a fifth of a second, which other answers do without
-
     m, n, j, _ = joints.shape
     if n < 3:
         return joints
     strength = (fps / (2 * np.pi * _STEADY_HZ)) ** 4
-    band = np.zeros((3, n))  # D'D of second differences, upper form
-    band[2, :] = 6
-    band[2, [0, -1]], band[2, [1, -2]] = 1, 5
-    band[1, 1:], band[0, 2:] = -4, 1
-    band[1, [1, -1]] = -2
-    if n == 3:
-        band[2] = 1, 4, 1
-    if n == 4:
-        band[2] = 1, 5, 5, 1
     result = np.empty_like(joints)
     for person in range(m):
         for joint in range(j):
@@ -105,9 +95,7 @@ def steady(joints: np.ndarray, spread: np.ndarray, skeleton: Skeleton, fps: floa
             if known.sum() < 3:
                 result[person, :, joint] = joints[person, :, joint]
                 continue
-            system = strength * band
-            system[2] += w
-            smooth = solveh_banded(system, w[:, None] * np.nan_to_num(joints[person, :, joint]))
+            smooth = whittaker(np.nan_to_num(joints[person, :, joint]), w, strength)
             result[person, :, joint] = np.where(known[:, None], smooth, np.nan)
     return _with_equal_bones(result, skeleton).astype(np.float32)
 
