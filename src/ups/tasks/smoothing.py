@@ -108,6 +108,6 @@ def calmed(clip: PoseSequence) -> PoseSequence:
         there = (clip.visibility[person, :, joint] > 0).astype(np.float64)
         first, last = np.flatnonzero(there)[[0, -1]]
         part = slice(first, last + 1)
-        track = whittaker(joints[person, part, joint].astype(np.float64), there[part], strength[person, joint])
+        track = whittaker(joints[person, part, joint].astype(np.float64), there[part], float(strength[person, joint]))
         joints[person, part, joint] = np.where(there[part, None] > 0, track, 0)
     return replace(clip, joints=joints)
