@@ -78,7 +78,7 @@ def assert_close(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor])
             width = MODEL.decoder_width
             compared[(first := width if "qkv" in name else 0) : first + width] = False
         torch.testing.assert_close(
-            value[compared], theirs[name][compared], atol=2e-4, rtol=2e-3, msg=lambda text, n=name: f"{n}: {text}"
+            value[compared], theirs[name][compared], atol=6e-4, rtol=2e-3, msg=lambda text, n=name: f"{n}: {text}"
         )
 
 
