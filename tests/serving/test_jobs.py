@@ -27,6 +27,7 @@ if asked["what"] == "dies":
 if asked["what"] == "error":
     print(json.dumps({"error": "no clip"}))
 elif asked["what"] == "long":
+    print(json.dumps({"so_far": {"timeline": []}}), flush=True)
     time.sleep(100)
 else:
     open(sys.argv[1] + "/results/a.txt", "w").write("kept")
@@ -77,9 +78,12 @@ def test_jobs_that_take_too_long_or_are_not_wanted_are_ended(jobs):
     here = jobs()
     runs, waits = (here.add("video", here.folder(), {"what": "long"}) for _ in range(2))
     here.cancel(waits)
-    while runs.process is None:
+    while not runs.so_far:
         time.sleep(0.02)
+    told = runs.told()
+    assert told["so_far"] == {"timeline": []} and (told["stage"], told["done"]) == ("half", 1)
     here.cancel(runs)
+    assert "so_far" not in ended(runs)
     assert ended(runs)["state"] == ended(waits)["state"] == "cancelled" and runs.process.poll() is not None
     assert ended(here.add("video", here.folder(), {"what": "fine"}))["state"] == "done"
 

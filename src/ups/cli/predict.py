@@ -116,10 +116,7 @@ class Predict:
 
     def watch(self) -> None:
         """About a video, or a camera."""
-        from ups.checkpoint.io import load
         from ups.cli.watch import Watching, show_camera
-        from ups.inference.predictor import Predictor
-        from ups.runtime.device import choose_device
         from ups.video.answer import Asked, answer_video
 
         classes = self.named_classes()
@@ -134,15 +131,25 @@ class Predict:
             raise SettingError(
                 f"{', '.join(unfit)}: for recordings of joints, not for a video or a camera; leave it out"
             )
-        predictor = Predictor(load(self.model), device=choose_device(self.device))
-        if self.data_set:
-            classes = predictor.trained.classes_of(self.data_set)
+
+        def loaded() -> Predictor:
+            from ups.checkpoint.io import load
+            from ups.inference.predictor import Predictor
+            from ups.runtime.device import choose_device
+
+            return Predictor(load(self.model), device=choose_device(self.device))
+
         if self.camera is not None:
+            predictor = loaded()
+            if self.data_set:
+                classes = predictor.trained.classes_of(self.data_set)
             show_camera(self.camera, predictor, self.estimator, classes, self.top)
             return
-        asked = Asked(classes, self.top, self.step, self.estimator, self.force)
+        assert self.file is not None and self.output is not None
+        asked = Asked(classes, self.top, self.step, self.estimator, self.force, self.data_set)
         with Watching() as progress:
-            told = answer_video(self.file, predictor, self.output, asked, progress)  # pyright: ignore[reportArgumentType]
+            so_far = progress.so_far if progress.shown else None
+            told = answer_video(self.file, loaded, self.output, asked, progress, so_far)
         answer(told)
         say(f"page: {self.output}/index.html", sys.stderr)
 

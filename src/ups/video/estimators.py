@@ -32,10 +32,12 @@ class Estimator(Protocol):
     Attributes:
         name: for the record.
         skeleton: of the joints that it finds.
+        longest: pixels of the longer side of the pictures that it is given, at most; 0 = as the video has them.
     """
 
     name: str
     skeleton: Skeleton
+    longest: int
 
     def find(self, rgb: np.ndarray) -> list[np.ndarray]:
         """(J, 3) of every person in a picture (H, W, 3) uint8: x and y in its pixels, and a score from 0 to 1."""
@@ -51,28 +53,36 @@ class MediaPipe:
 
     name = "mediapipe"
     skeleton = SKELETONS["mediapipe-33"]
+    longest = 960
+    """Its network sees 256 x 256 pixels of a person; joints of whole pictures are no steadier (docs/video.md)."""
 
     def __init__(self) -> None:
-        """Starts it.
+        """Starts it, and doesn't wait for it: there is enough to do meanwhile.
 
         Raises:
             SettingError: it is not installed; says what installs it.
         """
+        self._ready = False
         quiet = os.environ | {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = subprocess.Popen(
             [str(mediapipe_python()), str(WORKER)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet,
         )  # fmt: skip
-        if self._out.readline() != b"ready\n":
-            self.close()
-            raise SettingError("MediaPipe does not start; install it again: ups setup mediapipe --force")
 
     @property
     def _out(self) -> Any:
         return self._process.stdout
 
     def find(self, rgb: np.ndarray) -> list[np.ndarray]:
-        """See `Estimator`; at most one person. Raises IncompleteError where the process has ended."""
+        """See `Estimator`; at most one person.
+
+        Raises:
+            SettingError: it does not start.
+            IncompleteError: the process has ended.
+        """
+        if not self._ready and self._out.readline() != b"ready\n":
+            raise SettingError("MediaPipe does not start; install it again: ups setup mediapipe --force")
+        self._ready = True
         height, width = rgb.shape[:2]
         size = 33 * 4 * 4
         try:
@@ -106,6 +116,7 @@ class RTMLib:
 
     name = "rtmlib"
     skeleton = COCO_17
+    longest = 0
 
     def __init__(self) -> None:
         """Loads it. SettingError: it is not installed, or its models can't be had."""
