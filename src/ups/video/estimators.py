@@ -53,8 +53,8 @@ class MediaPipe:
 
     name = "mediapipe"
     skeleton = SKELETONS["mediapipe-33"]
-    longest = 960
-    """Its network sees 256 x 256 pixels of a person; joints of whole pictures are no steadier (docs/video.md)."""
+    longest = 1920
+    """Its network sees 256 x 256 pixels of a person."""
 
     def __init__(self) -> None:
         """Starts it, and doesn't wait for it: there is enough to do meanwhile.
@@ -87,7 +87,8 @@ class MediaPipe:
         size = 33 * 4 * 4
         try:
             assert self._process.stdin is not None
-            self._process.stdin.write(struct.pack("<II", width, height) + np.ascontiguousarray(rgb).tobytes())
+            self._process.stdin.write(struct.pack("<II", width, height))
+            self._process.stdin.write(np.ascontiguousarray(rgb).data)
             self._process.stdin.flush()
             data = self._out.read(size)
         except OSError:
