@@ -49,8 +49,8 @@ def test_every_two_seconds_are_told_and_like_ones_are_one():
     for line in lines([50.0] * 40 + [150.0] * 20 + [190.0] * 20 + [None] * 20 + [50.0] * 5):
         early.add(line)
     assert predictor.asked == 4 and len(told) == 5
-    assert told[0] == [{"start": 0.0, "end": 2.0, "action": "wave", "probability": 0.8}]
-    assert told[1] == [{"start": 0.0, "end": 4.0, "action": "wave", "probability": 0.8}]
+    assert told[0] == [{"start": 0.0, "end": 2.0, "action": "wave", "probability": 0.72}]
+    assert told[1] == [{"start": 0.0, "end": 4.0, "action": "wave", "probability": 0.72}]
     assert [(p["start"], p["end"], p["action"], p.get("why")) for p in told[-1]] == [
         (0, 4, "wave", None), (4, 6, "bow", None), (6, 8, None, "unknown"), (8, 10, None, "nobody"),
     ]  # fmt: skip

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 KEPT = 12
 """Parts that are told, the last ones: what is done in a long video is told when all of it is known."""
-DOUBT = 0.5
-"""Probability that none of the candidates is shown, from which on no action is told."""
 
 
 class Early:
     """Asks about every two seconds by themselves. The timeline that follows knows what comes before and after, too.
+
+    An action is told where it is more probable than that none of the candidates is shown.
 
     Args:
         predictor: that recognises 2D actions.
@@ -79,6 +79,8 @@ class Early:
             answer = self.predictor.rank_actions(recognize_2d.name, clip, self.names)
         except DataError:
             return Segment(start, end, None, 1.0, "nobody")
-        if answer.unknown is not None and answer.unknown > DOUBT:
-            return Segment(start, end, None, answer.unknown, "unknown")
-        return Segment(start, end, answer.best, answer.probabilities[0])
+        unknown = answer.unknown or 0.0
+        best = (1 - unknown) * answer.probabilities[0]
+        return (
+            Segment(start, end, answer.best, best) if best >= unknown else Segment(start, end, None, unknown, "unknown")
+        )
