@@ -3,11 +3,12 @@
 python studies/video_cost.py walk.mp4
 python studies/video_cost.py walk.mp4 --ways 1920 960 640 1920/2
 
-A way is the longer side of the pictures that MediaPipe is given (0 = as they are), and after a stroke the step from one
-frame that is looked at to the next. Of each it tells, in seconds of processor time, this process's stages and the
-estimator's process, what was spent when the first answer was told, and beside the first way: frames in which somebody is
-found; how far joints are from the first way's, in shares of the body's height; how far 3D joints are from the first way's,
-in millimetres after the root; and what is told. Where two persons are followed, the one who is seen in a frame counts.
+A way is the longer side of the pictures that MediaPipe is given (0 = as they are); after a stroke the step from one frame
+that is looked at to the next, and after another one how many people are looked for. Of each it tells, in seconds of
+processor time, this process's stages and the estimator's process, what was spent when the first answer was told, and
+beside the first way: frames in which somebody is found; how far joints are from the first way's, in shares of the body's
+height; how far 3D joints are from the first way's, in millimetres after the root; and what is told. Where two persons are
+followed, the one of whom more is seen in a frame counts.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Watch:
             self.first = spent(resource.RUSAGE_SELF)
 
 
-def looked(video: Path, folder: Path, longest: int, step: int, model: str) -> dict[str, Any]:
+def looked(video: Path, folder: Path, longest: int, step: int, people: int, model: str) -> dict[str, Any]:
     """The result of one way, after telling what it cost."""
     from ups.inference.predictor import Predictor
     from ups.video.answer import Asked, answer_video
@@ -54,7 +55,7 @@ def looked(video: Path, folder: Path, longest: int, step: int, model: str) -> di
 
     MediaPipe.longest = longest
     watch, others, begun = Watch(), spent(resource.RUSAGE_CHILDREN), time.perf_counter()
-    asked = Asked(every=step, force=True)
+    asked = Asked(every=step, force=True, people=people)
     result = answer_video(video, lambda: Predictor.from_pretrained(model), folder, asked, watch, watch.so_far)
     ends = [*watch.stages[1:], ("", spent(resource.RUSAGE_SELF))]
     for (stage, start), (_, end) in zip(watch.stages, ends, strict=True):
@@ -98,11 +99,10 @@ def main() -> None:
     print(f"imports {spent(resource.RUSAGE_SELF) - begun:.2f} s")
     first: tuple[np.ndarray, np.ndarray] | None = None
     for way in given.ways:
-        longest, _, step = way.partition("/")
-        every = int(step or 1)
+        longest, every, people = (int(part) for part in (*way.split("/"), "1", "1")[:3])
         print(f"{way}:")
         with tempfile.TemporaryDirectory() as folder:
-            result = looked(given.video, Path(folder), int(longest), every, given.model)
+            result = looked(given.video, Path(folder), longest, every, people, given.model)
             flat, solid = seen(Path(folder))
         found = np.isfinite(flat).any((1, 2))
         parts = [f"{s['start']:g}-{s['end']:g} s {s['action'] or s['why']}" for s in result["timeline"]]

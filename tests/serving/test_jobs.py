@@ -176,6 +176,7 @@ def test_a_video_is_looked_at(working, walking, stand_in):
     job = finished(url, httpx.post(f"{url}/v1/jobs/video", files={"file": ("b.mp4", b"no video" * 99)}))
     assert job["state"] == "failed" and job["error"].startswith("b.mp4: not a video")
     assert httpx.post(f"{url}/v1/jobs/video", files={"file": ("b.npz", b"x")}).status_code == 422
+    assert httpx.post(f"{url}/v1/jobs/video", files=files, data={"people": "9"}).status_code == 422
 
 
 def test_where_no_estimator_is_the_remedy_is_told(working, walking, tmp_path, monkeypatch):

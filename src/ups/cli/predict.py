@@ -50,6 +50,8 @@ class Predict:
     """Of a video: folder for its joints, 3D poses, annotated video, page and result.json."""
     estimator: Literal["mediapipe", "rtmlib"] = "mediapipe"
     """What finds the people of a video, see `ups setup`."""
+    people: int | None = None
+    """People to look for in a video, 1 to 8; default: one with mediapipe, whose time doubles with more, all with rtmlib."""
     step: int = 1
     """Look at every N-th frame of a video."""
     processes: int | None = None
@@ -122,6 +124,8 @@ class Predict:
         classes = self.named_classes()
         if self.step < 1 or self.top < 1:
             raise SettingError(f"--step {self.step} --top {self.top}; at least 1 is needed")
+        if self.people is not None and (self.camera is not None or not 1 <= self.people <= 8):
+            raise SettingError(f"--people {self.people}; 1 to 8 can be looked for, in a video")
         if self.camera is not None and self.file is not None:
             raise SettingError(f"give either {self.file} or --camera {self.camera}")
         if self.camera is None and self.output is None:
@@ -146,7 +150,7 @@ class Predict:
             show_camera(self.camera, predictor, self.estimator, classes, self.top)
             return
         assert self.file is not None and self.output is not None
-        asked = Asked(classes, self.top, self.step, self.estimator, self.force, self.data_set)
+        asked = Asked(classes, self.top, self.step, self.estimator, self.force, self.people, self.data_set)
         with Watching() as progress:
             so_far = progress.so_far if progress.shown else None
             told = answer_video(self.file, loaded, self.output, asked, progress, so_far)

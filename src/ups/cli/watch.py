@@ -66,7 +66,7 @@ def show_camera(
     lifts = estimate_pose.name in predictor.trained.model.tasks
     online: OnlinePredictor | None = None
     asked = Asked(True, lifts, top)
-    with closing(KINDS[estimator]()) as found, suppress(KeyboardInterrupt):
+    with closing(KINDS[estimator](None)) as found, suppress(KeyboardInterrupt):
         for frame, seen in looked_at(source, found, ahead=0):
             if online is None:
                 online = OnlinePredictor(

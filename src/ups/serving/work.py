@@ -93,7 +93,7 @@ def watch(asked: dict[str, Any], told: Told) -> dict[str, Any]:
     os.chdir(video.parent)  # messages name the video as the user does
     results = Path("..") / RESULTS
     classes = tuple(asked["classes"]) if asked["classes"] else None
-    how = Asked(classes, asked["top"], asked["step"], asked["estimator"], asked["force"])
+    how = Asked(classes, asked["top"], asked["step"], asked["estimator"], asked["force"], asked["people"])
     answer_video(Path(video.name), loaded, results, how, told, told.so_far)
     (results / KEPT).unlink()
     _pack(sorted(results.iterdir()), results / "everything.zip")

@@ -51,6 +51,7 @@ class Asked:
         every: look at every N-th frame.
         estimator: of `ups.video.estimators.KINDS`.
         force: go on where the check finds an error.
+        people: to look for; None = as many as the estimator does by itself.
         data_set: the actions of this data set are the candidates, if `classes` is None.
     """
 
@@ -59,6 +60,7 @@ class Asked:
     every: int = 1
     estimator: str = "mediapipe"
     force: bool = False
+    people: int | None = None
     data_set: str | None = None
 
 
@@ -93,7 +95,7 @@ def answer_video(
     if asked.estimator not in KINDS:
         raise SettingError(f"unknown estimator {asked.estimator!r}; known: {', '.join(KINDS)}")
     facts = facts_of(path)
-    with closing(KINDS[asked.estimator]()) as estimator:
+    with closing(KINDS[asked.estimator](asked.people)) as estimator:
         model = predictor()
         if recognize_2d.name not in model.trained.model.tasks:
             raise SettingError("the model does not recognise actions in 2D; ups-small does")
