@@ -7,8 +7,8 @@ A way is the longer side of the pictures that MediaPipe is given (0 = as they ar
 that is looked at to the next, and after another one how many people are looked for. Of each it tells, in seconds of
 processor time, this process's stages and the estimator's process, what was spent when the first answer was told, and
 beside the first way: frames in which somebody is found; how far joints are from the first way's, in shares of the body's
-height; how far 3D joints are from the first way's, in millimetres after the root; and what is told. Where two persons are
-followed, the one of whom more is seen in a frame counts.
+height; how far 3D joints are from the first way's, in millimetres after the root; how joints jitter; and what is told.
+Where two persons are followed, the one of whom more is seen in a frame counts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import argparse
 import resource
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,10 @@ def looked(video: Path, folder: Path, longest: int, step: int, people: int, mode
 
 
 def seen(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """2D joints (N, J, 2) and 3D joints after their root (N, J, 3) of whoever is seen in a frame; NaN where nobody is."""
+    """2D joints (N, J, 2) and 3D joints after their root (N, J, 3) of whoever is seen in a frame; NaN where nobody is.
+
+    Tells, too, how joints jitter: the median change of their velocity from frame to frame, in shares of the body's height.
+    """
     from ups.data.open_file import read_file
 
     clip, poses = read_file(folder / "joints.npz"), read_file(folder / "poses_3d.npz")
@@ -82,11 +86,16 @@ def seen(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     solid = poses.joints[who, frames] - poses.joints[who, frames][:, list(poses.skeleton.root_indices)].mean(
         1, keepdims=True
     )
+    tracks = np.where(clip.visibility[..., None] > 0, clip.joints, np.nan)
+    turns = np.linalg.norm(np.diff(tracks, 2, axis=1), axis=-1)
+    height = np.nanmedian(np.nanmax(tracks[..., 1], -1) - np.nanmin(tracks[..., 1], -1))
+    print(f"  joints jitter by {np.nanmedian(turns) / height:.2%} of the height")
     return flat, np.where(there.any(-1)[:, None, None], solid, np.nan)
 
 
 def main() -> None:
     """Each way in turn."""
+    warnings.simplefilter("ignore", RuntimeWarning)  # of frames in which nobody is seen
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
     parser.add_argument("--ways", nargs="+", default=["1920"])
