@@ -27,6 +27,7 @@ if asked["what"] == "dies":
 if asked["what"] == "error":
     print(json.dumps({"error": "no clip"}))
 elif asked["what"] == "long":
+    print(json.dumps({"so_far": {"timeline": []}}), flush=True)
     time.sleep(100)
 else:
     open(sys.argv[1] + "/results/a.txt", "w").write("kept")
@@ -77,9 +78,12 @@ def test_jobs_that_take_too_long_or_are_not_wanted_are_ended(jobs):
     here = jobs()
     runs, waits = (here.add("video", here.folder(), {"what": "long"}) for _ in range(2))
     here.cancel(waits)
-    while runs.process is None:
+    while not runs.so_far:
         time.sleep(0.02)
+    told = runs.told()
+    assert told["so_far"] == {"timeline": []} and (told["stage"], told["done"]) == ("half", 1)
     here.cancel(runs)
+    assert "so_far" not in ended(runs)
     assert ended(runs)["state"] == ended(waits)["state"] == "cancelled" and runs.process.poll() is not None
     assert ended(here.add("video", here.folder(), {"what": "fine"}))["state"] == "done"
 
@@ -172,6 +176,7 @@ def test_a_video_is_looked_at(working, walking, stand_in):
     job = finished(url, httpx.post(f"{url}/v1/jobs/video", files={"file": ("b.mp4", b"no video" * 99)}))
     assert job["state"] == "failed" and job["error"].startswith("b.mp4: not a video")
     assert httpx.post(f"{url}/v1/jobs/video", files={"file": ("b.npz", b"x")}).status_code == 422
+    assert httpx.post(f"{url}/v1/jobs/video", files=files, data={"people": "9"}).status_code == 422
 
 
 def test_where_no_estimator_is_the_remedy_is_told(working, walking, tmp_path, monkeypatch):

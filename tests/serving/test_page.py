@@ -111,6 +111,10 @@ def test_videos_and_lessons_in_the_browser(working, walking, clips_zip, stand_in
         for page, text in ((first, "not a video"), (second, "no readable zip")):
             page.wait_for_selector("#error:not(:empty)", timeout=120_000)
             assert text in page.inner_text("#error") and page.is_hidden("#work")
+        parts = [("wave", 0.8, 0), (None, 0.9, 2)]
+        parts = [{"action": a, "probability": p, "start": s, "end": s + 2} for a, p, s in parts]
+        first.evaluate("soFar", {"timeline": parts})
+        assert first.inner_text("#answers").split("\n")[-2:] == ["0 to 2 s: wave, 80 %", "2 to 4 s: nothing known"]
         first.click("#example")
         first.wait_for_selector(".bar", timeout=120_000)
         assert problems == []

@@ -52,7 +52,11 @@ class Square:
 
     name = "mediapipe"
     skeleton = COCO_17
+    longest = 0
     looked = 0
+
+    def __init__(self, people: int | None = None) -> None:
+        pass
 
     def find(self, rgb: np.ndarray) -> list[np.ndarray]:
         type(self).looked += 1
@@ -191,6 +195,35 @@ def test_everything_is_written(tmp_path, model, square, capsys):
     assert main(words) == 0 and square.looked == 30  # nothing is looked at twice
 
 
+def test_what_is_known_is_told_before_the_end(tmp_path, model, square):
+    path, told, when = video(tmp_path / "walk.mp4", 60), [], []
+    stages: list[str] = []
+
+    def so_far(found):
+        told.append(found)
+        when.append(len(stages))
+
+    result = answer_video(
+        path, lambda: Predictor.from_pretrained(model), tmp_path / "out", Asked(force=True),
+        lambda stage, *_: stages.append(stage), so_far,
+    )  # fmt: skip
+    early, whole = told
+    assert list(early) == ["timeline"] and (early["timeline"][0]["start"], early["timeline"][0]["end"]) == (0, 2)
+    assert whole["answers"] == result["answers"] and whole["timeline"] == result["timeline"]
+    assert "finding people, frame" in stages[when[0] :] and when[1] <= stages.index("drawing, frame")
+
+
+def test_of_a_long_video_windows_are_asked_about_once(tmp_path, model, square, monkeypatch):
+    path, predictor = video(tmp_path / "walk.mp4", 60), Predictor.from_pretrained(model)
+    asked = Asked(force=True)
+    monkeypatch.setattr(Predictor, "is_long", lambda self, task, clip: clip.frames > 55)
+    result = answer_video(path, lambda: predictor, tmp_path / "out", asked, lambda *_: None)
+    clip = read_file(tmp_path / "out" / "joints.npz")
+    answer = predictor.rank_actions("recognize_2d", clip, None)
+    assert [a["class"] for a in result["answers"]] == list(answer.classes[:5])
+    np.testing.assert_allclose([a["probability"] for a in result["answers"]], answer.probabilities[:5], atol=1e-5)
+
+
 def test_wrong_questions_are_refused(tmp_path, model, square, capsys):
     path = video(tmp_path / "walk.mp4", 6)
     for words, message in (
@@ -210,7 +243,7 @@ def test_wrong_questions_are_refused(tmp_path, model, square, capsys):
         assert message in capsys.readouterr().err
     predictor = Predictor.from_pretrained(model)
     with pytest.raises(SettingError, match="unknown estimator 'x'; known: mediapipe"):
-        answer_video(path, predictor, tmp_path / "x", Asked(estimator="x"), lambda *_: None)
+        answer_video(path, lambda: predictor, tmp_path / "x", Asked(estimator="x"), lambda *_: None)
 
 
 def test_people_are_drawn_in_place(square):
@@ -218,7 +251,7 @@ def test_people_are_drawn_in_place(square):
 
     joints = np.stack([Square().find(picture(0))[0][:, :2]])
     clip = pose_sequence(joints, COCO_17, space="image", fps=25, image_size=SIZE)
-    plain = drawn(np.zeros((120, 160, 3), np.uint8), clip, 0, "", (320, 240))
+    plain = drawn(np.zeros((240, 320, 3), np.uint8), clip, 0, "")
     assert plain.shape == (240, 320, 3)
     for x, y in np.round(joints[0] * 2).astype(int):
         if 20 < y < 235 and 5 < x < 315:
@@ -268,8 +301,11 @@ def test_mediapipe_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
         assert person[0, 2] == 0  # hardly visible: not seen
         assert found.find(np.zeros((40, 60, 3), np.uint8)) == []
     monkeypatch.setattr(estimators, "WORKER", tmp_path / "mute.py")
-    with pytest.raises(SettingError, match="ups setup mediapipe"):
-        estimators.MediaPipe()
+    with (
+        estimators.closing(estimators.MediaPipe()) as found,
+        pytest.raises(SettingError, match="ups setup mediapipe"),
+    ):
+        found.find(np.zeros((40, 60, 3), np.uint8))
     monkeypatch.setattr(estimators, "WORKER", tmp_path / "dies.py")
     with (
         estimators.closing(estimators.MediaPipe()) as found,

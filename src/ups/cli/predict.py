@@ -50,6 +50,8 @@ class Predict:
     """Of a video: folder for its joints, 3D poses, annotated video, page and result.json."""
     estimator: Literal["mediapipe", "rtmlib"] = "mediapipe"
     """What finds the people of a video, see `ups setup`."""
+    people: int | None = None
+    """People to look for in a video, 1 to 8; default: one with mediapipe, whose time doubles with more, all with rtmlib."""
     step: int = 1
     """Look at every N-th frame of a video."""
     processes: int | None = None
@@ -116,15 +118,14 @@ class Predict:
 
     def watch(self) -> None:
         """About a video, or a camera."""
-        from ups.checkpoint.io import load
         from ups.cli.watch import Watching, show_camera
-        from ups.inference.predictor import Predictor
-        from ups.runtime.device import choose_device
         from ups.video.answer import Asked, answer_video
 
         classes = self.named_classes()
         if self.step < 1 or self.top < 1:
             raise SettingError(f"--step {self.step} --top {self.top}; at least 1 is needed")
+        if self.people is not None and (self.camera is not None or not 1 <= self.people <= 8):
+            raise SettingError(f"--people {self.people}; 1 to 8 can be looked for, in a video")
         if self.camera is not None and self.file is not None:
             raise SettingError(f"give either {self.file} or --camera {self.camera}")
         if self.camera is None and self.output is None:
@@ -134,15 +135,25 @@ class Predict:
             raise SettingError(
                 f"{', '.join(unfit)}: for recordings of joints, not for a video or a camera; leave it out"
             )
-        predictor = Predictor(load(self.model), device=choose_device(self.device))
-        if self.data_set:
-            classes = predictor.trained.classes_of(self.data_set)
+
+        def loaded() -> Predictor:
+            from ups.checkpoint.io import load
+            from ups.inference.predictor import Predictor
+            from ups.runtime.device import choose_device
+
+            return Predictor(load(self.model), device=choose_device(self.device))
+
         if self.camera is not None:
+            predictor = loaded()
+            if self.data_set:
+                classes = predictor.trained.classes_of(self.data_set)
             show_camera(self.camera, predictor, self.estimator, classes, self.top)
             return
-        asked = Asked(classes, self.top, self.step, self.estimator, self.force)
+        assert self.file is not None and self.output is not None
+        asked = Asked(classes, self.top, self.step, self.estimator, self.force, self.people, self.data_set)
         with Watching() as progress:
-            told = answer_video(self.file, predictor, self.output, asked, progress)  # pyright: ignore[reportArgumentType]
+            so_far = progress.so_far if progress.shown else None
+            told = answer_video(self.file, loaded, self.output, asked, progress, so_far)
         answer(told)
         say(f"page: {self.output}/index.html", sys.stderr)
 

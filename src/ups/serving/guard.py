@@ -19,8 +19,8 @@ JOBS = ("/v1/jobs/video", "/v1/jobs/fine-tune")
 ASKED = ("/v1/predict", "/v1/predict/batch", *JOBS)
 """Paths whose requests cost something."""
 _KNOWN = (*ASKED, "/", "/v1/example", "/v1/model", "/health", "/ready", "/metrics", "/openapi.json")
-_DRAINED, _DRAIN_SECONDS = 8 << 20, 2.0
-"""Bytes of a refused request that are read, at most, and for how long."""
+_DRAINED, _DRAIN_SECONDS = 1 << 30, 10.0
+"""Bytes of a refused request that are read and dropped after its answer, at most, and for how long."""
 
 
 class Guard:
@@ -48,6 +48,7 @@ class _Request:
         given = self.headers.get("x-request-id", "")
         self.id = given if given.isascii() and given.isprintable() and 0 < len(given) <= 64 else secrets.token_hex(8)
         self.begun, self.status, self.size, self.read_all = time.perf_counter(), 0, 0, False
+        self.too_large = False
 
     async def run(self) -> None:
         service, path = self.guard.service, self.scope["path"]
@@ -69,7 +70,7 @@ class _Request:
         service = self.guard.service
         limits = service.limits
         if _number(self.headers.get("content-length")) > self.most << 20:
-            await self.refuse(413, f"a request has at most {self.most} MiB")
+            await self.refuse_as_too_large()
             return
         service.busy += 1
         service.metrics.waiting.set(service.busy)
@@ -83,6 +84,8 @@ class _Request:
             service.busy -= 1
             service.metrics.waiting.set(service.busy)
             self.guard.mean += 0.1 * (time.perf_counter() - self.begun - self.guard.mean)
+        if self.too_large and not self.status:
+            await self.refuse_as_too_large()
 
     @property
     def most(self) -> int:
@@ -96,28 +99,43 @@ class _Request:
         self.size += len(message.get("body", b""))
         self.read_all = not message.get("more_body", False)
         if self.size > self.most << 20:
-            await self.drain()
-            raise HTTPException(413, f"a request has at most {self.most} MiB")
+            self.too_large = True
+            raise HTTPException(413)  # ends the application's work; what is said of it is `refuse`'s
         return message
 
     async def answer(self, message: Message) -> None:
+        """Sends on what the application answers, but for its words on a request that it could not read to the end."""
+        if not self.too_large:
+            await self.say(message)
+
+    async def say(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", []), (b"x-request-id", self.id.encode())]
         await self.send(message)
 
+    async def refuse_as_too_large(self) -> None:
+        await self.refuse(413, f"a request has at most {self.most} MiB")
+
     async def refuse(self, status: int, text: str, retry_after: int | None = None) -> None:
-        """Answer without the application; the connection ends, for the rest of a long request is not read."""
-        if not self.read_all and status != 408:
-            await self.drain()
+        """Answer without the application; the connection ends.
+
+        A client that is still sending when it ends may never see the answer. So the rest is read and dropped for a while,
+        and the answer, whose length is told, goes before: one that reads meanwhile, or asked before it sent, can stop.
+        """
+        body = json.dumps({"error": text}).encode()
         headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        headers.append((b"content-length", str(len(body)).encode()))
         if retry_after is not None:
             headers.append((b"retry-after", str(retry_after).encode()))
-        await self.answer({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": json.dumps({"error": text}).encode()})
+        await self.say({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": True})
+        if not self.read_all and status != 408:
+            await self.drain()
+        await self.send({"type": "http.response.body", "body": b""})
 
     async def drain(self) -> None:
-        """Read on for a while: a client that is still sending when the connection ends sees no answer."""
+        """Read on for a while."""
         left = _DRAINED
 
         async def read() -> None:

@@ -32,6 +32,7 @@ def add_job_paths(app: FastAPI, jobs: Jobs) -> None:
         classes: Annotated[str | None, Form(description="Candidate actions, separated by commas.")] = None,
         top: Annotated[int, Form(ge=1, le=100)] = 5,
         step: Annotated[int, Form(ge=1, le=100, description="Look at every N-th frame.")] = 1,
+        people: Annotated[int | None, Form(ge=1, le=8, description="People to look for.")] = None,
         force: Annotated[bool, Form(description="Go on where the check finds an error.")] = False,
     ) -> dict[str, Any]:
         """Look at a video: what `ups predict VIDEO` does."""
@@ -41,7 +42,7 @@ def add_job_paths(app: FastAPI, jobs: Jobs) -> None:
             raise SettingError(f"{name}: no video by its ending; known are {' '.join(sorted(ENDINGS))}")
         names = [text for text in map(str.strip, (classes or "").split(",")) if text]
         name = f"upload/{name}"
-        asked = {"name": name, "classes": names, "top": top, "step": step, "force": force}
+        asked = {"name": name, "classes": names, "top": top, "step": step, "people": people, "force": force}
         return (await _begun(jobs, "video", [(name, file)], asked)).told()
 
     @app.post("/v1/jobs/fine-tune", status_code=202, tags=["jobs"])

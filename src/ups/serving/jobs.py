@@ -45,6 +45,7 @@ class Job:
         folder: of its uploads and results.
         state: waiting, running, done, failed or cancelled.
         stage, done, total: how far it has come; a total of 0 is one that is not known.
+        so_far: what is known of the result of one that runs.
         error: why it failed.
         result: of one that is done.
     """
@@ -56,6 +57,7 @@ class Job:
     stage: str = ""
     done: int = 0
     total: int = 0
+    so_far: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     result: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
@@ -75,7 +77,8 @@ class Job:
         """As JSON has it."""
         told = {"id": self.id, "kind": self.kind, "state": self.state, "stage": self.stage}
         told |= {"done": self.done, "total": self.total, "files": self.files()}
-        return told | ({"error": self.error} if self.error else {}) | ({"result": self.result} if self.result else {})
+        some = {"error": self.error, "so_far": {} if self.ended else self.so_far, "result": self.result}
+        return told | {name: value for name, value in some.items() if value}
 
 
 class Jobs:
@@ -196,7 +199,10 @@ class Jobs:
             for line in process.stdout:
                 with suppress(ValueError):
                     last = json.loads(line)
-                    job.stage, job.done, job.total = (last.get(key, 0) for key in ("stage", "done", "total"))
+                    if "so_far" in last:
+                        job.so_far = last["so_far"]
+                    elif "stage" in last:
+                        job.stage, job.done, job.total = (last.get(key, 0) for key in ("stage", "done", "total"))
         finally:
             timer.cancel()
             _end(process)

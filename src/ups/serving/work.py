@@ -14,13 +14,27 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ups.errors import DataError, SettingError, UpsError
 from ups.serving.jobs import RESULTS, SETTINGS
 
-Told = Callable[[str, int, int], None]
-"""Takes the stage, what is done, and of how much; 0 where that is not known."""
+if TYPE_CHECKING:
+    from ups.inference.predictor import Predictor
+
+
+class Told(Protocol):
+    """Takes how far a job has come."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """The stage, what is done, and of how much; 0 where that is not known."""
+        ...
+
+    def so_far(self, result: dict[str, Any]) -> None:
+        """What is known of the result."""
+        ...
+
+
 MEMBERS = 20_000
 """Files of an upload, at most."""
 RATE = 5e-4
@@ -39,13 +53,17 @@ def main() -> None:
         with lock:
             print(json.dumps(values), file=out, flush=True)
 
-    def told(stage: str, done: int, total: int) -> None:
-        if stage != last[1] or time.monotonic() > last[0] + 0.2:
-            last[:] = time.monotonic(), stage
-            write({"stage": stage, "done": done, "total": total})
+    class Written:
+        def __call__(self, stage: str, done: int, total: int) -> None:
+            if stage != last[1] or time.monotonic() > last[0] + 0.2:
+                last[:] = time.monotonic(), stage
+                write({"stage": stage, "done": done, "total": total})
+
+        def so_far(self, result: dict[str, Any]) -> None:
+            write({"so_far": result})
 
     try:
-        write({"result": KINDS[asked["kind"]](asked, told)})
+        write({"result": KINDS[asked["kind"]](asked, Written())})
     except MemoryError:
         write({"error": "it takes too much memory; give less"})
     except (UpsError, OSError) as error:
@@ -65,14 +83,18 @@ def watch(asked: dict[str, Any], told: Told) -> dict[str, Any]:
     told("reading the video", 0, 0)
     if lacking := video_lacks(asked["estimator"]):
         raise SettingError(lacking)
-    from ups.inference.predictor import Predictor
 
-    predictor, video = Predictor.from_pretrained(asked["model"]), Path(asked["name"])
+    def loaded() -> Predictor:
+        from ups.inference.predictor import Predictor
+
+        return Predictor.from_pretrained(asked["model"])
+
+    video = Path(asked["name"])
     os.chdir(video.parent)  # messages name the video as the user does
     results = Path("..") / RESULTS
     classes = tuple(asked["classes"]) if asked["classes"] else None
-    how = Asked(classes, asked["top"], asked["step"], asked["estimator"], asked["force"])
-    answer_video(Path(video.name), predictor, results, how, told)
+    how = Asked(classes, asked["top"], asked["step"], asked["estimator"], asked["force"], asked["people"])
+    answer_video(Path(video.name), loaded, results, how, told, told.so_far)
     (results / KEPT).unlink()
     _pack(sorted(results.iterdir()), results / "everything.zip")
     return json.loads((results / RESULT).read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,18 +16,21 @@ from ups.data.formats.native import write_file
 from ups.errors import SettingError
 from ups.files import write_whole
 from ups.inference.as_json import actions_told
-from ups.inference.predictor import Predictor
 from ups.pose import PoseSequence, pose_sequence
 from ups.reporting.html import figure, html_table, render, write_page
 from ups.reporting.poses import skeleton_animation
 from ups.tasks.action import anticipate, recognize_2d
 from ups.tasks.pose import estimate_pose
 from ups.tasks.predictions import Lifted
-from ups.tasks.timeline import Timeline
+from ups.tasks.timeline import Timeline, pooled_answer
 from ups.video.draw import annotate
+from ups.video.early import Early
 from ups.video.estimators import KINDS, closing
 from ups.video.joints import joints_of
 from ups.video.source import facts_of
+
+if TYPE_CHECKING:
+    from ups.inference.predictor import Predictor
 
 log = logging.getLogger("ups")
 
@@ -48,6 +51,8 @@ class Asked:
         every: look at every N-th frame.
         estimator: of `ups.video.estimators.KINDS`.
         force: go on where the check finds an error.
+        people: to look for; None = as many as the estimator does by itself.
+        data_set: the actions of this data set are the candidates, if `classes` is None.
     """
 
     classes: tuple[str, ...] | None = None
@@ -55,19 +60,29 @@ class Asked:
     every: int = 1
     estimator: str = "mediapipe"
     force: bool = False
+    people: int | None = None
+    data_set: str | None = None
 
 
 def answer_video(
-    path: Path, predictor: Predictor, output: Path, asked: Asked, progress: Callable[[str, int, int], None]
+    path: Path,
+    predictor: Callable[[], Predictor],
+    output: Path,
+    asked: Asked,
+    progress: Callable[[str, int, int], None],
+    so_far: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Finds the people of a video, asks all that the model knows about them, and writes it to a folder.
 
     Args:
         path: the video.
-        predictor: of a model that recognises 2D actions; what it can't answer besides is left out.
+        predictor: gives that of a model that recognises 2D actions; what it can't answer besides is left out. It is loaded
+            while the estimator starts.
         output: the folder; frames that an earlier run has looked at are not looked at again.
         asked: what and how.
         progress: is told of each stage, the number of a frame and of how many.
+        so_far: takes what is known of the result so far: first `timeline` alone, the last parts of it (see
+            `ups.video.early`), then everything, while the video is drawn.
 
     Returns:
         What result.json holds.
@@ -79,11 +94,16 @@ def answer_video(
     """
     if asked.estimator not in KINDS:
         raise SettingError(f"unknown estimator {asked.estimator!r}; known: {', '.join(KINDS)}")
-    if recognize_2d.name not in predictor.trained.model.tasks:
-        raise SettingError("the model does not recognise actions in 2D; ups-small does")
     facts = facts_of(path)
-    output.mkdir(parents=True, exist_ok=True)
-    with closing(KINDS[asked.estimator]()) as estimator:
+    with closing(KINDS[asked.estimator](asked.people)) as estimator:
+        model = predictor()
+        if recognize_2d.name not in model.trained.model.tasks:
+            raise SettingError("the model does not recognise actions in 2D; ups-small does")
+        classes = model.trained.classes_of(asked.data_set) if asked.data_set else asked.classes
+        names = model.candidates(classes)
+        output.mkdir(parents=True, exist_ok=True)
+        tell = so_far or (lambda result: None)
+        early = Early(model, names, facts, estimator.skeleton, asked.every, lambda parts: tell({"timeline": parts}))
         clip = joints_of(
             path,
             facts,
@@ -91,6 +111,7 @@ def answer_video(
             output / KEPT,
             asked.every,
             lambda n: progress("finding people, frame", n, facts.frames),
+            early.add if so_far else lambda line: None,
         )
     lines = check_or_refuse(clip, str(path), asked.force, filmed=True)
     for line in lines:
@@ -98,23 +119,23 @@ def answer_video(
     lines += [f"note: {path}: {notice}" for notice in clip.notices if notice.severity == "note"]
     write_file(clip, output / JOINTS)
     progress("recognising actions", 0, 0)
-    known = predictor.drop_untrained_joints(recognize_2d.name, clip)
-    timeline = predictor.timeline(known, asked.classes)
-    whole = predictor.rank_actions(recognize_2d.name, known, asked.classes)
+    known = model.drop_untrained_joints(recognize_2d.name, clip)
+    timeline = model.timeline(known, names)
+    long = model.is_long(recognize_2d.name, known)
+    whole = pooled_answer(timeline) if long else model.rank_actions(recognize_2d.name, known, names)
     result: dict[str, Any] = {
         "video": path.name, "seconds": round(clip.frames / clip.fps, 3), "fps": clip.fps, "frames": clip.frames,
         "size": list(facts.size), "persons": clip.persons, "estimator": asked.estimator, "remarks": lines,
         **actions_told(whole, asked.top), "timeline": timeline.to_dicts(),
     }  # fmt: skip
-    if anticipate.name in predictor.trained.model.tasks:
-        next_one = predictor.rank_actions(
-            anticipate.name, predictor.drop_untrained_joints(anticipate.name, clip), asked.classes
-        )
+    if anticipate.name in model.trained.model.tasks:
+        next_one = model.rank_actions(anticipate.name, model.drop_untrained_joints(anticipate.name, clip), names)
         result["anticipated"] = actions_told(next_one, asked.top)
+    tell(result)
     lifted = None
-    if estimate_pose.name in predictor.trained.model.tasks:
+    if estimate_pose.name in model.trained.model.tasks:
         progress("3D poses", 0, 0)
-        lifted = predictor.lift(predictor.drop_untrained_joints(estimate_pose.name, clip), smooth=True)
+        lifted = model.lift(model.drop_untrained_joints(estimate_pose.name, clip), smooth=True)
         _write_poses(lifted, clip, output / POSES)
         missed = np.nanmedian(lifted.reprojection) if lifted.reprojection is not None else np.nan
         result["reprojection"] = round(float(missed), 4) if np.isfinite(missed) else None

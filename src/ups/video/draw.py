@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +15,10 @@ from ups.reporting.poses import CENTRE, LEFT, RIGHT
 from ups.tasks.timeline import Timeline
 from ups.video.source import Facts, frames_of, writer_of
 
-WIDEST = 1280
+if TYPE_CHECKING:
+    from PIL import Image
+
+WIDEST = 960
 """Pixels of the annotated video's longer side, at most."""
 
 
@@ -26,25 +31,23 @@ def annotate(
         OSError: it can't be written.
     """
     shrink = min(1.0, WIDEST / max(facts.size))
-    size = (round(facts.size[0] * shrink), round(facts.size[1] * shrink))
+    size = (max(1, round(facts.size[0] * shrink)), max(1, round(facts.size[1] * shrink)))
     with writer_of(output, facts.fps, size) as write:
         for frame in frames_of(path):
             progress(frame.number)
             place = min(round(frame.time * clip.fps), clip.frames - 1)
             segment = next((s for s in timeline.segments if frame.time < s.end_s), timeline.segments[-1])
-            write(drawn(frame.rgb, clip, place, segment.told, size))
+            write(drawn(frame.within(WIDEST), clip, place, segment.told))
 
 
-def drawn(rgb: np.ndarray, clip: PoseSequence, frame: int, text: str, size: tuple[int, int]) -> np.ndarray:
-    """A picture (H, W, 3) of `size` (width, height), with the people of a clip's frame and a line of text.
-
-    The clip's pixels are those of the picture as it was.
-    """
-    from PIL import Image, ImageDraw, ImageFont
+def drawn(rgb: np.ndarray, clip: PoseSequence, frame: int, text: str) -> np.ndarray:
+    """A picture (H, W, 3), of any scale, with the people of a clip's frame and a line of text."""
+    from PIL import Image, ImageDraw
 
     picture = Image.fromarray(rgb)
-    scale = np.array(size) / picture.size
-    picture = picture.resize(size, Image.Resampling.BILINEAR)  # half the time of the default
+    assert clip.image_size is not None
+    size = picture.size
+    scale = np.array(size) / clip.image_size
     draw = ImageDraw.Draw(picture)
     width = max(2, round(size[1] / 200))
     for joints, seen in zip(clip.joints[:, frame] * scale, clip.visibility[:, frame] > 0, strict=True):
@@ -56,12 +59,20 @@ def drawn(rgb: np.ndarray, clip: PoseSequence, frame: int, text: str, size: tupl
             x, y = map(float, joints[j])
             box = (x - width, y - width, x + width, y + width)
             draw.ellipse(box, fill=_colour(clip.skeleton.joints[j]), outline="white")
-    text = label(text)
-    font = ImageFont.load_default(size=max(14, round(size[1] / 24)))
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    draw.rectangle((0, 0, right - left + 20, bottom - top + 20), fill=(20, 24, 28))
-    draw.text((10 - left, 10 - top), text, font=font, fill="white")
+    picture.paste(_line(label(text), max(14, round(size[1] / 24))), (0, 0))
     return np.asarray(picture)
+
+
+@lru_cache(maxsize=8)
+def _line(text: str, size: int) -> Image.Image:
+    """A line of text, white on black, which is the same in many frames."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size=size)
+    left, top, right, bottom = font.getbbox(text)
+    picture = Image.new("RGB", (round(right - left) + 20, round(bottom - top) + 20), (20, 24, 28))
+    ImageDraw.Draw(picture).text((10 - left, 10 - top), text, font=font, fill="white")
+    return picture
 
 
 def _colour(joint: str) -> str:

@@ -24,6 +24,8 @@ PIN = "mediapipe==0.10.21"
 """The last release whose wheel carries its models; it needs numpy below 2, so it lives in an environment of its own."""
 _LEAST = 0.3
 """Visibility below which MediaPipe guesses more than it sees."""
+_APART = 0.15
+"""Mean way between the joints of two people, in heights of the taller one, below which they are one found twice."""
 
 
 class Estimator(Protocol):
@@ -32,10 +34,12 @@ class Estimator(Protocol):
     Attributes:
         name: for the record.
         skeleton: of the joints that it finds.
+        longest: pixels of the longer side of the pictures that it is given, at most; 0 = as the video has them.
     """
 
     name: str
     skeleton: Skeleton
+    longest: int
 
     def find(self, rgb: np.ndarray) -> list[np.ndarray]:
         """(J, 3) of every person in a picture (H, W, 3) uint8: x and y in its pixels, and a score from 0 to 1."""
@@ -47,48 +51,59 @@ class Estimator(Protocol):
 
 
 class MediaPipe:
-    """Google's BlazePose, 33 joints of one person, in a process of its own Python."""
+    """Google's BlazePose, 33 joints, in a process of its own Python.
 
-    name = "mediapipe"
+    Args:
+        people: to look for; one where None. Of several it takes about twice the time, even where only one is there.
+    """
+
     skeleton = SKELETONS["mediapipe-33"]
+    longest = 1920
+    """Its network sees 256 x 256 pixels of a person."""
 
-    def __init__(self) -> None:
-        """Starts it.
+    def __init__(self, people: int | None = None) -> None:
+        """Starts it, and doesn't wait for it: there is enough to do meanwhile.
 
         Raises:
             SettingError: it is not installed; says what installs it.
         """
+        self._people, self._ready = people or 1, False
+        self.name = "mediapipe" if self._people == 1 else f"mediapipe of {self._people} people"
         quiet = os.environ | {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = subprocess.Popen(
-            [str(mediapipe_python()), str(WORKER)],
+            [str(mediapipe_python()), str(WORKER), str(self._people)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet,
         )  # fmt: skip
-        if self._out.readline() != b"ready\n":
-            self.close()
-            raise SettingError("MediaPipe does not start; install it again: ups setup mediapipe --force")
 
     @property
     def _out(self) -> Any:
         return self._process.stdout
 
     def find(self, rgb: np.ndarray) -> list[np.ndarray]:
-        """See `Estimator`; at most one person. Raises IncompleteError where the process has ended."""
+        """See `Estimator`.
+
+        Raises:
+            SettingError: it does not start.
+            IncompleteError: the process has ended.
+        """
+        if not self._ready and self._out.readline() != b"ready\n":
+            raise SettingError("MediaPipe does not start; install it again: ups setup mediapipe --force")
+        self._ready = True
         height, width = rgb.shape[:2]
-        size = 33 * 4 * 4
+        size = self._people * 33 * 4 * 4
         try:
             assert self._process.stdin is not None
-            self._process.stdin.write(struct.pack("<II", width, height) + np.ascontiguousarray(rgb).tobytes())
+            self._process.stdin.write(struct.pack("<II", width, height))
+            self._process.stdin.write(np.ascontiguousarray(rgb).data)
             self._process.stdin.flush()
             data = self._out.read(size)
         except OSError:
             data = b""
         if len(data) < size:
             raise IncompleteError("MediaPipe's process ended early; run the command again, it goes on where it was")
-        marks = np.frombuffer(data, np.float32).reshape(33, 4)
-        if np.isnan(marks).any():
-            return []
-        score = np.where(marks[:, 2] >= _LEAST, marks[:, 2], 0)
-        return [np.column_stack([marks[:, :2], score])]
+        found = [marks for marks in np.frombuffer(data, np.float32).reshape(-1, 33, 4) if not np.isnan(marks).any()]
+        seen = [np.column_stack([m[:, :2], np.where(m[:, 2] >= _LEAST, m[:, 2], 0)]) for m in found]
+        return once_each(seen)
 
     def close(self) -> None:
         """Ends the process."""
@@ -106,9 +121,11 @@ class RTMLib:
 
     name = "rtmlib"
     skeleton = COCO_17
+    longest = 0
 
-    def __init__(self) -> None:
-        """Loads it. SettingError: it is not installed, or its models can't be had."""
+    def __init__(self, people: int | None = None) -> None:
+        """Loads it; all people count where None. SettingError: it is not installed, or its models can't be had."""
+        self._people = people
         try:
             from rtmlib import Body  # pyright: ignore[reportMissingImports]
         except ModuleNotFoundError as error:
@@ -123,17 +140,31 @@ class RTMLib:
     def find(self, rgb: np.ndarray) -> list[np.ndarray]:
         """See `Estimator`."""
         points, scores = self._body(rgb[..., ::-1])
-        return [
+        people = [
             np.column_stack([person, np.clip(score, 0, 1)])
             for person, score in zip(np.asarray(points), np.asarray(scores), strict=True)
         ]
+        if self._people is None:
+            return people
+        return sorted(people, key=lambda person: -person[:, 2].sum())[: self._people]
 
     def close(self) -> None:
         """Nothing to let go of."""
 
 
-KINDS: dict[str, Callable[[], Estimator]] = {"mediapipe": MediaPipe, "rtmlib": RTMLib}
-"""Name -> what makes one."""
+KINDS: dict[str, Callable[[int | None], Estimator]] = {"mediapipe": MediaPipe, "rtmlib": RTMLib}
+"""Name -> what makes one that looks for so many people; None = as many as it does by itself."""
+
+
+def once_each(people: list[np.ndarray]) -> list[np.ndarray]:
+    """People (J, 3) without those whose joints lie where those of one before them do."""
+    kept: list[np.ndarray] = []
+    for person in people:
+        ways = [np.linalg.norm(person[:, :2] - other[:, :2], axis=1).mean() for other in kept]
+        heights = [max(np.ptp(person[:, 1]), np.ptp(other[:, 1])) for other in kept]
+        if all(way >= _APART * height for way, height in zip(ways, heights, strict=True)):
+            kept.append(person)
+    return kept
 
 
 class closing:

@@ -35,12 +35,29 @@ class Frame:
     Attributes:
         number: counted from 0.
         time: seconds from the video's beginning.
-        rgb: (H, W, 3) uint8, upright.
+        size: (width, height) in pixels, upright, of square pixels.
+        picture: PyAV's, as it was decoded; what nobody looks at is never converted.
     """
 
     number: int
     time: float
-    rgb: np.ndarray
+    size: tuple[int, int]
+    picture: Any
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """(H, W, 3) uint8, upright, in the frame's size."""
+        return self.within(0)
+
+    def within(self, longest: int) -> np.ndarray:
+        """(H, W, 3) uint8, upright; made smaller where a side has more than `longest` pixels, 0 = never."""
+        shrink = min(1.0, longest / max(self.size)) if longest else 1.0
+        width, height = (max(1, round(side * shrink)) for side in self.size)
+        turns = round(self.picture.rotation / 90) % 4
+        if turns % 2:
+            width, height = height, width
+        rgb = self.picture.to_ndarray(format="rgb24", width=width, height=height)
+        return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
 
 
 @dataclass(frozen=True)
@@ -72,8 +89,7 @@ def facts_of(path: Path) -> Facts:
         rate = float(stream.average_rate or stream.guessed_rate or 30)
         if not 1 <= rate <= 1000:
             raise DataError(f"{path}: {rate:g} frames per second; a number from 1 to 1000 is needed")
-        height, width = first.rgb.shape[:2]
-        return Facts(rate, int(stream.frames or 0), (width, height))
+        return Facts(rate, int(stream.frames or 0), first.size)
 
 
 def frames_of(path: Path) -> Iterator[Frame]:
@@ -146,12 +162,11 @@ def _upright(container: Any, stream: Any, path: Path) -> Iterator[Frame]:
     number, start = 0, None
     try:
         for picture in container.decode(stream):
-            width = round(picture.width * wide) if 0.1 < wide < 10 else picture.width
-            rgb = picture.to_ndarray(format="rgb24", width=width, height=picture.height)
-            turns = round(picture.rotation / 90) % 4
+            size = round(picture.width * wide) if 0.1 < wide < 10 else picture.width, picture.height
+            size = size[::-1] if round(picture.rotation / 90) % 2 else size
             time = picture.time if picture.time is not None else number / float(stream.average_rate or 30)
             start = time if start is None else start
-            yield Frame(number, max(time - start, 0.0), np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb)
+            yield Frame(number, max(time - start, 0.0), size, picture)
             number += 1
     except library.error.FFmpegError as error:
         if number == 0:
