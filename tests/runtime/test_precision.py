@@ -63,6 +63,16 @@ def test_training_warns_of_bfloat16_in_software(processor, caplog):
     assert len(caplog.messages) == 1 and "many times slower" in caplog.text and "--train.precision auto" in caplog.text
 
 
+def test_a_build_for_an_accelerator_that_is_not_there_counts_as_the_processor(processor, monkeypatch, caplog):
+    """PyTorch's usual build names CUDA as its accelerator, whether there is one or not."""
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda *args, **kw: torch.device("cuda"))
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    processor(avx512_bf16=True)
+    assert start("auto")._precision.precision == "bf16-mixed"  # pyright: ignore[reportAttributeAccessIssue]
+    start("bf16-mixed")
+    assert "many times slower" not in caplog.text
+
+
 def test_an_evaluation_says_the_precision_of_its_answers(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("UPS_CACHE", str(tmp_path / "cache"))
     synthetic_stores(tmp_path / "stores")

@@ -32,6 +32,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from ups.config import Precision
 from ups.errors import SettingError
 from ups.model.encoder import Block, Encoder
+from ups.runtime.device import choose_device
 from ups.runtime.precision import computes_bfloat16, resolve_precision
 
 Job = TypeVar("Job")
@@ -47,7 +48,7 @@ def start(precision: Precision = "32-true", strategy: Literal["ddp", "fsdp"] = "
     """
     e = os.environ
     environment: ClusterEnvironment
-    device = torch.accelerator.current_accelerator() or torch.device("cpu")
+    device = choose_device()
     if precision == "bf16-mixed" and not computes_bfloat16(device):
         log.warning(
             "this %s works bfloat16 out in software, many times slower than float32; "
