@@ -35,7 +35,7 @@ from ups.data.formats.mediapipe import (
 )
 from ups.data.formats.mediapipe_json import is_mediapipe_json, read_mediapipe_json
 from ups.data.formats.mmpose_3d import is_mmpose_3d, read_mmpose_3d
-from ups.data.formats.named import Wish
+from ups.data.formats.named import Wish, other_size
 from ups.data.formats.native import read_own, stated_fps, stated_size
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
@@ -122,6 +122,10 @@ def read_file(
     except Exception as error:  # whatever goes wrong in reading a file is that file's problem
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise DataError(f"{path}: can't be read ({what}); it is damaged, or not what its ending says") from error
+    given = wish.image_size
+    if given is not None and wish.rotate in (90, 270):
+        given = given[1], given[0]
+    clip = clip.tell(*other_size(given, clip.image_size, "stated"))
     clip = clip.keep_best(PERSONS) if reader not in _FIXED else replace(clip.keep_best(PERSONS), up_known=True)
     return clip if wish.skeleton is None else clip.pick_joints(wish.skeleton, str(path))
 
@@ -130,7 +134,7 @@ def _read_folder(path: Path, wish: Wish) -> PoseSequence:
     if (path / "store.json").is_file():
         raise DataError(f"{path}: a store of many recordings; give one file, or evaluate on the store")
     if is_yolo_folder(path):
-        record = folder_as_coco(path, wish.image_size)
+        record = folder_as_coco(path, wish.image_size, raw=wish.coordinates is not None)
         return read_coco(record, path.name, str(path), wish.fps, wish.image_size, wish.joint_map)
     files = openpose_files(path)
     if not files:
@@ -141,7 +145,7 @@ def _read_folder(path: Path, wish: Wish) -> PoseSequence:
     if b'"shapes"' in start[:4096] and b'"shape_type"' in start:
         raise DataError(f"{path}: files of LabelMe; convert them to COCO's keypoints JSON, one file for all frames")
     if not _is_openpose(files[0]):
-        record = folder_as_coco(path, wish.image_size)
+        record = folder_as_coco(path, wish.image_size, raw=wish.coordinates is not None)
         return read_coco(record, path.name, str(path), wish.fps, wish.image_size, wish.joint_map)
     if wish.image_size is None:
         raise DataError(f"{path}: OpenPose's files don't say how large the image is; give image_size, width and height")
@@ -201,9 +205,9 @@ def _read_other_json(path: Path, content: bytes, record: Any, wish: Wish) -> Pos
         record = vitpose_frames(record, str(path))
     if is_mmpose_3d(record):
         return read_mmpose_3d(record, path, wish)
-    coco = (
-        record if isinstance(record, dict) and "annotations" in record else as_coco(record, str(path), wish.image_size)
-    )
+    raw = wish.coordinates is not None
+    known = isinstance(record, dict) and "annotations" in record
+    coco = record if known else as_coco(record, str(path), wish.image_size, raw)
     if coco is None and is_mediapipe_json(record):
         return read_mediapipe_json(record, path, wish)
     if coco is not None or isinstance(record, list):

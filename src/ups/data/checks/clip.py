@@ -10,6 +10,8 @@ from typing import Literal
 
 import numpy as np
 
+from ups.data.checks.picture import check_picture
+from ups.data.checks.sequence import check_sequence
 from ups.data.formats.body import ODD, UNITS, better_order, unit_of
 from ups.data.formats.repair import OWN_UP
 from ups.errors import DataError
@@ -109,8 +111,13 @@ def check_clip(clip: PoseSequence, stored: bool = False, filmed: bool = False) -
         yield severity, what, remedy, detail
         return
     yield from _check_sides(clip, seen)
-    if not flat:
+    if flat:
+        for what, remedy, detail in check_picture(clip, seen):
+            yield "warning", what, remedy, detail
+    else:
         yield from _check_bones(clip, seen)
+    for what, remedy, detail in check_sequence(clip):
+        yield "warning", what, remedy, detail
     yield from _check_motion(clip, seen)
 
 
@@ -322,9 +329,10 @@ def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:
                 f"{against:.0%} of frames",
             )
             return
-    ahead = (
-        [] if clip.space == "image" else [v for v in (_ahead(clip, seen, *limb) for limb in _LIMBS) if v is not None]
-    )
+    trunk = _trunk(clip, seen)
+    stands = trunk is None or abs(trunk[1]) > 0.5  # of who lies, what is ahead is up or down
+    solid = clip.space != "image" and stands
+    ahead = [v for v in (_ahead(clip, seen, *limb) for limb in _LIMBS) if v is not None] if solid else []
     if ahead and max(ahead) < -_AHEAD:
         what = "feet and hands point backwards: left and right are exchanged, or an axis is mirrored"
         yield "warning", what, remedy + ", or negate z", f"by {-max(ahead):.2f} m"

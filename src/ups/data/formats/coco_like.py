@@ -17,6 +17,7 @@ from ups.data.formats.columns import AXES
 from ups.data.formats.hidden import told_of_keys
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.layouts import LAYOUTS
+from ups.data.formats.named import other_size
 from ups.data.formats.own_frames import Record, dict_names, own_frames, points_of
 from ups.data.formats.table import number_of
 from ups.data.formats.timing import slots_of_times
@@ -25,12 +26,15 @@ from ups.errors import DataError
 _SCORES = ("keypoint_scores", "keypoints_scores", "scores", "confidences", "confidence", "visibility", "keypoint_score",
            "keypoints_confidence", "keypoint_confidence", "conf", "visible", "vis")  # fmt: skip
 """Keys of a person's list of scores."""
+_FRACTION_LEAST = -0.2
+"""Fractions lower than that, all but a few, are rather -1 to 1 across the image."""
 _POINT_SCORES = ("score", "visibility", "confidence")
 """Keys of a keypoint's score that come first."""
 
 
-def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
+def as_coco(record: Any, where: str, image_size: tuple[int, int] | None, raw: bool = False) -> Record | None:
     """Parsed JSON of one recording as {"images", "annotations", "categories"} of COCO; None if it is no such file.
+    Fractions of the image become pixels, unless `raw`.
 
     MMPose: {"meta_info", "instance_info"} of a video, or its list of {"frame_id", "instances"}. AlphaPose: a dict of images
     with "bodies" or "people". YOLO: a list of frames, each a list of {"keypoints": {"x", "y", "visible"}}.
@@ -38,6 +42,11 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     Raises:
         DataError: one frame of such a recording, or values that do not fit together.
     """
+    found = _as_coco(record, where, image_size)
+    return found if found is None or raw else _in_pixels(found)
+
+
+def _as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
     if isinstance(record, dict) and isinstance(record.get("instance_info"), list):
         info = record["instance_info"]
         names = mmpose_names(record.get("meta_info"))
@@ -115,7 +124,8 @@ def _own(record: Any, where: str, image_size: tuple[int, int] | None) -> Record 
     listed = list(zip(found.numbers, found.people, strict=True))
     coco = _coco(listed, where, image_size or found.image_size, found.names)
     rate = {} if found.fps is None else {"fps": found.fps}
-    return coco | {"info": rate, "notices": (*coco["notices"], *found.told)}
+    told = (*coco["notices"], *found.told, *other_size(image_size, found.image_size, "given"))
+    return coco | {"info": rate, "notices": told}
 
 
 def _is_frame(key: str, people: Any) -> bool:
@@ -134,8 +144,8 @@ def _parsed(texts: list[str], where: str) -> list[Any]:
         raise DataError(f"{where}: a list of texts that are no JSON ({error})") from error
 
 
-def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
-    """A folder with a JSON (MMPose, YOLO) or a label .txt (YOLO) of every frame, in COCO's form.
+def folder_as_coco(folder: Path, image_size: tuple[int, int] | None, raw: bool = False) -> Record:
+    """A folder with a JSON (MMPose, YOLO) or a label .txt (YOLO) of every frame, in COCO's form; `raw` as in `as_coco`.
 
     Raises:
         DataError: files of another kind, or no image size for YOLO's fractions.
@@ -153,7 +163,8 @@ def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
         frames.append((file.stem, _yolo_labels(file) if texts else _frame_json(file)))
     if texts and image_size is None:
         raise DataError(f"{folder}: YOLO's labels are fractions; give the image size, width and height in pixels")
-    return _coco(frames, str(folder), image_size, None, [name.strip() for name in classes if name.strip()])
+    found = _coco(frames, str(folder), image_size, None, [name.strip() for name in classes if name.strip()])
+    return found if raw else _in_pixels(found)
 
 
 def is_yolo_folder(folder: Path) -> bool:
@@ -262,10 +273,6 @@ def _coco(
                 annotation["bbox"] = box
             annotations.append(annotation if track is None else annotation | {"track_id": track})
     if image_size is not None:
-        xy = [abs(v) for a in annotations for i, v in enumerate(a["keypoints"]) if i % 3 < 2]
-        if xy and max(xy) <= 1.5:  # fractions of the image
-            for a in annotations:
-                a["keypoints"] = [v * (*image_size, 1)[i % 3] for i, v in enumerate(a["keypoints"])]
         for image in images:
             image |= {"width": image_size[0], "height": image_size[1]}
     category: Record = {"id": 1, "name": "person"}
@@ -275,6 +282,17 @@ def _coco(
         "categories": [category | ({"keypoints": names} if names else {})],
         "notices": told,
     }
+
+
+def _in_pixels(record: Record) -> Record:
+    """The record in pixels, where its keypoints are fractions of images whose size is known."""
+    size = (record["images"][0].get("width"), record["images"][0].get("height")) if record["images"] else (None, None)
+    xy = [v for a in record["annotations"] for i, v in enumerate(a["keypoints"]) if i % 3 < 2]
+    if None in size or not xy or max(xy) > 1.5 or not _FRACTION_LEAST < np.percentile(xy, 2):
+        return record
+    for a in record["annotations"]:
+        a["keypoints"] = [v * (*size, 1)[i % 3] for i, v in enumerate(a["keypoints"])]
+    return record
 
 
 def _dicts_of(person: Record) -> list[Record]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -74,6 +75,18 @@ def left_out_notice(names: Sequence[str], count: int) -> tuple[Notice, ...]:
     remedy = "nothing, if they are no joints of a body; else say which is which with --joint-map"
     detail = f"{len(names)} of {count}: {quoted(names)}{near(names)}"
     return (Notice("note", "names that are no known joint are left out", remedy, detail),)
+
+
+def other_size(
+    given: tuple[int, int] | None, stated: tuple[int, int] | None, counts: Literal["given", "stated"]
+) -> tuple[Notice, ...]:
+    """What to tell of an image size that the user gives and one that the file states, where they differ."""
+    if given is None or stated is None or tuple(given) == tuple(stated):
+        return ()
+    ours, theirs = (f"{size[0]} x {size[1]}" for size in (given, stated))
+    which = ours if counts == "given" else theirs
+    what = f"an image size of {ours} is given, and the file says {theirs}; {which} counts"
+    return (Notice("warning", what, "correct the one that is wrong"),)
 
 
 def skeleton_for(slots: Iterable[str], where: str) -> Skeleton:

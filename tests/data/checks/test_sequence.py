@@ -1,0 +1,69 @@
+"""Frames that are there twice, or out of order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ups.data.checks.clip import check_clip
+from ups.data.checks.sequence import check_sequence
+from ups.data.datasets.synthetic import synthesize
+from ups.pose import PoseSequence, pose_sequence
+from ups.skeletons import H36M_17
+
+FRAMES = 60
+
+
+def mover(noise: float = 0.002) -> PoseSequence:
+    joints = synthesize(3, 1, (FRAMES, FRAMES))[0]
+    joints = joints + np.random.default_rng(0).normal(0, noise, np.shape(joints))
+    return pose_sequence(joints, H36M_17, space="world", fps=30)
+
+
+def frames(clip: PoseSequence, which: np.ndarray | list[int]) -> PoseSequence:
+    return replace(clip, joints=clip.joints[:, which], visibility=clip.visibility[:, which])
+
+
+def whats(clip: PoseSequence) -> list[str]:
+    return [what for what, *_ in check_sequence(clip)]
+
+
+def test_nothing_is_said_of_frames_in_order() -> None:
+    assert whats(mover()) == whats(frames(mover(), np.arange(FRAMES)[::-1])) == []
+    still = frames(mover(), [0] * FRAMES)
+    noise = np.random.default_rng(1).normal(0, 0.01, still.joints.shape).astype(np.float32)
+    assert whats(still) == whats(replace(still, joints=still.joints + noise)) == []
+    turn = frames(mover(0), list(range(20)) * 3)
+    assert whats(turn) == []  # the same once more
+
+
+def test_a_shaking_camera_is_no_disorder() -> None:
+    clip = mover()
+    shake = np.random.default_rng(0).normal(0, 0.05, (1, FRAMES, 1, 3)).astype(np.float32)
+    assert whats(replace(clip, joints=clip.joints + shake)) == []
+
+
+def test_rows_out_of_order_are_told() -> None:
+    order = np.random.default_rng(2).permutation(FRAMES)
+    assert whats(frames(mover(), order)) == ["frames are out of order: the next frame is seldom like the one before"]
+    assert any("out of order" in what for _, what, *_ in check_clip(frames(mover(), order)))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_frames_sorted_as_text_are_told(first: int) -> None:
+    order = [n - first for n in sorted(range(first, first + FRAMES), key=str)]
+    assert whats(frames(mover(), order)) == ["frames are out of order, sorted as text: 1, 10, 11, ..., 2, 20"]
+
+
+@pytest.mark.parametrize(("copies", "words"), [(2, "twice"), (3, "3 times")])
+def test_every_frame_several_times_is_told(copies: int, words: str) -> None:
+    clip = replace(frames(mover(), np.repeat(np.arange(FRAMES), copies)), fps=60)
+    ((what, remedy, detail),) = check_sequence(clip)
+    assert f"every frame stands there {words}" in what and detail == "60 frames a second"
+    assert f"if it lasted {copies * FRAMES / 60:g} s" in remedy
+
+
+def test_a_pause_is_no_copy() -> None:
+    assert whats(frames(mover(), [*range(20), *[20] * 20, *range(20, 60)])) == []
