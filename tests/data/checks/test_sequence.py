@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ups.data.checks.clip import check_clip
-from ups.data.checks.sequence import check_sequence
+from ups.data.checks.sequence import check_places, check_sequence
 from ups.data.datasets.synthetic import synthesize
 from ups.pose import PoseSequence, pose_sequence
 from ups.skeletons import H36M_17
@@ -67,3 +67,25 @@ def test_every_frame_several_times_is_told(copies: int, words: str) -> None:
 
 def test_a_pause_is_no_copy() -> None:
     assert whats(frames(mover(), [*range(20), *[20] * 20, *range(20, 60)])) == []
+
+
+def flat() -> PoseSequence:
+    points = mover().joints[..., :2] * (250, -250) + (200, 500)
+    return pose_sequence(points, H36M_17, space="image", fps=30, image_size=(1280, 1000))
+
+
+@pytest.mark.parametrize("place", [999.0, 65535.0, -32768.0])
+def test_a_number_that_stands_for_a_joint_not_found_is_told(place: float) -> None:
+    clip = flat()
+    clip.joints[0, ::5, 3] = place
+    ((what, _, detail),) = check_places(clip, clip.visibility > 0)
+    assert "at one place that seems to say that they were not found" in what and f"({place:g}, {place:g}), 12" in detail
+    assert any("at one place" in what for _, what, *_ in check_clip(clip))
+
+
+def test_several_joints_at_one_place_are_told_and_one_that_stands_still_is_not() -> None:
+    clip = flat()
+    clip.joints[0, :, 3] = (301.5, 301.5)
+    assert not list(check_places(clip, clip.visibility > 0))
+    clip.joints[0, 10:20, 4:8] = (0, 1000)  # nothing found at (0, 0), turned upside down
+    assert [detail for *_, detail in check_places(clip, clip.visibility > 0)] == ["(0, 1000), 40 times"]

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ups.data.checks.picture import check_picture
-from ups.data.checks.sequence import check_sequence
+from ups.data.checks.sequence import check_places, check_sequence
 from ups.data.formats.body import ODD, UNITS, better_order, unit_of
 from ups.data.formats.repair import OWN_UP
 from ups.errors import DataError
@@ -92,6 +92,8 @@ def check_clip(clip: PoseSequence, stored: bool = False, filmed: bool = False) -
     if first is not None:
         yield first  # the rest would only repeat it
         return
+    for what, remedy, detail in check_places(clip, seen):
+        yield "warning", what, remedy, detail
     yield from _check_root(clip, seen)
     order = better_order(clip, seen)
     if order is not None and order[1]:

@@ -16,6 +16,8 @@ _FARTHER, _AGAIN = 2.0, 1.3
 lost. In recordings of eleven public sets the next frame is the nearest, or those further on are farther."""
 _SHORTER = 0.7
 """Share of the way from frame to frame that is left once frames sorted as text are sorted as numbers."""
+_STUCK, _JOINTS = 5, 3
+"""Frames, and joints of one frame, at one and the same place from which it is a sign."""
 _COPIES = range(2, 7)
 _AGREE = 0.95
 """Share of steps that stand still, or don't, as they would where every frame is there several times."""
@@ -44,6 +46,39 @@ def check_sequence(clip: PoseSequence) -> Iterator[Finding]:
     if len(points) >= _ENOUGH and (how := _out_of_order(points, seen)) is not None:
         remedy = "write frames in the order of time, or a column frame with their numbers"
         yield f"frames are out of order{how}", remedy, ""
+
+
+def check_places(clip: PoseSequence, seen: np.ndarray) -> Iterator[Finding]:
+    """Places that stand for joints that were not found: all coordinates are one number, or several joints lie there, in frame
+    after frame. `seen` (M, N, J).
+    """
+    points = clip.joints[seen]
+    person, frame, _ = np.nonzero(seen)
+    one = (points == points[:, :1]).all(-1)
+    _, alike, counts = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    alike = alike.reshape(-1)
+    together = np.zeros(len(counts), bool)
+    often = np.flatnonzero(counts >= _STUCK * _JOINTS)
+    for place in often.tolist():
+        per_frame = np.unique(frame[alike == place], return_counts=True)[1]
+        together[place] = (per_frame >= _JOINTS).sum() >= _STUCK
+    single = np.bincount(alike, weights=one, minlength=len(counts)) >= max(_STUCK, 0.02 * clip.frames)
+    for place in np.flatnonzero(single).tolist():
+        here = alike == place
+        single[place] = _far_off(clip, seen, points[here][0], person[here], frame[here])
+    for place in np.flatnonzero(together | single)[:1].tolist():
+        numbers = ", ".join(f"{value:.7g}" for value in points[alike == place][0])
+        what = "joints lie at one place that seems to say that they were not found"
+        yield what, "leave those cells empty, if so; else nothing", f"({numbers}), {int(counts[place])} times"
+
+
+def _far_off(clip: PoseSequence, seen: np.ndarray, place: np.ndarray, person: np.ndarray, frame: np.ndarray) -> bool:
+    """Whether a place lies apart from bodies, by a quarter of their size, in most of some frames."""
+    points, others = clip.joints[person, frame], seen[person, frame]
+    others = (others & (points != place).any(-1))[..., None]
+    low, high = np.where(others, points, np.inf).min(1), np.where(others, points, -np.inf).max(1)
+    margin = 0.25 * (high - low).max(-1, keepdims=True)
+    return float(((place < low - margin) | (place > high + margin)).any(-1).mean()) > 0.8
 
 
 def _copies(points: np.ndarray, seen: np.ndarray) -> int | None:

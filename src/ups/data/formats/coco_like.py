@@ -22,6 +22,8 @@ from ups.data.formats.own_frames import Record, dict_names, own_frames, points_o
 from ups.data.formats.table import number_of
 from ups.data.formats.timing import slots_of_times
 from ups.errors import DataError
+from ups.notices import Notice
+from ups.skeletons import COCO_17
 
 _SCORES = ("keypoint_scores", "keypoints_scores", "scores", "confidences", "confidence", "visibility", "keypoint_score",
            "keypoints_confidence", "keypoint_confidence", "conf", "visible", "vis")  # fmt: skip
@@ -159,7 +161,8 @@ def folder_as_coco(folder: Path, image_size: tuple[int, int] | None, raw: bool =
     texts = [f for f in files if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")]
     classes = next((f.read_text("utf-8", "replace").split("\n") for f in files if f.name.lower() == "classes.txt"), [])
     frames = []
-    for file in texts or files:
+    texts = texts if is_yolo_folder(folder) else []
+    for file in texts or [f for f in files if f.suffix.lower() == ".json"]:
         frames.append((file.stem, _yolo_labels(file) if texts else _frame_json(file)))
     if texts and image_size is None:
         raise DataError(f"{folder}: YOLO's labels are fractions; give the image size, width and height in pixels")
@@ -168,17 +171,14 @@ def folder_as_coco(folder: Path, image_size: tuple[int, int] | None, raw: bool =
 
 
 def is_yolo_folder(folder: Path) -> bool:
-    """Whether a folder holds label files of YOLO-pose."""
-    first = next(
-        (
-            f
-            for f in sorted(folder.iterdir())
-            if f.suffix.lower() == ".txt" and not f.name.startswith(".") and f.stem.lower() not in ("classes", "readme")
-        ),
-        None,
-    )
+    """Whether a folder holds label files of YOLO-pose: its first that is not empty tells."""
+    files = [file for file in sorted(folder.iterdir()) if not file.name.startswith(".")]
+    texts = [f for f in files if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")]
+    first = next((file for file in texts if file.stat().st_size), None)
+    if first is None:
+        return bool(texts) and not any(file.suffix.lower() == ".json" for file in files)
     try:
-        return first is not None and all(len(line.split()) >= 5 + 2 * 17 for line in first.read_text().splitlines()[:1])
+        return all(len(line.split()) >= 5 + 2 * 17 for line in first.read_text().splitlines()[:1])
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -221,7 +221,26 @@ def _is_instance(value: Any) -> bool:
         return "x" in points and "y" in points
     named = isinstance(points, list) and bool(points) and isinstance(points[0], dict)
     named = named and ("x" in points[0] or "position" in points[0])
-    return named or (isinstance(points, list) and "keypoint_scores" in value)
+    return named or (isinstance(points, list) and ("keypoint_scores" in value or _has_labels(value)))
+
+
+def _has_labels(person: Record) -> bool:
+    """Whether these are keypoints with their numbers and scores beside them, as Hugging Face's ViTPose gives them."""
+    lists = [person.get(key) for key in ("keypoints", "scores", "labels")]
+    return all(isinstance(each, list) and len(each) == len(lists[0] or ()) > 0 for each in lists)
+
+
+def _by_label(person: Record) -> Record:
+    """The same person with keypoints in the order of their numbers; those that are left out, for they were not sure, are not
+    seen.
+    """
+    if not _has_labels(person) or not all(isinstance(label, int) and 0 <= label < 133 for label in person["labels"]):
+        return person
+    count = len(COCO_17) if max(person["labels"]) < len(COCO_17) else 133
+    points = [[0.0, 0.0, 0.0] for _ in range(count)]
+    for label, point, score in zip(person["labels"], person["keypoints"], person["scores"], strict=True):
+        points[label] = [*point[:2], score]
+    return {key: value for key, value in person.items() if key not in ("scores", "labels")} | {"keypoints": points}
 
 
 def _people(value: Record) -> list[Record] | None:
@@ -250,13 +269,13 @@ def _coco(
     """Persons of every frame -> COCO's record; one kind of coordinates in all of them. What is of another class than persons
     is left out; `classes` are their names by number.
     """
-    frames = [(frame, list(people)) for frame, people in frames]
+    frames = [(frame, [_by_label(person) for person in people]) for frame, people in frames]
     of = [_class_of(person) for _, people in frames for person in people]
     keep, told = only_persons(of, where, classes)
     kept = iter(keep)
     frames = [(frame, [person for person in people if next(kept)]) for frame, people in frames]
     dicts = [k for _, people in frames for person in people for k in _dicts_of(person)]
-    told = (*told, *told_of_keys(dicts))
+    told = (*told, *told_of_keys(dicts), *_told_of_depth(dicts))
     images: list[Record] = []
     annotations: list[Record] = []
     for n, (frame, people) in enumerate(frames):
@@ -299,6 +318,17 @@ def _dicts_of(person: Record) -> list[Record]:
     """A person's keypoints, where they are dicts."""
     points = points_of(person)
     return [point for point in points if isinstance(point, dict)] if isinstance(points, list) else []
+
+
+def _told_of_depth(points: Sequence[Record]) -> tuple[Notice, ...]:
+    """What to tell of keypoints that have a z, which is not read."""
+    depths = {point["z"] for point in points if isinstance(point.get("z"), int | float)}
+    if len(depths) < 2:
+        return ()
+    guess = any(set(point) & set(_POINT_SCORES) for point in points)
+    what = "z of keypoints is left out: they are read as 2D joints, pixels or fractions of an image"
+    remedy = "nothing, if they are; give --unit and --up if they are 3D joints"
+    return (Notice("note" if guess else "warning", what, remedy),)
 
 
 def _class_of(person: Record) -> Any:

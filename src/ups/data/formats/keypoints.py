@@ -172,8 +172,8 @@ def read_coco(
         ) from error
     if image_size is None:
         raise DataError(
-            f"{where}: it does not say how large the images are; give the image size, width and height (3D joints are not read "
-            "from this form: write them as joints, with space or up and unit)"
+            f"{where}: it does not say how large the images are; give the image size, width and height; or --unit and --up, if "
+            "these are 3D joints"
         )
     stated = rate or (None if isinstance(record, list) else _stated_fps(record, where))
     clip = recording(

@@ -23,7 +23,8 @@ from ups.pose import PoseSequence
 _KEYS = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark", "keypoints", "pose", "points")
 _WORLD_KEYS = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks", "keypoints3D")
 _FRAMES = ("frames", "data", "results", "poses", "landmarks")
-_WHICH = ("name", "landmark_name", "landmark", "id", "index", "idx", "landmark_id", "type")
+_SCORES = ("visibility", "score", "confidence", "inFrameLikelihood", "in_frame_likelihood", "likelihood", "presence")
+_WHICH = ("name", "landmark_name", "landmark", "id", "index", "idx", "landmark_id", "type", "landmarkType")
 """Keys of a landmark that say which it is."""
 
 
@@ -113,11 +114,19 @@ def _is_body(value: Any) -> bool:
     if not isinstance(value, list) or len(value) != len(JOINTS):
         return False
     return all(
-        ("x" in v and "y" in v)
+        {"x", "y"} <= set(_place(v))
         if isinstance(v, dict)
         else isinstance(v, list) and 2 <= len(v) <= 5 and not isinstance(v[0], list | dict)
         for v in value
     )
+
+
+def _place(landmark: dict[str, Any]) -> dict[str, Any]:
+    """What holds a landmark's x and y: itself, or as in ML Kit's its position."""
+    for key in ("position3D", "position"):
+        if isinstance(landmark.get(key), dict):
+            return landmark[key]
+    return landmark
 
 
 def _named(names: Sequence[str]) -> dict[int, int]:
@@ -138,8 +147,9 @@ def _landmarks(body: Any, path: Path) -> np.ndarray:
     for i, j in order.items():
         landmark = values[i]
         if isinstance(landmark, dict):
-            score = landmark.get("visibility", landmark.get("score", landmark.get("confidence", 1.0)))
-            given = [landmark.get("x"), landmark.get("y"), landmark.get("z", 0.0), score]
+            score = next((landmark[key] for key in _SCORES if key in landmark), 1.0)
+            place = _place(landmark)
+            given = [place.get("x"), place.get("y"), place.get("z", 0.0), score]
         else:
             given = list(landmark)[:4]
         result[j, : len(given)] = [np.nan if v is None else float(v) for v in given]
