@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ups.data.checks.clip import check_clip
-from ups.data.checks.sequence import check_places, check_sequence
+from ups.data.checks.sequence import check_places, check_sequence, check_tracks
 from ups.data.datasets.synthetic import synthesize
 from ups.pose import PoseSequence, pose_sequence
 from ups.skeletons import H36M_17
@@ -89,3 +89,26 @@ def test_several_joints_at_one_place_are_told_and_one_that_stands_still_is_not()
     assert not list(check_places(clip, clip.visibility > 0))
     clip.joints[0, 10:20, 4:8] = (0, 1000)  # nothing found at (0, 0), turned upside down
     assert [detail for *_, detail in check_places(clip, clip.visibility > 0)] == ["(0, 1000), 40 times"]
+
+
+def test_one_body_under_two_ids_is_told() -> None:
+    clip = flat()
+    seen = np.ones((2, FRAMES, 17), np.float32)
+    seen[0, 25:], seen[1, :28] = 0, 0
+    both = replace(clip, joints=np.repeat(clip.joints, 2, 0) * seen[..., None], visibility=seen)
+    ((what, _, detail),) = check_tracks(both, seen > 0)
+    assert "one body may have several ids" in what and detail == "person 2 from frame 28"
+    seen[1, 20:] = 1  # both are there for a while
+    assert not list(check_tracks(replace(both, visibility=seen), seen > 0))
+    far = replace(both, joints=both.joints + np.array([0, 500]).reshape(2, 1, 1, 1).astype(np.float32))
+    seen[1, :28] = 0
+    assert not list(check_tracks(far, seen > 0))
+
+
+def test_hips_at_one_place_of_the_picture_are_told() -> None:
+    clip = flat()
+    hips = [H36M_17.joints.index(f"{side}_hip") for side in ("left", "right")]
+    middle = clip.joints[:, :, hips].mean(2, keepdims=True)
+    fixed = replace(clip, joints=clip.joints - middle + np.array([640, 500], np.float32))
+    assert any("hips stay at exactly one place" in what for _, what, *_ in check_clip(fixed))
+    assert not any("hips stay" in what for _, what, *_ in check_clip(clip))

@@ -219,3 +219,37 @@ def test_headings_in_inches_and_normalised(tmp_path: Path) -> None:
     path = put(tmp_path / "b.csv", "\n".join(",".join(map(str, row)) for row in [head, *rows]))
     assert "values look like fractions" in whats(read(path))
     check(read(path, coordinates="fractions"))
+
+
+def test_ids_that_are_no_number_count_as_not_followed(tmp_path: Path) -> None:
+    head = ["frame", "track_id", *(f"{joint}_{axis}" for joint in JOINTS for axis in "xy")]
+    rows = [[n, "nan" if n % 4 == 3 else 1, *POINTS[n].ravel()] for n in range(FRAMES)]
+    path = put(tmp_path / "a.csv", "\n".join(",".join(map(str, row)) for row in [head, *rows]))
+    assert "rows of person -1, whom nobody followed" in str(read(path).notices)
+
+
+def motive(space: str, arm: str = "LUArm") -> str:
+    """A take of Motive with the bones of its own skeleton."""
+    bones = ["Hip", "Ab", "Chest", "Neck", "Head", arm, "LFArm", "LHand", "RUArm", "RFArm", "RHand"]
+    bones += ["LThigh", "LShin", "LFoot", "RThigh", "RShin", "RFoot"]
+    facts = f"Format Version,1.23,Export Frame Rate,120,Length Units,Meters,Coordinate Space,{space}"
+    lines = [facts, "", ",Type" + ",Bone" * 51, ",Name," + ",".join(f"Anna:{b}" for b in bones for _ in range(3))]
+    lines += [",ID" + ",1" * 51, "," + ",Position" * 51, "Frame,Time (Seconds)" + ",X,Y,Z" * 17]
+    place = {"Hip": 0.95, "Ab": 1.1, "Chest": 1.3, "Neck": 1.45, "Head": 1.6, "UArm": 1.4, "FArm": 1.12, "Hand": 0.9}
+    place |= {"Thigh": 0.9, "Shin": 0.5, "Foot": 0.1}
+    for n in range(8):
+        row = [v for b in bones for v in ({"L": 0.2, "R": -0.2}.get(b[0], 0), place.get(b, place.get(b[1:], 1.4)), 0.0)]
+        lines.append(f"{n},{n / 120:.4f}," + ",".join(map(str, row)))
+    return "\n".join(lines)
+
+
+def test_the_skeleton_of_motive(tmp_path: Path) -> None:
+    clip = read_file(put(tmp_path / "a.csv", motive("Global")))
+    assert {"left_shoulder", "left_elbow", "right_elbow", "left_hip", "left_knee", "spine"} <= set(clip.skeleton.joints)
+    with pytest.raises(DataError, match="Coordinate Space is Local"):
+        read_file(put(tmp_path / "b.csv", motive("Local")))
+
+
+def test_a_name_left_out_in_the_middle_of_a_limb_is_warned_of(tmp_path: Path) -> None:
+    (notice,) = read_file(put(tmp_path / "a.csv", motive("Global", "LOberarm"))).notices
+    assert notice.severity == "warning" and "left_shoulder is not there" in notice.what and "LOberarm" in notice.detail

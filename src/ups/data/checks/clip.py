@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ups.data.checks.picture import check_picture
-from ups.data.checks.sequence import check_places, check_sequence
+from ups.data.checks.sequence import check_places, check_sequence, check_tracks
 from ups.data.formats.body import ODD, UNITS, better_order, unit_of
 from ups.data.formats.repair import OWN_UP
 from ups.errors import DataError
@@ -92,7 +92,7 @@ def check_clip(clip: PoseSequence, stored: bool = False, filmed: bool = False) -
     if first is not None:
         yield first  # the rest would only repeat it
         return
-    for what, remedy, detail in check_places(clip, seen):
+    for what, remedy, detail in (*check_places(clip, seen), *check_tracks(clip, seen)):
         yield "warning", what, remedy, detail
     yield from _check_root(clip, seen)
     order = better_order(clip, seen)
@@ -147,8 +147,16 @@ def _check_root(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:
     hidden = flat and not seen[:, :, pairs].any() and float(clip.joints[seen].min()) < 0
     if both.sum() < SHORT and not hidden:
         return
-    distance = np.linalg.norm(clip.joints[:, :, pairs].mean(2), axis=-1)[both] if not hidden else np.zeros(1)
-    if float(np.percentile(distance, 95)) > 0.05 * _size(clip, seen):
+    hips = clip.joints[:, :, pairs].mean(2)[both] if not hidden else np.zeros((1, 2))
+    size = _size(clip, seen)
+    if float(np.percentile(np.linalg.norm(hips, axis=-1), 95)) > 0.05 * size:
+        moves = float(np.ptp(clip.joints[seen.all(-1)], axis=0).max(initial=0)) if seen.all(-1).any() else 0.0
+        if len(hips) >= _ENOUGH and float(np.ptp(hips, axis=0).max()) < 1e-4 * size and moves > 0.02 * size:
+            what = (
+                "the hips stay at exactly one place: the joints are relative to them, and where the body goes is lost"
+            )
+            remedy = "give the joints before the hips were moved there, if the actions go anywhere"
+            yield "warning" if flat else "note", what, remedy, ""
         return
     if flat:
         what = "the hips stay at (0, 0): the joints are relative to them, not pixels of an image"

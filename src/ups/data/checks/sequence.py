@@ -18,6 +18,8 @@ _SHORTER = 0.7
 """Share of the way from frame to frame that is left once frames sorted as text are sorted as numbers."""
 _STUCK, _JOINTS = 5, 3
 """Frames, and joints of one frame, at one and the same place from which it is a sign."""
+_LOST_S, _NEAR = 0.5, 0.3
+"""Seconds for which a tracker loses somebody, and how far he goes meanwhile, in sizes of his body."""
 _COPIES = range(2, 7)
 _AGREE = 0.95
 """Share of steps that stand still, or don't, as they would where every frame is there several times."""
@@ -70,6 +72,32 @@ def check_places(clip: PoseSequence, seen: np.ndarray) -> Iterator[Finding]:
         numbers = ", ".join(f"{value:.7g}" for value in points[alike == place][0])
         what = "joints lie at one place that seems to say that they were not found"
         yield what, "leave those cells empty, if so; else nothing", f"({numbers}), {int(counts[place])} times"
+
+
+def check_tracks(clip: PoseSequence, seen: np.ndarray) -> Iterator[Finding]:
+    """Persons who go on where another one ends, at the same place: one body that a tracker lost. `seen` (M, N, J)."""
+    there = seen.sum(-1) >= 3
+    known = [m for m in range(clip.persons) if there[m].any()]
+    first = {m: int(there[m].argmax()) for m in known}
+    last = {m: int(np.flatnonzero(there[m])[-1]) for m in known}
+    gap = max(2, round(_LOST_S * clip.fps))
+    pairs = []
+    for a in known:
+        for b in known:
+            if 0 < first[b] - last[a] <= gap:
+                both = seen[a, last[a]] & seen[b, first[b]]
+                ends, starts = clip.joints[a, last[a]][both], clip.joints[b, first[b]][both]
+                if len(ends) and np.linalg.norm((ends - starts).mean(0)) < _NEAR * _extent(
+                    clip.joints[a, last[a]], seen[a, last[a]]
+                ):
+                    pairs.append(f"person {b + 1} from frame {first[b]}")
+    if pairs:
+        what = "a person goes on where another one ends: one body may have several ids"
+        yield what, "give them one id, if so; else nothing", ", ".join(pairs[:3])
+
+
+def _extent(points: np.ndarray, seen: np.ndarray) -> float:
+    return float(np.ptp(points[seen], axis=0).max())
 
 
 def _far_off(clip: PoseSequence, seen: np.ndarray, place: np.ndarray, person: np.ndarray, frame: np.ndarray) -> bool:
