@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ups.data.checks.clip import check_clip
 from ups.data.checks.picture import check_picture
+from ups.data.formats.repair import swapped_sides
 from ups.data.open_file import read_file
 from ups.errors import DataError
 from ups.pose import PoseSequence, pose_sequence
-from ups.skeletons import H36M_17, MEDIAPIPE_33
+from ups.skeletons import COCO_17, H36M_17, MEDIAPIPE_33, OPENPOSE_18
 
 SIZE = (1280, 720)
 
@@ -107,6 +109,37 @@ def test_sides_as_the_camera_sees_them_are_told_by_heels_and_toes() -> None:
     toes = [names.index(f"{side}_foot") for side in ("left", "right")]
     behind[:, :, toes, 1] -= 70
     assert whats(replace(mirrored, joints=behind)) == []
+
+
+def coco(face: float) -> PoseSequence:
+    """The same person with COCO's joints, of which the face is that sure."""
+    clip, names = front(), COCO_17.joints
+    points, sure = np.zeros((1, 40, 17, 2), np.float32), np.full((1, 40, 17), face, np.float32)
+    for j, name in enumerate(names):
+        points[:, :, j] = clip.joints[:, :, H36M_17.joints.index(name if name in H36M_17.joints else "nose")]
+        points[:, :, j, 0] += {"eye": 8, "ear": 20}.get(name.rpartition("_")[2], 0) * (1 if "left" in name else -1)
+    sure[:, :, 5:] = np.random.default_rng(0).uniform(0.7, 0.9, (1, 40, 12))
+    return PoseSequence(points, sure, COCO_17, "image", 30, image_size=SIZE)
+
+
+def test_sides_of_who_faces_the_camera_are_told_by_the_face() -> None:
+    what = (
+        "faces are seen as surely as bodies, and the left shoulder is on the left: sides are the camera's, or mirrored"
+    )
+    seen, hidden = coco(0.95), coco(0.4)
+    assert whats(seen) == whats(hidden) == []
+    assert whats(swapped_sides(seen)) == [what]
+    assert whats(moved(seen, (-1, 1), (SIZE[0], 0))) == [what]
+    assert whats(swapped_sides(hidden)) == []  # somebody seen from behind
+    assert whats(swapped_sides(seen.without_confidence())) == []  # nothing tells
+
+
+def test_coco_with_the_neck_behind_is_no_openpose() -> None:
+    clip = coco(0.9)
+    neck = clip.joints[:, :, 5:7].mean(2, keepdims=True)
+    points = np.concatenate([clip.joints, neck], 2)
+    read = PoseSequence(points, np.ones(points.shape[:3], np.float32), OPENPOSE_18, "image", 30, image_size=SIZE)
+    assert any("in the order of coco-17 with the neck behind, but not" in what for _, what, *_ in check_clip(read))
 
 
 def test_two_image_sizes_are_told(tmp_path: Path) -> None:

@@ -112,3 +112,21 @@ def test_hips_at_one_place_of_the_picture_are_told() -> None:
     fixed = replace(clip, joints=clip.joints - middle + np.array([640, 500], np.float32))
     assert any("hips stay at exactly one place" in what for _, what, *_ in check_clip(fixed))
     assert not any("hips stay" in what for _, what, *_ in check_clip(clip))
+
+
+def test_a_joint_that_comes_and_goes_is_no_disorder() -> None:
+    clip = mover()
+    seen = clip.visibility.copy()
+    seen[:, ::3, :3] = 0
+    assert whats(replace(clip, joints=clip.joints * seen[..., None], visibility=seen)) == []
+    clip.joints[:, ::3, 0] = (4, 2, 1)  # one that jumps alone
+    assert whats(clip) == []
+
+
+def test_a_place_off_the_body_to_which_a_joint_comes_back_is_told() -> None:
+    clip = flat()
+    clip.joints[0, ::4, 3] = (1280, 720)
+    assert [detail for *_, detail in check_places(clip, clip.visibility > 0)] == ["(1280, 720), 15 times"]
+    clip = flat()
+    clip.joints[0, 10:40, 3] = (1000, 400)  # a hand that is held somewhere
+    assert not list(check_places(clip, clip.visibility > 0))

@@ -109,6 +109,9 @@ def test_z_of_keypoints_is_told_and_read_as_3d_where_somebody_says_so(tmp_path: 
     ]
     clip = read_file(put(tmp_path / "b.json", lists), fps=30, up="z", unit="m")
     np.testing.assert_allclose(clip.joints[0], points * (1, 1, -1), atol=1e-5)
+    said = read_file(put(tmp_path / "d.json", {"unit": "m", "up": "Z", "frames": lists}), fps=30)
+    np.testing.assert_allclose(said.joints, clip.joints)
+    assert said.up_known and not said.notices
     kinect = read_file(put(tmp_path / "c.json", {"frames": frames}), fps=30, space="kinect", unit="mm")
     np.testing.assert_allclose(kinect.joints[0], points, atol=1e-5)
 
@@ -253,3 +256,48 @@ def test_the_skeleton_of_motive(tmp_path: Path) -> None:
 def test_a_name_left_out_in_the_middle_of_a_limb_is_warned_of(tmp_path: Path) -> None:
     (notice,) = read_file(put(tmp_path / "a.csv", motive("Global", "LOberarm"))).notices
     assert notice.severity == "warning" and "left_shoulder is not there" in notice.what and "LOberarm" in notice.detail
+
+
+@pytest.mark.parametrize(
+    ("fact", "option"),
+    [
+        ({"stride": 3}, "--fps"), ({"scale": 0.5}, "--coordinates"), ({"info": {"rotation": 90}}, "--rotate"),
+        ({"mirrored": True}, "--fix swap-sides"), ({"normalized": True}, "--coordinates"), ({"up_axis": "z"}, "--up"),
+    ],
+)  # fmt: skip
+def test_what_a_file_says_of_its_numbers_and_is_not_read_is_told(
+    tmp_path: Path, fact: dict[str, Any], option: str
+) -> None:
+    frames = [{"frame": n, "keypoints": [[*p, 0.9] for p in POINTS[n].tolist()]} for n in range(FRAMES)]
+    landmarks = [[{"x": x, "y": y} for x, y in points] for points in LANDMARKS.tolist()]
+    for record in ({"frames": frames} | fact, {"frames": landmarks} | fact):
+        if "info" in fact and record["frames"] is landmarks:
+            continue
+        notices = [n for n in read(put(tmp_path / "a.json", record)).notices if "which is not read here" in n.what]
+        assert len(notices) == 1 and option in notices[0].remedy
+    plain = {"frames": frames, "stride": 1, "rotation": 0, "mirrored": False, "scale": 1.0, "coordinates": "pixels"}
+    assert not [n for n in read(put(tmp_path / "b.json", plain)).notices if "not read here" in n.what]
+
+
+def test_world_landmarks_with_y_up_are_noticed(tmp_path: Path) -> None:
+    points = np.zeros((FRAMES, 33, 3))
+    for j, name in enumerate(NAMES):
+        side, _, part = name.partition("_")
+        part = {"heel": "ankle", "foot_index": "ankle"}.get(part, part)
+        points[:, j] = ({"left": 0.18, "right": -0.18}.get(side, 0.0), HEIGHTS.get(part, 1.6) - HEIGHTS["hip"], 0.0)
+    points += np.random.default_rng(0).normal(0, 0.005, (FRAMES, 1, 3))
+    head = ["frame", *(f"{name}_{axis}" for name in NAMES for axis in "xyz")]
+    for sign, expected in ((1, True), (-1, False)):
+        rows = [[n, *(points[n] * (1, sign, 1)).ravel()] for n in range(FRAMES)]
+        path = put(tmp_path / "a.csv", "\n".join(",".join(map(str, row)) for row in [head, *rows]))
+        assert ("the head is below the hips" in whats(read(path))) is expected
+        if expected:
+            assert "the head is below" not in whats(read(path, up="y"))
+
+
+def test_a_rate_behind_a_colon_by_any_name(tmp_path: Path) -> None:
+    head = ["frame", *(f"{joint}_{axis}" for joint in JOINTS for axis in "xy")]
+    rows = "\n".join(",".join(map(str, row)) for row in [head, *([n, *POINTS[n].ravel()] for n in range(FRAMES))])
+    for note in ("Framerate: 25", "sampling_frequency = 25 Hz", "Sample Rate: 25"):
+        clip = read_file(put(tmp_path / "a.csv", f"# {note}\n# resolution: 640x480\n{rows}"))
+        assert (clip.fps, clip.image_size) == (25, SIZE)

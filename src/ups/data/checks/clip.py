@@ -17,6 +17,7 @@ from ups.data.formats.repair import OWN_UP
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.seen import bodies
+from ups.skeletons import SKELETONS
 
 Severity = Literal["error", "warning", "note"]
 
@@ -98,7 +99,10 @@ def check_clip(clip: PoseSequence, stored: bool = False, filmed: bool = False) -
     order = better_order(clip, seen)
     if order is not None and order[1]:
         what = f"the joints make a body in the order of {order[1]}, but not in that of {clip.skeleton.name}"
-        remedy = f"add --skeleton {order[1]}, or name it in the file"
+        listed = order[1] in SKELETONS
+        remedy = (
+            f"add --skeleton {order[1]}, or name it in the file" if listed else "say which is which with --joint-map"
+        )
         yield "error", what, remedy, f"misfit {order[0]:.1f}, limit {ODD}"
         return
     limit = _NO_BODY[clip.joints.shape[-1]]

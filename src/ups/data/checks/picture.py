@@ -22,6 +22,8 @@ _LENGTHS = (
 )
 _UPRIGHT = 0.7
 """Share of the longest limb's length, as an adult has them, that the trunk's is at least."""
+_NEARER = {"hand": "wrist", "foot": "ankle"}
+"""Ends of limbs that count where there is no other."""
 _SHOULDERS, _TRUNK = 0.36, 0.47
 """Metres in an adult, as detectors put these joints."""
 _CORNER, _SMALL, _STAYS = 0.5, 0.6, 0.2
@@ -29,6 +31,7 @@ _CORNER, _SMALL, _STAYS = 0.5, 0.6, 0.2
 changes along one axis; of the image's: how far it reaches at most."""
 _OUT, _IN = 0.02, 0.001
 """Shares of joints outside the image as it is and as it is turned, where its sides are exchanged."""
+_FACE, _FACE_SURE = ("nose", "left_eye", "right_eye"), 0.8
 _TOES = 0.03
 """Of a body's size: toes that far below heels point at the camera."""
 
@@ -56,7 +59,10 @@ def check_picture(clip: PoseSequence, seen: np.ndarray) -> Iterator[Finding]:
     if _in_corner(points, (width, height)):
         what = "all bodies stand in the upper left corner: keypoints seem to be measured in crops of persons"
         yield what, "add the corner of each crop to its keypoints, and undo its scaling; else nothing", ""
-    if wide is None and _camera_sides(joints):
+    if wide is None and _faces_with_other_sides(joints, clip, person):
+        what = "faces are seen as surely as bodies, and the left shoulder is on the left: sides are the camera's, or mirrored"
+        yield what, "add --fix swap-sides; nothing, if they are seen from behind", ""
+    elif wide is None and _camera_sides(joints):
         what = "toes point at the camera, and the left shoulder is on the left: sides are the camera's, or mirrored"
         yield what, "add --fix swap-sides", ""
 
@@ -76,6 +82,8 @@ def _too_wide(joints: dict[str, np.ndarray]) -> float | None:
     shoulders = _percentile(_lengths(joints, "left_shoulder", "right_shoulder"), 50)
     lengths = [_trunk(joints) / _TRUNK]
     for start, end, length in _LENGTHS:
+        if f"left_{_NEARER.get(end)}" in joints:
+            continue
         both = [_lengths(joints, f"{side}_{start}", f"{side}_{end}") for side in ("left", "right")]
         lengths.append(_percentile(np.concatenate(both), 80) / length)
     known = [length for length in lengths if np.isfinite(length)]
@@ -135,6 +143,26 @@ def _camera_sides(joints: dict[str, np.ndarray]) -> bool:
     clear = known & (np.abs(toes) > _TOES * size) & (np.abs(across) > 0.1 * size)
     against = clear & (np.sign(toes) != np.sign(across))
     return bool(clear.sum() > known.sum() / 2 and against.sum() > 0.9 * clear.sum())
+
+
+def _faces_with_other_sides(joints: dict[str, np.ndarray], clip: PoseSequence, person: int) -> bool:
+    """Whether nose and eyes are seen as surely as the body, as from the front, with the left shoulder on the left. Only where
+    the detector is not always as sure.
+    """
+    names = clip.skeleton.joints
+    if not {*_FACE, "left_shoulder", "right_shoulder", "left_hip", "right_hip"} <= set(names):
+        return False
+    sure = clip.visibility[person]
+    if len(np.unique(sure[sure > 0])) < _ENOUGH:
+        return False
+    face = sure[:, [names.index(name) for name in _FACE]].min(-1)
+    across = joints["left_shoulder"][:, 0] - joints["right_shoulder"][:, 0]
+    hips = joints["left_hip"][:, 0] - joints["right_hip"][:, 0]
+    trunk = _trunk(joints)
+    known = np.isfinite(across) & np.isfinite(hips) & (np.abs(across) > 0.25 * trunk)
+    front = known & (face > _FACE_SURE) & (face > 0.9 * np.median(sure, axis=-1))
+    against = front & (across < 0) & (hips < 0)
+    return bool(front.sum() >= max(_ENOUGH, 0.5 * len(known)) and against.sum() > 0.9 * front.sum())
 
 
 def _height(joints: dict[str, np.ndarray], part: str) -> np.ndarray:

@@ -18,6 +18,8 @@ _SHORTER = 0.7
 """Share of the way from frame to frame that is left once frames sorted as text are sorted as numbers."""
 _STUCK, _JOINTS = 5, 3
 """Frames, and joints of one frame, at one and the same place from which it is a sign."""
+_OFTEN, _RETURNS = 10, 3
+"""Frames with a joint at any one place off the body, and how often it comes back there, from which that is a sign too."""
 _LOST_S, _NEAR = 0.5, 0.3
 """Seconds for which a tracker loses somebody, and how far he goes meanwhile, in sizes of his body."""
 _COPIES = range(2, 7)
@@ -65,9 +67,11 @@ def check_places(clip: PoseSequence, seen: np.ndarray) -> Iterator[Finding]:
         per_frame = np.unique(frame[alike == place], return_counts=True)[1]
         together[place] = (per_frame >= _JOINTS).sum() >= _STUCK
     single = np.bincount(alike, weights=one, minlength=len(counts)) >= max(_STUCK, 0.02 * clip.frames)
-    for place in np.flatnonzero(single).tolist():
+    single |= counts >= max(_OFTEN, 0.1 * clip.frames)
+    for place in np.flatnonzero(single & ~together).tolist():
         here = alike == place
-        single[place] = _far_off(clip, seen, points[here][0], person[here], frame[here])
+        again = one[here][0] or (np.diff(np.unique(frame[here])) > 1).sum() >= _RETURNS
+        single[place] = again and _far_off(clip, seen, points[here][0], person[here], frame[here])
     for place in np.flatnonzero(together | single)[:1].tolist():
         numbers = ", ".join(f"{value:.7g}" for value in points[alike == place][0])
         what = "joints lie at one place that seems to say that they were not found"
@@ -131,8 +135,9 @@ def _out_of_order(points: np.ndarray, seen: np.ndarray) -> str | None:
         if _way(points[back], seen[back]) < _SHORTER * _way(points, seen):
             return ", sorted as text: 1, 10, 11, ..., 2, 20"
     points, seen = points[:_LOOKED_AT], seen[:_LOOKED_AT]
-    weight = seen[..., None].astype(float)
-    points = points - (points * weight).sum(1, keepdims=True) / weight.sum(1, keepdims=True)  # cameras shake
+    always = seen.all(0)
+    if always.any():
+        points = points - np.median(points[:, always], axis=1, keepdims=True)  # cameras shake
     far = np.stack([_distance(points, seen, points[n], seen[n]) for n in range(len(points))])
     following = float(np.nanmedian(np.diagonal(far, 1)))
     later = float(np.nanmedian(np.concatenate([np.diagonal(far, lag) for lag in (2, 3, 4)])))
@@ -148,10 +153,11 @@ def _way(points: np.ndarray, seen: np.ndarray) -> float:
 
 
 def _distance(points: np.ndarray, seen: np.ndarray, others: np.ndarray, others_seen: np.ndarray) -> np.ndarray:
-    """(N,) root mean square distance of joints that both have; NaN where there are none."""
+    """(N,) middle distance of joints that both have, so that one that jumps alone does not count; NaN where there are none."""
     both = seen & others_seen
-    square = (((points - others) ** 2).sum(-1) * both).sum(-1)
-    return np.sqrt(np.where(both.any(-1), square / np.maximum(both.sum(-1), 1), np.nan))
+    apart = np.sort(np.where(both, np.linalg.norm(points - others, axis=-1), np.inf), axis=-1)
+    middle = np.maximum(both.sum(-1) - 1, 0) * 3 // 4
+    return np.where(both.any(-1), apart[np.arange(len(apart)), middle], np.nan)
 
 
 def _times(copies: int) -> str:

@@ -14,7 +14,7 @@ from ups.data.formats.joint_names import slots_of
 from ups.data.formats.mediapipe import JOINTS, NAMES, follow, landmark_clip
 from ups.data.formats.moments import Moments, role_of
 from ups.data.formats.named import Wish
-from ups.data.formats.own_keys import stated_rate
+from ups.data.formats.own_keys import stated_rate, told_of_facts
 from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
 from ups.notices import Notice
@@ -46,7 +46,7 @@ def read_mediapipe_json(record: Any, path: Path, wish: Wish) -> PoseSequence:
     frames, names = _frames(record)
     facts = record if isinstance(record, dict) else {}
     size = _size(facts)
-    fps = stated_rate(facts, str(path))
+    fps, said = stated_rate(facts, str(path)), told_of_facts(facts)
     people = [_bodies(frame, _KEYS) for frame in frames]
     world = [_bodies(frame, _WORLD_KEYS) for frame in frames]
     of_world = any(world) and ((wish.image_size or size) is None or not any(people))
@@ -57,15 +57,15 @@ def read_mediapipe_json(record: Any, path: Path, wish: Wish) -> PoseSequence:
         numbers, rate = list(range(len(frames))), fps
         if moments is not None and moments.times:
             numbers, rate, told = slots_of_times(moments.values, moments.unit, str(path))
-            return follow(bodies, numbers, path, wish, rate, size).tell(*told)
+            return follow(bodies, numbers, path, wish, rate, size).tell(*told, *said)
         if moments is not None:
             numbers = moments.values.astype(np.int64).tolist()
-        return follow(bodies, numbers, path, wish, rate, size)
+        return follow(bodies, numbers, path, wish, rate, size).tell(*said)
     points = np.full((1, len(frames), len(JOINTS), 4), np.nan)
     for n, found in enumerate(bodies):
         if found:
             points[0, n] = found[0]
-    clip = landmark_clip(points, path, wish, moments=moments, fps=fps, image_size=size)
+    clip = landmark_clip(points, path, wish, moments=moments, fps=fps, image_size=size).tell(*said)
     if most > 1:
         what = "of several persons' world landmarks only the first of each frame are read"
         clip = clip.tell(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ups.data.formats.moments import moments_of, role_of
-from ups.data.formats.own_keys import stated_rate, stated_sides
+from ups.data.formats.own_keys import stated_rate, stated_sides, told_of_facts
 from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
 from ups.notices import Notice
@@ -82,6 +82,7 @@ def own_frames(record: Any, where: str) -> Frames | None:
     below = [facts, *(value for value in facts.values() if isinstance(value, dict))]
     rate = fps if fps is not None else next((r for each in below if (r := stated_rate(each, where)) is not None), None)
     size = next((s for each in below if (s := stated_sides(each)) is not None), None)
+    told = (*told, *(notice for each in below for notice in told_of_facts(each)))
     return Frames(people, numbers, [str(n) for n in names] if isinstance(names, list) else None, rate, size, told)
 
 

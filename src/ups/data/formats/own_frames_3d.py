@@ -1,4 +1,6 @@
-"""Frames of people's own JSON whose keypoints are 3D joints: read as such where the user says unit and up, or the space."""
+"""Frames of people's own JSON whose keypoints are 3D joints: read as such where the user or the file says unit and up,
+or the user the space.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ups.data.formats.axes import UPRIGHT
 from ups.data.formats.layouts import layout_of
 from ups.data.formats.markers import bodies_clip
 from ups.data.formats.moments import Moments
@@ -24,12 +27,18 @@ _MOST = 30_000_000
 
 
 def read_frames_3d(record: Any, path: Path, wish: Wish) -> PoseSequence | None:
-    """A recording in metres of parsed JSON whose keypoints have three coordinates; None for anything else, or where the user
-    says nothing of 3D.
+    """A recording in metres of parsed JSON whose keypoints have three coordinates; None for anything else, or where neither
+    the user nor the file says anything of 3D.
 
     Raises:
         DataError: several persons in a frame without ids, keypoints of uneven numbers, or unit or up is not said.
     """
+    facts = record if isinstance(record, dict) else {}
+    unit, up = (str(facts.get(key, "")).lower() for key in ("unit", "up"))
+    unit = str(facts.get("units", "")).lower() if unit not in UNITS else unit
+    wish = replace(
+        wish, unit=wish.unit or (unit if unit in UNITS else None), up=wish.up or (up if up in UPRIGHT else None)
+    )
     if wish.space is None and wish.unit is None and wish.up in (None, "y", "-y"):
         return None
     frames = own_frames(record, str(path))
@@ -37,6 +46,7 @@ def read_frames_3d(record: Any, path: Path, wish: Wish) -> PoseSequence | None:
     if frames is None or points is None:
         return None
     joints, scores = points
+    told = tuple(notice for notice in frames.told if "--up and --unit" not in notice.remedy)
     names = frames.names or [
         slot or f"keypoint {i}" for i, slot in enumerate(layout_of(joints.shape[2], str(path)).joints)
     ]
@@ -44,13 +54,13 @@ def read_frames_3d(record: Any, path: Path, wish: Wish) -> PoseSequence | None:
     if wish.space is not None:
         clip = named_clip(
             joints, scores, names, space=wish.space, wish=wish, path=path, stated_fps=frames.fps, moments=moments,
-            told=frames.told,
+            told=told,
         )  # fmt: skip
         return replace(upright(clip, wish.up, wish.unit), up_known=wish.up is not None)
     if wish.unit is None:
         raise DataError(f"{path}: 3D joints whose unit it does not say; give --unit, one of {', '.join(UNITS)}, too")
     joints = joints * UNITS[wish.unit]
-    return bodies_clip(joints, names, path, wish, frames.fps, moments=moments, scores=scores, told=frames.told)
+    return bodies_clip(joints, names, path, wish, frames.fps, moments=moments, scores=scores, told=told)
 
 
 def _points(frames: Frames, path: Path) -> tuple[np.ndarray, np.ndarray] | None:

@@ -102,8 +102,10 @@ def _constant(table: Table, columns: Sequence[int]) -> dict[str, Any]:
 
 
 def _noted(table: Table) -> dict[str, Any]:
-    """What the lines on top of a table say; those with a colon only if they are of `KEYS`."""
-    return {key: value for key, value in facts_of(table.notes).items() if key in KEYS or _says(table, key)}
+    """What the lines on top of a table say; those with a colon only if they are of `KEYS` or `ALIASES`."""
+    return {
+        key: value for key, value in facts_of(table.notes).items() if key in KEYS or key in ALIASES or _says(table, key)
+    }
 
 
 def _says(table: Table, key: str) -> bool:
