@@ -14,12 +14,16 @@ _ENOUGH = 20
 _FARTHER, _AGAIN = 2.0, 1.3
 """How much farther the next frame is than the nearest of all, and frames two to four on than the next, where the order is
 lost. In recordings of eleven public sets the next frame is the nearest, or those further on are farther."""
+_MOVES = 0.005
+"""Of the body's size: what joints move from frame to frame, at least, if their order is to tell anything."""
 _SHORTER = 0.7
 """Share of the way from frame to frame that is left once frames sorted as text are sorted as numbers."""
 _STUCK, _JOINTS = 5, 3
 """Frames, and joints of one frame, at one and the same place from which it is a sign."""
 _OFTEN, _RETURNS = 10, 3
 """Frames with a joint at any one place off the body, and how often it comes back there, from which that is a sign too."""
+_APART = 0.5, 0.75
+"""Sizes of the body that such a place is off it: where all coordinates are one number, and elsewhere."""
 _LOST_S, _NEAR = 0.5, 0.3
 """Seconds for which a tracker loses somebody, and how far he goes meanwhile, in sizes of his body."""
 _COPIES = range(2, 7)
@@ -71,7 +75,8 @@ def check_places(clip: PoseSequence, seen: np.ndarray) -> Iterator[Finding]:
     for place in np.flatnonzero(single & ~together).tolist():
         here = alike == place
         again = one[here][0] or (np.diff(np.unique(frame[here])) > 1).sum() >= _RETURNS
-        single[place] = again and _far_off(clip, seen, points[here][0], person[here], frame[here])
+        away = _APART[0] if one[here][0] else _APART[1]
+        single[place] = again and _far_off(clip, seen, points[here][0], person[here], frame[here], away)
     for place in np.flatnonzero(together | single)[:1].tolist():
         numbers = ", ".join(f"{value:.7g}" for value in points[alike == place][0])
         what = "joints lie at one place that seems to say that they were not found"
@@ -104,12 +109,14 @@ def _extent(points: np.ndarray, seen: np.ndarray) -> float:
     return float(np.ptp(points[seen], axis=0).max())
 
 
-def _far_off(clip: PoseSequence, seen: np.ndarray, place: np.ndarray, person: np.ndarray, frame: np.ndarray) -> bool:
-    """Whether a place lies apart from bodies, by a quarter of their size, in most of some frames."""
+def _far_off(
+    clip: PoseSequence, seen: np.ndarray, place: np.ndarray, person: np.ndarray, frame: np.ndarray, away: float
+) -> bool:
+    """Whether a place lies apart from bodies, by so many of their sizes, in most of some frames."""
     points, others = clip.joints[person, frame], seen[person, frame]
     others = (others & (points != place).any(-1))[..., None]
     low, high = np.where(others, points, np.inf).min(1), np.where(others, points, -np.inf).max(1)
-    margin = 0.25 * (high - low).max(-1, keepdims=True)
+    margin = away * (high - low).max(-1, keepdims=True)
     return float(((place < low - margin) | (place > high + margin)).any(-1).mean()) > 0.8
 
 
@@ -128,7 +135,11 @@ def _copies(points: np.ndarray, seen: np.ndarray) -> int | None:
 
 
 def _out_of_order(points: np.ndarray, seen: np.ndarray) -> str | None:
-    """How frames are out of order, as the end of a sentence; None if they are not."""
+    """How frames are out of order, as the end of a sentence; None if they are not, or hardly anything moves."""
+    shown = np.where(seen[..., None], points, np.nan)
+    size = float(np.median((np.nanmax(shown, 1) - np.nanmin(shown, 1)).max(-1)))
+    if _way(points, seen) < _MOVES * size * len(points):
+        return None
     for first in (0, 1):
         by_text = sorted(range(first, first + len(points)), key=str)
         back = np.argsort(by_text)
@@ -143,7 +154,7 @@ def _out_of_order(points: np.ndarray, seen: np.ndarray) -> str | None:
     later = float(np.nanmedian(np.concatenate([np.diagonal(far, lag) for lag in (2, 3, 4)])))
     np.fill_diagonal(far, np.inf)
     nearest = float(np.nanmedian(np.where(np.isnan(far), np.inf, far).min(1)))
-    lost = following > _FARTHER * max(nearest, 1e-9) and later < _AGAIN * following
+    lost = following > max(_FARTHER * nearest, _MOVES * size) and later < _AGAIN * following
     return ": the next frame is seldom like the one before" if lost else None
 
 

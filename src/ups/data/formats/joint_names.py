@@ -40,7 +40,7 @@ _WORDS: dict[str, str] = {
     "*shoulder": "shoulder sho shld sjc",
     "*upperarm": "upperarm uparm uarm shldr shoulderbend shldrbend arm humerus upperarmbend bicep shoulderjoint",
     "*elbow": "elbow elb ejc",
-    "*forearm": "forearm farm lowerarm lowarm radius forearmbend ulna",
+    "*forearm": "forearm farm larm lowerarm lowarm radius forearmbend ulna",
     "*wrist": "wrist wri wr wjc",
     "*hand": "hand palm",
     "*hand_tip": "handtip middlefingertip",
@@ -212,7 +212,8 @@ def _shared_fronts(words: Sequence[list[str]]) -> set[tuple[str, ...]]:
 
 
 def _read(index: int, words: list[str], shared: set[tuple[str, ...]]) -> _Read | None:
-    number = int(words[-1][:6]) if words and words[-1].isdigit() else -1
+    told = [w for w in words if w not in _NOISE]
+    number = int(told[-1][:6]) if told and told[-1].isdigit() else -1
     joined = "".join(words)
     if joined in ("l5", "t8"):
         return _Read(index, _CENTRE[joined], "", joined, 0)
