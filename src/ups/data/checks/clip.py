@@ -344,8 +344,8 @@ def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:
             )
             return
     trunk = _trunk(clip, seen)
-    stands = trunk is None or abs(trunk[1]) > 0.5  # of who lies, what is ahead is up or down
-    solid = clip.space != "image" and stands
+    lies = clip.up_known and trunk is not None and abs(trunk[1]) < 0.5  # what is ahead of him is up or down
+    solid = clip.space != "image" and not lies
     ahead = [v for v in (_ahead(clip, seen, *limb) for limb in _LIMBS) if v is not None] if solid else []
     if ahead and max(ahead) < -_AHEAD:
         what = "feet and hands point backwards: left and right are exchanged, or an axis is mirrored"

@@ -197,7 +197,7 @@ def landmark_clip(
     if len(hips) and np.abs(hips).max() < 0.02 and np.nanmin(points[..., 0]) < 0:
         xyz = points[..., :3]
         clip = named_clip(xyz, scores, places, space="camera", wish=wish, path=path, moments=moments, stated_fps=fps)
-        return replace(clip, up_known=up_axis(np.where(seen[..., None], xyz, np.nan), places) != "y")
+        return replace(clip, up_known=up_axis(np.where(np.asarray(seen)[..., None], xyz, np.nan), places) != "y")
     xy, size = points[..., :2].copy(), image_size or wish.image_size
     if wish.coordinates is None and np.median(np.abs(xy[seen])) <= 2:
         if size is None:
