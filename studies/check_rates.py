@@ -8,6 +8,7 @@ For each store: the share of clips with a warning or an error as they are, and t
 from __future__ import annotations
 
 import argparse
+import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,10 +41,52 @@ def _score(clip: PoseSequence) -> PoseSequence:
     return replace(clip, joints=np.concatenate([plane, third[..., None]], -1))
 
 
+def _frames(order: Callable[[PoseSequence], np.ndarray]) -> Callable[[PoseSequence], PoseSequence]:
+    def apply(clip: PoseSequence) -> PoseSequence:
+        which = order(clip)
+        return replace(clip, joints=clip.joints[:, which], visibility=clip.visibility[:, which], pose_3d=None)
+
+    return apply
+
+
+def _random_order(clip: PoseSequence) -> np.ndarray:
+    return np.random.default_rng(zlib.crc32(clip.id.encode())).permutation(clip.frames)
+
+
+def _by_width(clip: PoseSequence) -> PoseSequence:
+    """Divided by the width of a 16:9 image on both axes, read as fractions."""
+    return _moved(lambda p: p * (1, 9 / 16))(clip)
+
+
+def _cropped(fixed: bool) -> Callable[[PoseSequence], PoseSequence]:
+    """Keypoints in a crop around the person, which jitters like a detector's box, in its pixels or brought to 192 x 256."""
+
+    def apply(clip: PoseSequence) -> PoseSequence:
+        points = np.where(clip.visibility[..., None] > 0, clip.joints, np.nan)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # frames of nobody
+            low, high = np.nanmin(points, 2, keepdims=True), np.nanmax(points, 2, keepdims=True) + 1e-6
+        size = high - low
+        jitter = np.random.default_rng(1).normal(0, 0.02, low.shape) * size.max(-1, keepdims=True)
+        pad = 0.125 * size + 0.03 * size.max(-1, keepdims=True)
+        start, end = low - pad + jitter, high + pad + jitter
+        inside = points - start
+        if fixed:
+            scale = np.maximum((end - start)[..., :1] / 192, (end - start)[..., 1:] / 256)
+            inside = (points - (start + end) / 2) / scale + (96, 128)
+        joints = np.nan_to_num(inside).astype(np.float32)
+        return replace(clip, joints=joints, pose_3d=None, image_size=(1280, 720))
+
+    return apply
+
+
 BOTH = {
     "sides exchanged": (swapped_sides, ("left and right", "backwards")),
     "joints shuffled": (_shuffled, ("make a body", "make no body", "bones", "left and right", "below", "lie")),
     "x and y exchanged": (_moved(lambda p: p[..., [1, 0, *range(2, p.shape[-1])]]), ("lie", "exchanged", "below")),
+    "frames in random order": (_frames(_random_order), ("out of order",)),
+    "frames sorted as text": (_frames(lambda c: np.array(sorted(range(c.frames), key=str))), ("out of order",)),
+    "every frame twice": (_frames(lambda c: np.repeat(np.arange(c.frames), 2)), ("stands there twice",)),
     "upside down": (_moved(lambda p: p * np.array([1, -1, 1])[: p.shape[-1]]), ("below the hips", "middle", "outside")),
 }
 SOLID = BOTH | {
@@ -55,6 +98,10 @@ SOLID = BOTH | {
 FLAT = BOTH | {
     "fractions": (lambda c: _moved(lambda p: p / np.array(c.image_size))(c), ("fractions",)),
     "-1 to 1": (lambda c: _moved(lambda p: p / np.array(c.image_size) * 2 - 1)(c), ("-1 to 1",)),
+    "by the width": (_by_width, ("too wide",)),
+    "portrait as landscape": (_moved(lambda p: p * (16 / 9, 9 / 16)), ("too wide", "exchanged", "outside")),
+    "crops": (_cropped(False), ("crops",)),
+    "crops of one size": (_cropped(True), ("crops",)),
     "from the middle": (lambda c: _moved(lambda p: p - np.array(c.image_size) / 2)(c), ("middle",)),
 }
 

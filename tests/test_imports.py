@@ -28,7 +28,7 @@ LAYERS = (
     {"data.formats", "data.duplicates"},
     {"data.datasets"},
     {"data.open_file"},
-    {"data.custom", "data.propose_joints", "data.store"},
+    {"data.custom", "data.propose_joints", "data.read_back", "data.store"},
     {"data.checks", "data.loader", "data.clip_table", "data.recordings"},
     {"data.apart"},
     # the method

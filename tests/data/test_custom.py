@@ -301,6 +301,13 @@ def test_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
     assert order == sorted(order, key=["error", "warning", "note"].index)
 
 
+def test_codes_in_the_place_of_labels_are_told(tmp_path: Path) -> None:
+    clips = {f"{i}.npz": person(seed=i) for i in range(4)}
+    table = "file,label,split\n0.npz,A001,train\n1.npz,\u8d70,train\n2.npz,A001,test\n3.npz,\u8d70,test\n"
+    found = {(f.what, f.where) for f in check(folder_of(tmp_path / "m", clips, table))}
+    assert ("labels are not words", "A001") in found
+
+
 def test_a_single_file(tmp_path: Path) -> None:
     write_file(replace(person(), joints=person().joints * 1000), tmp_path / "a.npz")
     (finding,) = check(tmp_path / "a.npz")

@@ -386,7 +386,7 @@ def test_ntu_by_any_name(tmp_path: Path) -> None:
         ("a.json", b'{"people": []}', "one frame of OpenPose"),
         ("a.json", b'{"what": 1}', "JSON with 'what' in it"),
         ("a.json", b'[{"image_id": 1}]', "not keypoints in COCO's format"),
-        ("a.json", b"[1, 2]", "not keypoints in COCO's format"),
+        ("a.json", b"[1, 2]", "a list of int: neither frames of persons"),
         ("a.npz", b"PK", "not a readable .npz"),
         ("a.mat", b"x", "MATLAB"),
         ("a.txt", b"x", "neither KARD's"),

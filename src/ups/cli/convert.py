@@ -37,6 +37,7 @@ class Convert:
         """Read, lift, write."""
         from ups.data.checks.clip import check_or_refuse
         from ups.data.formats.write import FORMATS, not_held, write
+        from ups.data.read_back import told_of_reading
 
         kind = self.to or self.output.suffix.lower().removeprefix(".")
         if kind not in FORMATS:
@@ -58,6 +59,8 @@ class Convert:
         for what in not_held(clip, kind):
             say(f"note: {self.output}: {kind} does not hold {what}", sys.stderr)
         write(clip, self.output, kind)
+        if how := told_of_reading(clip, self.output, kind):
+            say(f"warning: {self.output}: {how}", sys.stderr)
         say(f"{self.output}: {clip.persons} persons, {clip.frames} frames, {len(clip.skeleton)} joints, {clip.space}")
 
 

@@ -19,8 +19,9 @@ class Repairs:
     """The axis of the recording that points up: y, -y, z, -z, x, -x; in 2D y, where y points up."""
     unit: str | None = None
     """Unit of 3D joints: m, cm, mm, in, ft."""
-    coordinates: Literal["pixels", "fractions", "signed", "centred"] | None = None
-    """Of 2D joints: fractions of the image, -1 to 1 across it (signed), or pixels from its middle (centred)."""
+    coordinates: Literal["pixels", "fractions", "longer", "signed", "centred"] | None = None
+    """Of 2D joints: fractions of the image, both of its longer side (longer), -1 to 1 across it (signed), or pixels from its
+    middle (centred)."""
     rotate: Literal[90, 180, 270] | None = None
     """Turn the picture behind 2D joints clockwise by these degrees."""
     fix: tuple[Literal["swap-sides", "swap-xy", "score-z"], ...] = ()

@@ -35,8 +35,9 @@ from ups.data.formats.mediapipe import (
 )
 from ups.data.formats.mediapipe_json import is_mediapipe_json, read_mediapipe_json
 from ups.data.formats.mmpose_3d import is_mmpose_3d, read_mmpose_3d
-from ups.data.formats.named import Wish
+from ups.data.formats.named import Wish, other_size
 from ups.data.formats.native import read_own, stated_fps, stated_size
+from ups.data.formats.own_frames_3d import read_frames_3d
 from ups.data.formats.repair import check_wish, repaired
 from ups.data.formats.sleap import is_sleap, read_sleap, read_sleap_h5
 from ups.data.formats.slp import is_slp, read_slp
@@ -55,6 +56,10 @@ READ = (
     "(docs/formats.md)"
 )
 """What `read_file` understands, in short."""
+
+
+_ROW = 20
+"""Numbers in one object of JSON, from which it is rather the row of a table."""
 
 
 def read_file(
@@ -122,6 +127,10 @@ def read_file(
     except Exception as error:  # whatever goes wrong in reading a file is that file's problem
         what = f"{type(error).__name__}: {str(error)[:200]}"
         raise DataError(f"{path}: can't be read ({what}); it is damaged, or not what its ending says") from error
+    given = wish.image_size
+    if given is not None and wish.rotate in (90, 270):
+        given = given[1], given[0]
+    clip = clip.tell(*other_size(given, clip.image_size, "stated"))
     clip = clip.keep_best(PERSONS) if reader not in _FIXED else replace(clip.keep_best(PERSONS), up_known=True)
     return clip if wish.skeleton is None else clip.pick_joints(wish.skeleton, str(path))
 
@@ -130,7 +139,7 @@ def _read_folder(path: Path, wish: Wish) -> PoseSequence:
     if (path / "store.json").is_file():
         raise DataError(f"{path}: a store of many recordings; give one file, or evaluate on the store")
     if is_yolo_folder(path):
-        record = folder_as_coco(path, wish.image_size)
+        record = folder_as_coco(path, wish.image_size, raw=wish.coordinates is not None)
         return read_coco(record, path.name, str(path), wish.fps, wish.image_size, wish.joint_map)
     files = openpose_files(path)
     if not files:
@@ -141,7 +150,7 @@ def _read_folder(path: Path, wish: Wish) -> PoseSequence:
     if b'"shapes"' in start[:4096] and b'"shape_type"' in start:
         raise DataError(f"{path}: files of LabelMe; convert them to COCO's keypoints JSON, one file for all frames")
     if not _is_openpose(files[0]):
-        record = folder_as_coco(path, wish.image_size)
+        record = folder_as_coco(path, wish.image_size, raw=wish.coordinates is not None)
         return read_coco(record, path.name, str(path), wish.fps, wish.image_size, wish.joint_map)
     if wish.image_size is None:
         raise DataError(f"{path}: OpenPose's files don't say how large the image is; give image_size, width and height")
@@ -169,6 +178,9 @@ def _read_json(path: Path, wish: Wish) -> PoseSequence:
         and ("joints" in record or ("keypoints" in record and {"skeleton", "joint_names"} & set(record)))
     ):
         return read_own(path, wish.skeleton, wish.fps, wish.image_size, wish.joint_map, wish)
+    solid = read_frames_3d(record, path, wish)
+    if solid is not None:
+        return repaired(solid, wish, str(path), done=True)
     return repaired(_read_other_json(path, content, record, wish), wish, str(path))
 
 
@@ -201,11 +213,15 @@ def _read_other_json(path: Path, content: bytes, record: Any, wish: Wish) -> Pos
         record = vitpose_frames(record, str(path))
     if is_mmpose_3d(record):
         return read_mmpose_3d(record, path, wish)
-    coco = (
-        record if isinstance(record, dict) and "annotations" in record else as_coco(record, str(path), wish.image_size)
-    )
+    raw = wish.coordinates is not None
+    known = isinstance(record, dict) and "annotations" in record
+    coco = record if known else as_coco(record, str(path), wish.image_size, raw)
     if coco is None and is_mediapipe_json(record):
         return read_mediapipe_json(record, path, wish)
+    if coco is None and isinstance(record, list) and not all(isinstance(i, dict) and "image_id" in i for i in record):
+        raise _unknown(
+            path, f"a list {_of(record)}: neither frames of persons with keypoints, nor results with image_id"
+        )
     if coco is not None or isinstance(record, list):
         return read_coco(coco or record, path.stem, str(path), wish.fps, wish.image_size, wish.joint_map)
     if "skeletons" in record:
@@ -223,6 +239,18 @@ def _read_other_json(path: Path, content: bytes, record: Any, wish: Wish) -> Pos
     if "people" in record:
         raise DataError(f"{path}: one frame of OpenPose; give the folder that holds them all")
     raise _unknown(path, f"JSON with {quoted(list(record)) or 'nothing'} in it")
+
+
+def _of(values: list[Any]) -> str:
+    """What a list of JSON consists of, and what to do about it."""
+    first = values[0] if values else None
+    if isinstance(first, dict) and sum(isinstance(value, int | float) for value in first.values()) > _ROW:
+        return f"of rows of a table ({quoted(list(first))}), which is read as .csv"
+    if isinstance(first, dict):
+        return f"of objects with {quoted(list(first)) or 'nothing'} in them"
+    if isinstance(first, list):
+        return 'of lists, as an array is: write {"joints": ..., "skeleton": ..., "fps": ...}, or .npy'
+    return f"of {type(first).__name__}" if values else "of nothing"
 
 
 def _read_npz(path: Path, wish: Wish) -> PoseSequence:

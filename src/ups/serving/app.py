@@ -69,7 +69,7 @@ def asked(
     up: Annotated[str | None, Form(description="The axis that points up.")] = None,
     unit: Annotated[str | None, Form(description="Unit of 3D joints: m, cm, mm, in, ft.")] = None,
     coordinates: Annotated[
-        Literal["pixels", "fractions", "signed", "centred"] | None, Form(description="Of 2D joints.")
+        Literal["pixels", "fractions", "longer", "signed", "centred"] | None, Form(description="Of 2D joints.")
     ] = None,
     rotate: Annotated[Literal["90", "180", "270"] | None, Form(description="Degrees, clockwise.")] = None,
     fix: Annotated[list[Literal["swap-sides", "swap-xy", "score-z"]] | None, Form(description="Repairs.")] = None,

@@ -150,3 +150,13 @@ def test_a_body_is_needed_and_unknown_names_are_told_with_the_near_one() -> None
     with pytest.raises(DataError, match="'left_front_paw' is no part of a person"):
         body_of(animal, "a")
     assert near(["left_wirst"]) == "; did you mean left_wrist?" and quoted(["x" * 99]) == repr("x" * 40)
+
+
+def test_numbers_before_a_suffix_and_the_upper_and_lower_arms_of_theia() -> None:
+    for form in ("spine_{}_joint", "spine{}_JNT", "spine{}"):
+        names = ["hips", form.format(1), form.format(7)]
+        assert slots_of(names).places == {"pelvis": 0, "spine": 1, "chest": 2}
+    theia = ["pelvis", "l_thigh", "l_shank", "l_foot", "torso", "l_uarm", "l_larm", "l_hand", "head"]
+    found = slots_of(theia).places
+    assert [found[f"left_{part}"] for part in ("shoulder", "elbow", "wrist")] == [5, 6, 7]
+    assert slots_of(["larm", "lforearm", "lhand"]).places["left_shoulder"] == 0

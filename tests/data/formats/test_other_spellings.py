@@ -166,8 +166,10 @@ def test_a_cell_of_excel_that_begins_with_a_hash_is_no_note(tmp_path: Path) -> N
     clip = read_file(tmp_path / "a.csv", fps=30, image_size=SIZE)
     assert clip.frames == 8 and clip.visibility[0, 0].sum() == 16
     (tmp_path / "b.csv").write_text("\n".join(lines).replace("#N/A", "#DIV/0!"))
-    with pytest.raises(DataError, match="column nose_x: '#DIV/0!' is no number"):
-        read_file(tmp_path / "b.csv", fps=30, image_size=SIZE)
+    assert (read_file(tmp_path / "b.csv", fps=30, image_size=SIZE).visibility == clip.visibility).all()
+    (tmp_path / "c.csv").write_text("\n".join(lines).replace("#N/A", "#NAME?"))
+    with pytest.raises(DataError, match="column nose_x: '#NAME\\?' is no number"):
+        read_file(tmp_path / "c.csv", fps=30, image_size=SIZE)
 
 
 def test_times_in_minutes(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from ups.errors import DataError
 
 def test_a_rate_that_nobody_tells_is_assumed_and_told():
     assert frame_rate(25, None, "a") == (25, ()) and frame_rate(None, 50, "a") == (50, ())
-    assert frame_rate(25, 50, "a") == (25, ())  # the file knows better
+    rate, told = frame_rate(25, 50, "a")  # the file knows better
+    assert rate == 25 and "50 frames per second are given, and the file says 25" in str(told)
     fps, (notice,) = frame_rate(None, None, "a")
     assert fps == FPS and notice.severity == "warning" and "30 are assumed" in notice.what
     for wrong in (0, -1, 0.5, 1001, float("nan"), float("inf")):

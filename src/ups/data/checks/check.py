@@ -193,10 +193,10 @@ def _check_table(folder: Path, table: ClipTable) -> Iterator[Finding]:
         yield Finding("warning", first_names(nameless), "no label", "fill in the column label")
     if not table.classes:
         yield Finding("note", TABLE, "no recording has a label", "recognition needs a column label with words in it")
-    digits = [name for name in table.classes if not any(c.isalpha() for c in name)]
-    if digits:
+    codes = [name for name in table.classes if not _has_a_word(name)]
+    if codes:
         yield Finding(
-            "warning", first_names(digits), "labels are not words", "say it in words; the model reads class names"
+            "warning", first_names(codes), "labels are not words", "say it in words; the model reads class names"
         )
     for alike in near_alike(table.classes):
         remedy = "write them alike; nothing, if they are several actions"
@@ -215,6 +215,11 @@ def _check_table(folder: Path, table: ClipTable) -> Iterator[Finding]:
         yield Finding("note", TABLE, "no column says what is for training and what for testing", remedy)
     for protocol in table.protocols:
         yield from _check_protocol(table, protocol)
+
+
+def _has_a_word(label: str) -> bool:
+    """Whether a label is more than a number or a code such as A001: two letters in a row, or a sign of another script."""
+    return re.search(r"[^\W\d_]{2}", label) is not None or any(c.isalpha() and not c.isascii() for c in label)
 
 
 def _check_protocol(table: ClipTable, protocol: str) -> Iterator[Finding]:

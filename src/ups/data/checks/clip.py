@@ -10,11 +10,14 @@ from typing import Literal
 
 import numpy as np
 
+from ups.data.checks.picture import check_picture
+from ups.data.checks.sequence import check_places, check_sequence, check_tracks
 from ups.data.formats.body import ODD, UNITS, better_order, unit_of
 from ups.data.formats.repair import OWN_UP
 from ups.errors import DataError
 from ups.pose import PoseSequence
 from ups.seen import bodies
+from ups.skeletons import SKELETONS
 
 Severity = Literal["error", "warning", "note"]
 
@@ -90,11 +93,16 @@ def check_clip(clip: PoseSequence, stored: bool = False, filmed: bool = False) -
     if first is not None:
         yield first  # the rest would only repeat it
         return
+    for what, remedy, detail in (*check_places(clip, seen), *check_tracks(clip, seen)):
+        yield "warning", what, remedy, detail
     yield from _check_root(clip, seen)
     order = better_order(clip, seen)
     if order is not None and order[1]:
         what = f"the joints make a body in the order of {order[1]}, but not in that of {clip.skeleton.name}"
-        remedy = f"add --skeleton {order[1]}, or name it in the file"
+        listed = order[1] in SKELETONS
+        remedy = (
+            f"add --skeleton {order[1]}, or name it in the file" if listed else "say which is which with --joint-map"
+        )
         yield "error", what, remedy, f"misfit {order[0]:.1f}, limit {ODD}"
         return
     limit = _NO_BODY[clip.joints.shape[-1]]
@@ -109,8 +117,13 @@ def check_clip(clip: PoseSequence, stored: bool = False, filmed: bool = False) -
         yield severity, what, remedy, detail
         return
     yield from _check_sides(clip, seen)
-    if not flat:
+    if flat:
+        for what, remedy, detail in check_picture(clip, seen):
+            yield "warning", what, remedy, detail
+    else:
         yield from _check_bones(clip, seen)
+    for what, remedy, detail in check_sequence(clip):
+        yield "warning", what, remedy, detail
     yield from _check_motion(clip, seen)
 
 
@@ -138,8 +151,16 @@ def _check_root(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:
     hidden = flat and not seen[:, :, pairs].any() and float(clip.joints[seen].min()) < 0
     if both.sum() < SHORT and not hidden:
         return
-    distance = np.linalg.norm(clip.joints[:, :, pairs].mean(2), axis=-1)[both] if not hidden else np.zeros(1)
-    if float(np.percentile(distance, 95)) > 0.05 * _size(clip, seen):
+    hips = clip.joints[:, :, pairs].mean(2)[both] if not hidden else np.zeros((1, 2))
+    size = _size(clip, seen)
+    if float(np.percentile(np.linalg.norm(hips, axis=-1), 95)) > 0.05 * size:
+        moves = float(np.ptp(clip.joints[seen.all(-1)], axis=0).max(initial=0)) if seen.all(-1).any() else 0.0
+        if len(hips) >= _ENOUGH and float(np.ptp(hips, axis=0).max()) < 1e-4 * size and moves > 0.02 * size:
+            what = (
+                "the hips stay at exactly one place: the joints are relative to them, and where the body goes is lost"
+            )
+            remedy = "give the joints before the hips were moved there, if the actions go anywhere"
+            yield "warning" if flat else "note", what, remedy, ""
         return
     if flat:
         what = "the hips stay at (0, 0): the joints are relative to them, not pixels of an image"
@@ -322,9 +343,10 @@ def _check_sides(clip: PoseSequence, seen: np.ndarray) -> Iterator[Problem]:
                 f"{against:.0%} of frames",
             )
             return
-    ahead = (
-        [] if clip.space == "image" else [v for v in (_ahead(clip, seen, *limb) for limb in _LIMBS) if v is not None]
-    )
+    trunk = _trunk(clip, seen)
+    lies = clip.up_known and trunk is not None and abs(trunk[1]) < 0.5  # what is ahead of him is up or down
+    solid = clip.space != "image" and not lies
+    ahead = [v for v in (_ahead(clip, seen, *limb) for limb in _LIMBS) if v is not None] if solid else []
     if ahead and max(ahead) < -_AHEAD:
         what = "feet and hands point backwards: left and right are exchanged, or an axis is mirrored"
         yield "warning", what, remedy + ", or negate z", f"by {-max(ahead):.2f} m"

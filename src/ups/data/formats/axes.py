@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from ups.errors import DataError
+from ups.notices import Notice
 
 THIGH = 0.42
 """Metres of an adult's thigh."""
@@ -18,6 +19,8 @@ _UNITS = {
     "feet": 0.3048,
     "CMU": 0.0254 / 0.45,
 }
+_DOUBT = 0.65
+"""A thigh in another unit that is less than so far (as a logarithm) from an adult's makes the unit doubtful."""
 _CLEAR = 0.85
 """Cosine of the trunk with an axis, averaged over the recording, from which that axis is up."""
 UPRIGHT = {"x": ((0, 1, 0), (1, 0, 0), (0, 0, -1)), "y": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
@@ -55,9 +58,7 @@ def unit_by_thighs(points: np.ndarray, places: dict[str, int], where: str) -> fl
     Raises:
         DataError: in no usual unit are they a human's.
     """
-    pairs = [(places[f"{side}_hip"], places[f"{side}_knee"]) for side in ("left", "right")]
-    thighs = [np.linalg.norm(points[..., a, :] - points[..., b, :], axis=-1) for a, b in pairs]
-    thigh = float(np.nanmedian(thighs)) if np.isfinite(thighs).any() else float("nan")
+    thigh = _thigh(points, places)
     lengths = {factor: thigh * factor for factor in _UNITS.values()}
     factor = min(lengths, key=lambda f: abs(np.log(max(lengths[f], 1e-9) / THIGH)))
     if not 0.2 <= lengths[factor] <= 0.8:
@@ -65,6 +66,24 @@ def unit_by_thighs(points: np.ndarray, places: dict[str, int], where: str) -> fl
             f"{where}: thighs {thigh:g} long; in none of {', '.join(_UNITS)} is that a human's; give --unit"
         )
     return factor
+
+
+def doubtful_unit(points: np.ndarray, places: dict[str, int]) -> tuple[Notice, ...]:
+    """What to tell of a unit that thighs are to tell, where two units make them a human's: a child's, or an adult's."""
+    thigh = _thigh(points, places)
+    far = {name: abs(float(np.log(max(thigh * factor, 1e-9) / THIGH))) for name, factor in _UNITS.items()}
+    first, second = sorted(far, key=lambda name: far[name])[:2]
+    if far[second] > _DOUBT:
+        return ()
+    what = f"{first} are taken for the unit, in which thighs are {thigh * _UNITS[first]:.2f} m long"
+    return (Notice("warning", what, f"give --unit; in {second} they are {thigh * _UNITS[second]:.2f} m"),)
+
+
+def _thigh(points: np.ndarray, places: dict[str, int]) -> float:
+    """How long thighs are, in the unit of joints (..., J, 3); NaN where none is seen."""
+    pairs = [(places[f"{side}_hip"], places[f"{side}_knee"]) for side in ("left", "right")]
+    thighs = [np.linalg.norm(points[..., a, :] - points[..., b, :], axis=-1) for a, b in pairs]
+    return float(np.nanmedian(thighs)) if np.isfinite(thighs).any() else float("nan")
 
 
 def y_up(points: np.ndarray, up: str) -> np.ndarray:

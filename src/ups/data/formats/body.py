@@ -23,6 +23,8 @@ _TRUNK = 0.45
 UNITS = {"m": 1.0, "ft": 0.3048, "in": 0.0254, "cm": 0.01, "mm": 0.001}
 BAD, BETTER = 0.85, 0.6
 """A body's misfit from which an order of joints is doubted, and the share of it that another order has at most."""
+_OTHER_ORDERS = {"coco-17 with the neck behind": (*SKELETONS["coco-17"].joints, "neck")}
+"""Orders of joints in use that no listed skeleton has."""
 ODD, _CLEAR = 0.5, 0.4
 """The same of orders that are doubted only if another one fits that clearly."""
 
@@ -78,7 +80,8 @@ def misfit(joints: np.ndarray, seen: np.ndarray, names: Sequence[str]) -> float 
 
 
 def better_order(clip: PoseSequence, seen: np.ndarray) -> tuple[float, str | None] | None:
-    """(misfit of the clip's own order, the listed skeleton of as many joints that fits much better, or None).
+    """(misfit of the clip's own order, what has as many joints and fits much better: a listed skeleton or one of
+    `_OTHER_ORDERS`, or None).
 
     None where the clip's own order makes a good body, or too little is seen to tell.
     """
@@ -91,6 +94,9 @@ def better_order(clip: PoseSequence, seen: np.ndarray) -> tuple[float, str | Non
             found = misfit(clip.joints, seen, skeleton.joints)
             if found is not None:
                 others[skeleton.name] = found
+    for name, joints in _OTHER_ORDERS.items():
+        if len(joints) == len(clip.skeleton) and (found := misfit(clip.joints, seen, joints)) is not None:
+            others[name] = found
     best = min(others, key=lambda name: others[name], default=None)
     better = best is not None and others[best] < (BETTER if own >= BAD else _CLEAR) * own
     return own, best if better else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.formats.axes import THIGH, unit_by_thighs, up_axis, y_up
+from ups.data.formats.axes import THIGH, doubtful_unit, unit_by_thighs, up_axis, y_up
 from ups.data.formats.bvh import Bvh
 from ups.data.formats.joint_names import body_of
 from ups.data.formats.named import Wish, named_clip
@@ -39,6 +39,7 @@ def bvh_clip(bvh: Bvh, path: Path, wish: Wish) -> PoseSequence:
         )
     scale = UNITS[wish.unit] if wish.unit else unit_by_thighs(bvh.positions, places, str(path))
     up, told = _bvh_up(bvh, places, wish)
+    told = told if wish.unit else (*told, *doubtful_unit(bvh.positions, places))
     positions, moved = _upright(bvh.positions * scale, up, places)
     told = (*told, *moved)
     if "pelvis" in places and wish.joint_map is None:  # a root on the floor is no pelvis

@@ -17,20 +17,26 @@ from ups.data.formats.columns import AXES
 from ups.data.formats.hidden import told_of_keys
 from ups.data.formats.joint_names import quoted
 from ups.data.formats.layouts import LAYOUTS
+from ups.data.formats.named import other_size
 from ups.data.formats.own_frames import Record, dict_names, own_frames, points_of
 from ups.data.formats.table import number_of
 from ups.data.formats.timing import slots_of_times
 from ups.errors import DataError
+from ups.notices import Notice
+from ups.skeletons import COCO_17
 
 _SCORES = ("keypoint_scores", "keypoints_scores", "scores", "confidences", "confidence", "visibility", "keypoint_score",
            "keypoints_confidence", "keypoint_confidence", "conf", "visible", "vis")  # fmt: skip
 """Keys of a person's list of scores."""
+_FRACTION_LEAST = -0.2
+"""Fractions lower than that, all but a few, are rather -1 to 1 across the image."""
 _POINT_SCORES = ("score", "visibility", "confidence")
 """Keys of a keypoint's score that come first."""
 
 
-def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
+def as_coco(record: Any, where: str, image_size: tuple[int, int] | None, raw: bool = False) -> Record | None:
     """Parsed JSON of one recording as {"images", "annotations", "categories"} of COCO; None if it is no such file.
+    Fractions of the image become pixels, unless `raw`.
 
     MMPose: {"meta_info", "instance_info"} of a video, or its list of {"frame_id", "instances"}. AlphaPose: a dict of images
     with "bodies" or "people". YOLO: a list of frames, each a list of {"keypoints": {"x", "y", "visible"}}.
@@ -38,6 +44,11 @@ def as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Reco
     Raises:
         DataError: one frame of such a recording, or values that do not fit together.
     """
+    found = _as_coco(record, where, image_size)
+    return found if found is None or raw else _in_pixels(found)
+
+
+def _as_coco(record: Any, where: str, image_size: tuple[int, int] | None) -> Record | None:
     if isinstance(record, dict) and isinstance(record.get("instance_info"), list):
         info = record["instance_info"]
         names = mmpose_names(record.get("meta_info"))
@@ -115,7 +126,8 @@ def _own(record: Any, where: str, image_size: tuple[int, int] | None) -> Record 
     listed = list(zip(found.numbers, found.people, strict=True))
     coco = _coco(listed, where, image_size or found.image_size, found.names)
     rate = {} if found.fps is None else {"fps": found.fps}
-    return coco | {"info": rate, "notices": (*coco["notices"], *found.told)}
+    told = (*coco["notices"], *found.told, *other_size(image_size, found.image_size, "given"))
+    return coco | {"info": rate, "notices": told}
 
 
 def _is_frame(key: str, people: Any) -> bool:
@@ -134,8 +146,8 @@ def _parsed(texts: list[str], where: str) -> list[Any]:
         raise DataError(f"{where}: a list of texts that are no JSON ({error})") from error
 
 
-def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
-    """A folder with a JSON (MMPose, YOLO) or a label .txt (YOLO) of every frame, in COCO's form.
+def folder_as_coco(folder: Path, image_size: tuple[int, int] | None, raw: bool = False) -> Record:
+    """A folder with a JSON (MMPose, YOLO) or a label .txt (YOLO) of every frame, in COCO's form; `raw` as in `as_coco`.
 
     Raises:
         DataError: files of another kind, or no image size for YOLO's fractions.
@@ -149,25 +161,24 @@ def folder_as_coco(folder: Path, image_size: tuple[int, int] | None) -> Record:
     texts = [f for f in files if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")]
     classes = next((f.read_text("utf-8", "replace").split("\n") for f in files if f.name.lower() == "classes.txt"), [])
     frames = []
-    for file in texts or files:
+    texts = texts if is_yolo_folder(folder) else []
+    for file in texts or [f for f in files if f.suffix.lower() == ".json"]:
         frames.append((file.stem, _yolo_labels(file) if texts else _frame_json(file)))
     if texts and image_size is None:
         raise DataError(f"{folder}: YOLO's labels are fractions; give the image size, width and height in pixels")
-    return _coco(frames, str(folder), image_size, None, [name.strip() for name in classes if name.strip()])
+    found = _coco(frames, str(folder), image_size, None, [name.strip() for name in classes if name.strip()])
+    return found if raw else _in_pixels(found)
 
 
 def is_yolo_folder(folder: Path) -> bool:
-    """Whether a folder holds label files of YOLO-pose."""
-    first = next(
-        (
-            f
-            for f in sorted(folder.iterdir())
-            if f.suffix.lower() == ".txt" and not f.name.startswith(".") and f.stem.lower() not in ("classes", "readme")
-        ),
-        None,
-    )
+    """Whether a folder holds label files of YOLO-pose: its first that is not empty tells."""
+    files = [file for file in sorted(folder.iterdir()) if not file.name.startswith(".")]
+    texts = [f for f in files if f.suffix.lower() == ".txt" and f.stem.lower() not in ("classes", "readme")]
+    first = next((file for file in texts if file.stat().st_size), None)
+    if first is None:
+        return bool(texts) and not any(file.suffix.lower() == ".json" for file in files)
     try:
-        return first is not None and all(len(line.split()) >= 5 + 2 * 17 for line in first.read_text().splitlines()[:1])
+        return all(len(line.split()) >= 5 + 2 * 17 for line in first.read_text().splitlines()[:1])
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -210,7 +221,26 @@ def _is_instance(value: Any) -> bool:
         return "x" in points and "y" in points
     named = isinstance(points, list) and bool(points) and isinstance(points[0], dict)
     named = named and ("x" in points[0] or "position" in points[0])
-    return named or (isinstance(points, list) and "keypoint_scores" in value)
+    return named or (isinstance(points, list) and ("keypoint_scores" in value or _has_labels(value)))
+
+
+def _has_labels(person: Record) -> bool:
+    """Whether these are keypoints with their numbers and scores beside them, as Hugging Face's ViTPose gives them."""
+    lists = [person.get(key) for key in ("keypoints", "scores", "labels")]
+    return all(isinstance(each, list) and len(each) == len(lists[0] or ()) > 0 for each in lists)
+
+
+def _by_label(person: Record) -> Record:
+    """The same person with keypoints in the order of their numbers; those that are left out, for they were not sure, are not
+    seen.
+    """
+    if not _has_labels(person) or not all(isinstance(label, int) and 0 <= label < 133 for label in person["labels"]):
+        return person
+    count = len(COCO_17) if max(person["labels"]) < len(COCO_17) else 133
+    points = [[0.0, 0.0, 0.0] for _ in range(count)]
+    for label, point, score in zip(person["labels"], person["keypoints"], person["scores"], strict=True):
+        points[label] = [*point[:2], score]
+    return {key: value for key, value in person.items() if key not in ("scores", "labels")} | {"keypoints": points}
 
 
 def _people(value: Record) -> list[Record] | None:
@@ -239,13 +269,13 @@ def _coco(
     """Persons of every frame -> COCO's record; one kind of coordinates in all of them. What is of another class than persons
     is left out; `classes` are their names by number.
     """
-    frames = [(frame, list(people)) for frame, people in frames]
+    frames = [(frame, [_by_label(person) for person in people]) for frame, people in frames]
     of = [_class_of(person) for _, people in frames for person in people]
     keep, told = only_persons(of, where, classes)
     kept = iter(keep)
     frames = [(frame, [person for person in people if next(kept)]) for frame, people in frames]
     dicts = [k for _, people in frames for person in people for k in _dicts_of(person)]
-    told = (*told, *told_of_keys(dicts))
+    told = (*told, *told_of_keys(dicts), *_told_of_depth(dicts))
     images: list[Record] = []
     annotations: list[Record] = []
     for n, (frame, people) in enumerate(frames):
@@ -262,10 +292,6 @@ def _coco(
                 annotation["bbox"] = box
             annotations.append(annotation if track is None else annotation | {"track_id": track})
     if image_size is not None:
-        xy = [abs(v) for a in annotations for i, v in enumerate(a["keypoints"]) if i % 3 < 2]
-        if xy and max(xy) <= 1.5:  # fractions of the image
-            for a in annotations:
-                a["keypoints"] = [v * (*image_size, 1)[i % 3] for i, v in enumerate(a["keypoints"])]
         for image in images:
             image |= {"width": image_size[0], "height": image_size[1]}
     category: Record = {"id": 1, "name": "person"}
@@ -277,10 +303,32 @@ def _coco(
     }
 
 
+def _in_pixels(record: Record) -> Record:
+    """The record in pixels, where its keypoints are fractions of images whose size is known."""
+    size = (record["images"][0].get("width"), record["images"][0].get("height")) if record["images"] else (None, None)
+    xy = [v for a in record["annotations"] for i, v in enumerate(a["keypoints"]) if i % 3 < 2]
+    if None in size or not xy or max(xy) > 1.5 or not _FRACTION_LEAST < np.percentile(xy, 2):
+        return record
+    for a in record["annotations"]:
+        a["keypoints"] = [v * (*size, 1)[i % 3] for i, v in enumerate(a["keypoints"])]
+    return record
+
+
 def _dicts_of(person: Record) -> list[Record]:
     """A person's keypoints, where they are dicts."""
     points = points_of(person)
     return [point for point in points if isinstance(point, dict)] if isinstance(points, list) else []
+
+
+def _told_of_depth(points: Sequence[Record]) -> tuple[Notice, ...]:
+    """What to tell of keypoints that have a z, which is not read."""
+    depths = {point["z"] for point in points if isinstance(point.get("z"), int | float)}
+    if len(depths) < 2:
+        return ()
+    guess = any(set(point) & set(_POINT_SCORES) for point in points)
+    what = "z of keypoints is left out: they are read as 2D joints, pixels or fractions of an image"
+    remedy = "nothing, if they are; give --unit and --up if they are 3D joints"
+    return (Notice("note" if guess else "warning", what, remedy),)
 
 
 def _class_of(person: Record) -> Any:

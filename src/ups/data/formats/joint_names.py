@@ -22,7 +22,7 @@ _WORDS: dict[str, str] = {
     # the middle of the body
     "pelvis": "hips pelvis midhip hip hipcenter hipscenter hipcentre centerhip hipmid pelviscenter spinebase root sacrum",
     "spine": "spine spinemid spinenavel navel abdomen abdomenlower waist lowerback lowback torso belly lowertorso spinelower "
-    "lumbar midspine l5",
+    "lumbar midspine l5 ab",
     "chest": "chest thorax spinechest upperchest chestupper spineshoulder shouldercenter shouldercentre centershoulder t8 "
     "uppertorso upperback sternum midshoulder shouldermid ribcage",
     "neck": "neck headbottom upperneck necklower neckbase lowerneck necktwist headneck",
@@ -38,9 +38,9 @@ _WORDS: dict[str, str] = {
     # the arm
     "*clavicle": "clavicle collar clav scapula shoulderblade collarbone innershoulder",
     "*shoulder": "shoulder sho shld sjc",
-    "*upperarm": "upperarm uparm shldr shoulderbend shldrbend arm humerus upperarmbend bicep shoulderjoint",
+    "*upperarm": "upperarm uparm uarm shldr shoulderbend shldrbend arm humerus upperarmbend bicep shoulderjoint",
     "*elbow": "elbow elb ejc",
-    "*forearm": "forearm lowerarm lowarm radius forearmbend ulna",
+    "*forearm": "forearm farm larm lowerarm lowarm radius forearmbend ulna",
     "*wrist": "wrist wri wr wjc",
     "*hand": "hand palm",
     "*hand_tip": "handtip middlefingertip",
@@ -212,7 +212,8 @@ def _shared_fronts(words: Sequence[list[str]]) -> set[tuple[str, ...]]:
 
 
 def _read(index: int, words: list[str], shared: set[tuple[str, ...]]) -> _Read | None:
-    number = int(words[-1][:6]) if words and words[-1].isdigit() else -1
+    told = [w for w in words if w not in _NOISE]
+    number = int(told[-1][:6]) if told and told[-1].isdigit() else -1
     joined = "".join(words)
     if joined in ("l5", "t8"):
         return _Read(index, _CENTRE[joined], "", joined, 0)

@@ -16,7 +16,7 @@ from ups.data.formats.classes import only_persons
 from ups.data.formats.detections import Detection, recording
 from ups.data.formats.joint_map import JointMap
 from ups.data.formats.moments import moments_of, role_of
-from ups.data.formats.named import places_of, skeleton_for
+from ups.data.formats.named import other_size, places_of, skeleton_for
 from ups.data.formats.own_keys import stated_rate
 from ups.data.formats.repair import OWN_UP
 from ups.data.formats.timing import numbers_of, slots_of_times
@@ -122,9 +122,11 @@ def read_coco(
         if not annotations:
             raise DataError(f"{where}: nobody is seen, for there is no person in it; look at what wrote it")
         images = [] if isinstance(record, list) else record.get("images") or []
-        if image_size is None and images and {"width", "height"} <= set(images[0]):
-            image_size = int(images[0]["width"]), int(images[0]["height"])
         told: list[Notice] = [] if isinstance(record, list) else list(record.get("notices", ()))
+        if images and {"width", "height"} <= set(images[0]):
+            stated_size = int(images[0]["width"]), int(images[0]["height"])
+            told += other_size(image_size, stated_size, "given")
+            image_size = image_size or stated_size
         rate = None
         sizes = {(image["width"], image["height"]) for image in images if {"width", "height"} <= set(image)}
         if len(sizes) > 1:
@@ -170,8 +172,8 @@ def read_coco(
         ) from error
     if image_size is None:
         raise DataError(
-            f"{where}: it does not say how large the images are; give the image size, width and height (3D joints are not read "
-            "from this form: write them as joints, with space or up and unit)"
+            f"{where}: it does not say how large the images are; give the image size, width and height; or --unit and --up, if "
+            "these are 3D joints"
         )
     stated = rate or (None if isinstance(record, list) else _stated_fps(record, where))
     clip = recording(

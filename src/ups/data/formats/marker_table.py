@@ -105,6 +105,8 @@ def _motive(rows: list[list[str]]) -> _Headings:
         for i in range(2, len(what) - 2)
         if what[i].lower() == "position" and [cell.strip().lower() for cell in rows[axes][i : i + 3]] == list(_AXES)
     ]
+    if facts.get("coordinate space", "").strip().lower() == "local":
+        raise ValueError("its Coordinate Space is Local, places beside the parent: choose Global")
     unit = facts.get("length units", "").lower()
     return [names[i].strip() for i in columns], columns, axes + 1, float(facts["export frame rate"]), unit
 

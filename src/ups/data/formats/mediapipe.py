@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ups.data.formats.axes import y_up
+from ups.data.formats.axes import up_axis, y_up
 from ups.data.formats.columns import AXES, NAME
 from ups.data.formats.detections import Detection, recording
 from ups.data.formats.hidden import without_empty_rows, without_hidden
@@ -197,9 +197,9 @@ def landmark_clip(
     if len(hips) and np.abs(hips).max() < 0.02 and np.nanmin(points[..., 0]) < 0:
         xyz = points[..., :3]
         clip = named_clip(xyz, scores, places, space="camera", wish=wish, path=path, moments=moments, stated_fps=fps)
-        return replace(clip, up_known=True)
+        return replace(clip, up_known=up_axis(np.where(np.asarray(seen)[..., None], xyz, np.nan), places) != "y")
     xy, size = points[..., :2].copy(), image_size or wish.image_size
-    if np.median(np.abs(xy[seen])) <= 2:
+    if wish.coordinates is None and np.median(np.abs(xy[seen])) <= 2:
         if size is None:
             raise DataError(
                 f"{path}: MediaPipe's fractions of an image; give the image size, width and height in pixels"
@@ -232,7 +232,8 @@ def follow(
     if size is None:
         raise DataError(f"{path}: MediaPipe's fractions of an image; give the image size, width and height in pixels")
     everyone = np.concatenate([np.stack(found) for found in people if found])
-    factor = np.array(size, float) if np.nanmedian(np.abs(everyone[..., :2])) <= 2 else np.ones(2)
+    fractions = wish.coordinates is None and np.nanmedian(np.abs(everyone[..., :2])) <= 2
+    factor = np.array(size, float) if fractions else np.ones(2)
     order = [JOINTS.index(joint) for joint in MEDIAPIPE_33.joints]
     found = []
     for number, bodies in zip(numbers, people, strict=True):

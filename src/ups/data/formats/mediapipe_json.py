@@ -14,7 +14,7 @@ from ups.data.formats.joint_names import slots_of
 from ups.data.formats.mediapipe import JOINTS, NAMES, follow, landmark_clip
 from ups.data.formats.moments import Moments, role_of
 from ups.data.formats.named import Wish
-from ups.data.formats.own_keys import stated_rate
+from ups.data.formats.own_keys import stated_rate, told_of_facts
 from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
 from ups.notices import Notice
@@ -23,7 +23,8 @@ from ups.pose import PoseSequence
 _KEYS = ("pose_landmarks", "poseLandmarks", "landmarks", "landmark", "keypoints", "pose", "points")
 _WORLD_KEYS = ("pose_world_landmarks", "poseWorldLandmarks", "world_landmarks", "worldLandmarks", "keypoints3D")
 _FRAMES = ("frames", "data", "results", "poses", "landmarks")
-_WHICH = ("name", "landmark_name", "landmark", "id", "index", "idx", "landmark_id", "type")
+_SCORES = ("visibility", "score", "confidence", "inFrameLikelihood", "in_frame_likelihood", "likelihood", "presence")
+_WHICH = ("name", "landmark_name", "landmark", "id", "index", "idx", "landmark_id", "type", "landmarkType")
 """Keys of a landmark that say which it is."""
 
 
@@ -45,7 +46,7 @@ def read_mediapipe_json(record: Any, path: Path, wish: Wish) -> PoseSequence:
     frames, names = _frames(record)
     facts = record if isinstance(record, dict) else {}
     size = _size(facts)
-    fps = stated_rate(facts, str(path))
+    fps, said = stated_rate(facts, str(path)), told_of_facts(facts)
     people = [_bodies(frame, _KEYS) for frame in frames]
     world = [_bodies(frame, _WORLD_KEYS) for frame in frames]
     of_world = any(world) and ((wish.image_size or size) is None or not any(people))
@@ -56,15 +57,15 @@ def read_mediapipe_json(record: Any, path: Path, wish: Wish) -> PoseSequence:
         numbers, rate = list(range(len(frames))), fps
         if moments is not None and moments.times:
             numbers, rate, told = slots_of_times(moments.values, moments.unit, str(path))
-            return follow(bodies, numbers, path, wish, rate, size).tell(*told)
+            return follow(bodies, numbers, path, wish, rate, size).tell(*told, *said)
         if moments is not None:
             numbers = moments.values.astype(np.int64).tolist()
-        return follow(bodies, numbers, path, wish, rate, size)
+        return follow(bodies, numbers, path, wish, rate, size).tell(*said)
     points = np.full((1, len(frames), len(JOINTS), 4), np.nan)
     for n, found in enumerate(bodies):
         if found:
             points[0, n] = found[0]
-    clip = landmark_clip(points, path, wish, moments=moments, fps=fps, image_size=size)
+    clip = landmark_clip(points, path, wish, moments=moments, fps=fps, image_size=size).tell(*said)
     if most > 1:
         what = "of several persons' world landmarks only the first of each frame are read"
         clip = clip.tell(
@@ -113,11 +114,19 @@ def _is_body(value: Any) -> bool:
     if not isinstance(value, list) or len(value) != len(JOINTS):
         return False
     return all(
-        ("x" in v and "y" in v)
+        {"x", "y"} <= set(_place(v))
         if isinstance(v, dict)
         else isinstance(v, list) and 2 <= len(v) <= 5 and not isinstance(v[0], list | dict)
         for v in value
     )
+
+
+def _place(landmark: dict[str, Any]) -> dict[str, Any]:
+    """What holds a landmark's x and y: itself, or as in ML Kit's its position."""
+    for key in ("position3D", "position"):
+        if isinstance(landmark.get(key), dict):
+            return landmark[key]
+    return landmark
 
 
 def _named(names: Sequence[str]) -> dict[int, int]:
@@ -138,8 +147,9 @@ def _landmarks(body: Any, path: Path) -> np.ndarray:
     for i, j in order.items():
         landmark = values[i]
         if isinstance(landmark, dict):
-            score = landmark.get("visibility", landmark.get("score", landmark.get("confidence", 1.0)))
-            given = [landmark.get("x"), landmark.get("y"), landmark.get("z", 0.0), score]
+            score = next((landmark[key] for key in _SCORES if key in landmark), 1.0)
+            place = _place(landmark)
+            given = [place.get("x"), place.get("y"), place.get("z", 0.0), score]
         else:
             given = list(landmark)[:4]
         result[j, : len(given)] = [np.nan if v is None else float(v) for v in given]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ups.data.formats.axes import unit_by_thighs
+from ups.data.formats.axes import doubtful_unit, unit_by_thighs
 from ups.data.formats.coco_like import mmpose_names
 from ups.data.formats.layouts import layout_of
 from ups.data.formats.markers import bodies_clip
@@ -77,9 +77,11 @@ def read_mmpose_3d(record: Any, path: Path, wish: Wish) -> PoseSequence:
         names = [joint or f"keypoint {i}" for i, joint in enumerate(known)]
     places, _ = places_of(names, count, str(path), wish.joint_map)
     points[scores <= 0] = np.nan
+    told = () if wish.unit else doubtful_unit(points, places)
     points *= UNITS[wish.unit] if wish.unit else unit_by_thighs(points, places, str(path))
     moments = Moments(np.array([number for number, _ in frames], float)) if frames else None
-    return bodies_clip(points, names, path, wish, None, usual_up="z", moments=moments, scores=scores)
+    clip = bodies_clip(points, names, path, wish, None, usual_up="z", moments=moments, scores=scores)
+    return clip.tell(*told)
 
 
 def _frames(record: Any) -> list[tuple[int, list[Any]]]:

@@ -67,6 +67,8 @@ _SOURCE = {
     "sequencename", "seq", "recording", "recordingid", "trial", "trialid", "session", "sessionid", "take", "camera", "cam",
     "cameraid", "camid", "cameraname", "view", "viewid",
 }  # fmt: skip
+_NO_ID = {"nan", "none", "null", "na", "n/a", "<na>", "-1.0", "?", "unknown"}
+"""What tools write of somebody whom they did not follow, besides -1."""
 _ROW = {"id", "idx", "index", "n", "no", "nr", "number", "i", "row", "sample"}
 """Columns that count rows, if their whole numbers differ from row to row."""
 _CELLS = 10_000_000
@@ -230,6 +232,7 @@ def said_by(table: Table) -> tuple[Table, Said]:
     if when:
         table = replace(table, rows=filled)
     persons = None if who is None else [re.sub(r"(?<=\d)\.0+$", "", row[who]) for row in table.rows]
+    persons = None if persons is None else ["-1" if p.lower() in _NO_ID else p for p in persons]
     subject = who is not None and _joined(table.head[who]) in _SUBJECT
     if persons is not None and subject and not any(persons):
         persons, who = None, None  # nobody filled it in

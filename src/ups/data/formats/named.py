@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -64,16 +65,47 @@ def places_of(names: Sequence[str] | None, count: int, where: str, joint_map: Jo
     if not names:
         return layout_of(count, where).places, ()
     naming = body_of(names, where)
-    return naming.places, left_out_notice(naming.left_out, count)
+    return naming.places, left_out_notice(naming.left_out, count, naming.places)
 
 
-def left_out_notice(names: Sequence[str], count: int) -> tuple[Notice, ...]:
-    """What to tell of names, out of `count`, that are no joint."""
+def left_out_notice(names: Sequence[str], count: int, have: Iterable[str]) -> tuple[Notice, ...]:
+    """What to tell of names, out of `count`, that are no joint; a warning where the joints that a body has (`have`) lack one
+    in between, which may be among them.
+    """
     if not names:
         return ()
+    slots = set(have)
+    lacks = [
+        f"{side}_{part}"
+        for side, other in (("left", "right"), ("right", "left"))
+        for part, further in _BEFORE.items()
+        if f"{side}_{part}" not in slots and slots & {f"{other}_{part}", *(f"{side}_{name}" for name in further)}
+    ]
+    what = "names that are no known joint are left out"
     remedy = "nothing, if they are no joints of a body; else say which is which with --joint-map"
     detail = f"{len(names)} of {count}: {quoted(names)}{near(names)}"
-    return (Notice("note", "names that are no known joint are left out", remedy, detail),)
+    if not lacks:
+        return (Notice("note", what, remedy, detail),)
+    return (Notice("warning", f"{what}, and {', '.join(sorted(lacks)[:3])} is not there", remedy, detail),)
+
+
+_BEFORE = {
+    "shoulder": ("elbow", "wrist", "hand"), "elbow": ("wrist", "hand"), "hip": ("knee", "ankle", "foot"),
+    "knee": ("ankle", "foot"),
+}  # fmt: skip
+"""Joints of each side, and those further out that nobody has without them."""
+
+
+def other_size(
+    given: tuple[int, int] | None, stated: tuple[int, int] | None, counts: Literal["given", "stated"]
+) -> tuple[Notice, ...]:
+    """What to tell of an image size that the user gives and one that the file states, where they differ."""
+    if given is None or stated is None or tuple(given) == tuple(stated):
+        return ()
+    ours, theirs = (f"{size[0]} x {size[1]}" for size in (given, stated))
+    which = ours if counts == "given" else theirs
+    what = f"an image size of {ours} is given, and the file says {theirs}; {which} counts"
+    return (Notice("warning", what, "correct the one that is wrong"),)
 
 
 def skeleton_for(slots: Iterable[str], where: str) -> Skeleton:

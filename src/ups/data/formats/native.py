@@ -288,7 +288,7 @@ def _skeleton(
     if missing:
         unknown = f"; its {quoted(naming.left_out)} is unknown{near(naming.left_out)}" if naming.left_out else ""
         raise DataError(f"{path}: skeleton {found.name!r} has {', '.join(missing[:3])}, which the file lacks{unknown}")
-    return found, [order[joint] for joint in found.joints], left_out_notice(naming.left_out, joints)
+    return found, [order[joint] for joint in found.joints], left_out_notice(naming.left_out, joints, found.joints)
 
 
 def _ranks(names: Sequence[str]) -> list[int] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ups.data.formats.moments import moments_of, role_of
-from ups.data.formats.own_keys import stated_rate, stated_sides
+from ups.data.formats.own_keys import stated_rate, stated_sides, told_of_facts
 from ups.data.formats.timing import numbers_of, slots_of_times
 from ups.errors import DataError
 from ups.notices import Notice
@@ -18,7 +18,7 @@ from ups.notices import Notice
 Record = dict[str, Any]
 _PEOPLE = ("persons", "people", "instances", "detections", "poses", "annotations", "objects", "bodies", "predictions")
 """Keys of the persons of a frame."""
-_POINTS = ("keypoints", "joints", "pose")
+_POINTS = ("keypoints", "joints", "pose", "pose_keypoints_2d")
 """Keys of a person's keypoints."""
 _COUNT = ("index", "idx", "i", "n", "no", "nr", "number", "id")
 """Keys of a frame with persons that number frames, if all differ."""
@@ -66,6 +66,7 @@ def own_frames(record: Any, where: str) -> Frames | None:
         return None
     key = next((key for key in _PEOPLE if all(isinstance(frame.get(key), list) for frame in frames)), None)
     if key is None:
+        frames = [frame if points_of(frame) is not None else _gathered(frame) for frame in frames]
         if not all(points_of(frame) is not None for frame in frames):
             return None
         frames = _of_persons(frames, counted=bool(facts))
@@ -81,6 +82,7 @@ def own_frames(record: Any, where: str) -> Frames | None:
     below = [facts, *(value for value in facts.values() if isinstance(value, dict))]
     rate = fps if fps is not None else next((r for each in below if (r := stated_rate(each, where)) is not None), None)
     size = next((s for each in below if (s := stated_sides(each)) is not None), None)
+    told = (*told, *(notice for each in below for notice in told_of_facts(each)))
     return Frames(people, numbers, [str(n) for n in names] if isinstance(names, list) else None, rate, size, told)
 
 
@@ -170,10 +172,33 @@ def points_of(person: Record) -> Any:
     """A person's keypoints, whatever they are called; None without any."""
     pose = person.get("pose")
     found = person.get("keypoints", person.get("joints", pose.get("keypoints") if isinstance(pose, dict) else pose))
+    found = person.get("pose_keypoints_2d") if found is None else found
+    if isinstance(found, dict) and isinstance(found.get("xy"), list):
+        return _arrays(found)
     if isinstance(found, dict) and found and not {"x", "y"} <= set(found):  # name -> its place
         points = [_named_point(name, place) for name, place in found.items()]
         return None if None in points else points
     return found if isinstance(found, list | dict) and found else None
+
+
+def _gathered(frame: Record) -> Record:
+    """A frame in which every keypoint stands under its own name, with these together."""
+    points = {key: value for key, value in frame.items() if isinstance(value, dict) and {"x", "y"} <= set(value)}
+    return {**{k: v for k, v in frame.items() if k not in points}, "keypoints": points} if points else frame
+
+
+def _arrays(found: dict[str, Any]) -> Any:
+    """Keypoints of one person in Ultralytics' arrays "xy" and "conf" as [x, y, score] each; None for anything else."""
+    xy, conf = found["xy"], found.get("conf")
+    while isinstance(xy, list) and len(xy) == 1 and isinstance(xy[0], list) and xy[0] and isinstance(xy[0][0], list):
+        xy = xy[0]
+    while isinstance(conf, list) and len(conf) == 1 and isinstance(conf[0], list):
+        conf = conf[0]
+    if not all(isinstance(p, list) and len(p) == 2 and not isinstance(p[0], list) for p in xy):
+        return None
+    if conf is None:
+        return xy or None
+    return [[*p, c] for p, c in zip(xy, conf, strict=False)] if len(conf) == len(xy) > 0 else None
 
 
 def _named_point(name: str, place: Any) -> Record | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ ALIASES = {
         "visibility": "confidence confidences conf scores score keypoint_scores keypoints_score keypoints_scores "
         "joint_scores visibilities likelihood kpts_conf keypoint_score keypoint_conf keypoint_confidence kp_scores kpt_scores "
         "joint_conf joint_confidence vis visible",
-        "fps": "frame_rate framerate video_fps frames_per_second sample_rate sampling_rate",
+        "fps": "frame_rate framerate video_fps frames_per_second sample_rate sampling_rate sampling_frequency sample_frequency",
         "image_size": "img_size frame_size video_size resolution video_resolution",
         "unit": "units length_unit length_units",
         "joint_names": "keypoint_names keypoints_names joints_names landmark_names node_names bodyparts",
@@ -135,3 +136,31 @@ def _stacked(joints: list[Any]) -> Any:
     """(J, N, V) as (N, J, V), where that can be done."""
     lengths = {len(joint) if isinstance(joint, list) else -1 for joint in joints}
     return [list(frame) for frame in zip(*joints, strict=True)] if len(lengths) == 1 and -1 not in lengths else joints
+
+
+_MEANING = {
+    "--fps": "stride step frame_step frame_stride frame_skip skip skip_frames every every_nth nth subsample subsampling "
+    "downsample downsampling temporal_stride sample_every",
+    "--coordinates, or by changing the numbers": "scale scale_factor scaling resize resize_factor offset crop crop_box roi "
+    "padding pad letterbox normalized normalised normalization coordinates coordinate_system is_normalized",
+    "--rotate": "rotation rotate rotate_code video_rotation orientation",
+    "--fix swap-sides, or by changing x": "mirror mirrored is_mirrored flip flipped is_flipped hflip horizontal_flip",
+    "--up and --unit": "up up_axis axis_up unit units length_unit length_units space",
+}
+"""Option -> keys of what a file says of its numbers, which is not read in every form."""
+_NOTHING = (None, False, 0, 1, "", "0", "1", "none", "false", "pixel", "pixels", "px", "image")
+
+
+def told_of_facts(facts: dict[str, Any], used: Sequence[str] = ()) -> tuple[Notice, ...]:
+    """What to tell of keys of JSON that say how its numbers are meant and are not read, but for those that are `used`."""
+    told = []
+    for option, words in _MEANING.items():
+        found = {key: value for key, value in facts.items() if str(key).lower() in words.split() and key not in used}
+        for key, value in found.items():
+            plain = value.lower() if isinstance(value, str) else value
+            nothing = value is not True and (plain in _NOTHING or value in ([0, 0], [1, 1]))
+            if nothing or not isinstance(value, str | bool | int | float | list):
+                continue
+            what = f"the file says {key} = {value!r:.40}, which is not read here"
+            told.append(Notice("warning", what, f"say it with {option}; nothing, if the numbers are so already"))
+    return tuple(told)

@@ -14,13 +14,15 @@ from ups.data.formats.hidden import told_of_unread, without_empty_rows, without_
 from ups.data.formats.joint_names import quoted, split_people
 from ups.data.formats.long_table import in_rows, is_axis, is_long, spread_out
 from ups.data.formats.moments import Moments, Said, said_by
-from ups.data.formats.own_keys import KEYS
+from ups.data.formats.own_keys import ALIASES, KEYS, stated_sides
 from ups.data.formats.pair_cells import apart
 from ups.data.formats.table import Table, facts_of, first_rows, read_table
 from ups.errors import DataError
 
 CELLS = 10_000_000
 """Numbers of a .csv whose rows are put in their places, at most; or four times as many as it has cells."""
+_LEAST_SIDE = 100
+"""Pixels of an image's width and height in columns, at least: less is a box."""
 MOMENTS = "moments"
 """Key under which `read_fields` has the moments of a .csv."""
 OTHERS = "other columns"
@@ -68,7 +70,7 @@ def table_fields(path: Path) -> dict[str, Any]:
     fields[TOLD] = told
     if axes.endswith("v"):
         fields["visibility"] = block[..., -1]
-    return fields | _noted(table)
+    return fields | _constant(table, others) | _noted(table)
 
 
 def _long_fields(path: Path) -> dict[str, Any]:
@@ -86,9 +88,24 @@ def _long_fields(path: Path) -> dict[str, Any]:
     return fields | _noted(table)
 
 
+def _constant(table: Table, columns: Sequence[int]) -> dict[str, Any]:
+    """Rate and image size, where columns hold them, the same number in every row."""
+    found: dict[str, str] = {}
+    for i in columns:
+        cells = {row[i] for row in table.rows}
+        key = _key(table.head[i])
+        if len(cells) == 1 and re.fullmatch(r"\d+([.,]\d+)?", cell := cells.pop()):
+            found[ALIASES.get(key, key)] = cell.replace(",", ".")
+    fields: dict[str, Any] = {"fps": found["fps"]} if "fps" in found else {}
+    size = stated_sides({key: float(value) for key, value in found.items()})
+    return fields | ({} if size is None or min(size) < _LEAST_SIDE else {"image_size": list(size)})
+
+
 def _noted(table: Table) -> dict[str, Any]:
-    """What the lines on top of a table say; those with a colon only if they are of `KEYS`."""
-    return {key: value for key, value in facts_of(table.notes).items() if key in KEYS or _says(table, key)}
+    """What the lines on top of a table say; those with a colon only if they are of `KEYS` or `ALIASES`."""
+    return {
+        key: value for key, value in facts_of(table.notes).items() if key in KEYS or key in ALIASES or _says(table, key)
+    }
 
 
 def _says(table: Table, key: str) -> bool:

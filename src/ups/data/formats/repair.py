@@ -12,8 +12,9 @@ from ups.data.formats.trc import UNITS
 from ups.errors import DataError
 from ups.pose import PoseSequence
 
-COORDINATES = ("pixels", "fractions", "signed", "centred")
-"""Of 2D joints: fractions of width and height; -1 to 1 across each; pixels from the image's centre."""
+COORDINATES = ("pixels", "fractions", "longer", "signed", "centred")
+"""Of 2D joints: fractions of width and height; of the longer of them, both; -1 to 1 across each; pixels from the image's
+centre."""
 ROTATIONS = (0, 90, 180, 270)
 FIXES = ("swap-sides", "swap-xy", "score-z")
 """Exchange left and right joints; exchange x and y; take the third coordinate for a score."""
@@ -72,6 +73,7 @@ def in_pixels(clip: PoseSequence, coordinates: str) -> PoseSequence:
     change = {
         "pixels": lambda points: points,
         "fractions": lambda points: points * size,
+        "longer": lambda points: points * size.max(),
         "signed": lambda points: (points + 1) / 2 * size,
         "centred": lambda points: points + size / 2,
     }

@@ -10,7 +10,7 @@ import numpy as np
 
 from ups.data.formats.detections import Detection, recording
 from ups.data.formats.hdf5 import H5
-from ups.data.formats.named import Wish, places_of, skeleton_for
+from ups.data.formats.named import Wish, other_size, places_of, skeleton_for
 from ups.data.formats.sleap import image_size_of
 from ups.errors import DataError
 from ups.pose import PoseSequence
@@ -52,7 +52,9 @@ def read_slp(path: Path, file: H5, wish: Wish) -> PoseSequence:
     places, told = places_of(names, len(names), where, wish.joint_map)
     skeleton = skeleton_for(places, where)
     picked = [places[joint] for joint in skeleton.joints]
-    size = wish.image_size or _image_size(file, int(videos[0]) if len(videos) else 0)
+    stated = _image_size(file, int(videos[0]) if len(videos) else 0)
+    told = (*told, *other_size(wish.image_size, stated, "given"))
+    size = wish.image_size or stated
     if size is None:
         raise DataError(f"{path}: it does not say how large the images are; give the image size, width and height")
     claimed = rows["frames"]["instance_id_end"].astype(float) - rows["frames"]["instance_id_start"]

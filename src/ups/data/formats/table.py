@@ -14,7 +14,7 @@ import numpy as np
 from ups.errors import DataError
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_NOTHING = {"", "nan", "null", "none", "na", "n/a", "n.a.", "<na>", "#n/a", "nil", "-",
+_NOTHING = {"", "nan", "null", "none", "na", "n/a", "n.a.", "<na>", "#n/a", "nil", "-", "(null)", "#num!", "#div/0!", "#value!",
             "--", ".", "?", "missing", "undefined", "-nan", "-nan(ind)", "nan(ind)", "1.#qnan", "-1.#qnan", "1.#ind",
             "-1.#ind"}  # fmt: skip
 """Words of many programs for a number that isn't there."""

@@ -49,6 +49,9 @@ def frame_rate(stated: float | None, wished: float | None, where: str) -> tuple[
         return FPS, (Notice("warning", what, "write fps into the file, or give it: --fps, or the column fps"),)
     if not 1 <= fps <= 1000:
         raise DataError(f"{where}: {fps:g} frames per second; a number from 1 to 1000 is needed: give --fps")
+    if known and wished is not None and abs(wished - fps) > 0.02 * fps:
+        what = f"{wished:g} frames per second are given, and the file says {fps:g}, which counts"
+        return float(fps), (Notice("note", what, "correct the file if it is wrong"),)
     return float(fps), ()
 
 

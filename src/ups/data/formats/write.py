@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ups.data.formats.axes import up_axis
 from ups.data.formats.native import OWN_UP, write_file
 from ups.data.formats.write_bvh import write_bvh
 from ups.errors import DataError
@@ -64,10 +63,6 @@ def not_held(clip: PoseSequence, kind: str) -> list[str]:
         (f"that its frame is {clip.space}, it is y up", clip.space in ("camera", "kinect")),
     ):
         lost += [name] if there else []
-    if kind in ("trc", "bvh"):
-        seen = np.where(clip.visibility[..., None] > 0, y_up(clip), np.nan)
-        stands = up_axis(seen, {joint: j for j, joint in enumerate(clip.skeleton.joints)})
-        lost += ["that y is up, though bodies lie: read it with --up y"] if stands not in (None, "y") else []
     return lost
 
 
