@@ -105,5 +105,5 @@ def test_pictures_of_any_name(tmp_path, name):
     clip = pose_sequence(joints, "coco-17", space="image", fps=30, image_size=(640, 480))
     save_picture(clip, tmp_path / "a.png", name, [(name, 0.5)])
     save_joints_picture(clip, [name] * 17, tmp_path / "b.png", name)
-    assert drawn(np.zeros((48, 64, 3), np.uint8), clip, 0, name, (64, 48)).shape == (48, 64, 3)
+    assert drawn(np.zeros((48, 64, 3), np.uint8), clip, 0, name).shape == (48, 64, 3)
     assert next(pictures(clip, 30, (64, 64), name))[1].shape == (64, 64, 3)
