@@ -56,7 +56,9 @@ def fixed_view(clip: PoseSequence, number: int) -> PoseSequence:
 
 
 def reframed(clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
-    """A filmed clip in another picture frame: at times turned (normal, 7 degrees, at most 20), cut or widened, 0.5 to 1.9 heights wide."""
+    """A filmed clip in another picture frame: turned in three of ten (normal, 7 degrees, at most 20), cut or widened, 0.5
+    to 1.9 heights wide.
+    """
     assert clip.image_size is not None
     height = clip.image_size[1]
     joints, pose_3d = clip.joints, clip.pose_3d
