@@ -6,7 +6,7 @@ import numpy as np
 
 from ups.pose import PoseSequence
 from ups.skeletons import COCO_17
-from ups.tasks.detector import CONSTANT, FAST, SLOW, body_size, detected
+from ups.tasks.detector import CONSTANT, FAST, SHAKY, SLOW, body_size, detected
 
 
 def still(frames: int = 60) -> PoseSequence:
@@ -34,7 +34,7 @@ def test_errors_are_as_large_as_promised_and_nothing_is_without():
         jitter = np.diff(error, axis=1)
         rough.append(np.nanmedian(np.abs(jitter)))
     assert 0.002 < np.median(rough) < FAST
-    assert max(rough) < 3 * FAST + SLOW and min(rough) < 0.1 * FAST
+    assert FAST < max(rough) < 3 * SHAKY + SLOW and min(rough) < 0.1 * FAST
 
 
 def test_ends_of_limbs_err_more_than_the_trunk_and_fast_joints_more_than_still_ones():
@@ -60,7 +60,7 @@ def test_shares_of_missing_joints_exchanges_and_doubt():
     assert 0.4 < doubtful < 0.6
     size = body_size(clip)
     far = [np.abs(o.joints - clip.joints)[o.visibility > 0].max() / size > 0.25 for o in others]
-    assert 0.1 < np.mean(far) < 0.3  # sides exchanged, or another person
+    assert 0.25 < np.mean(far) < 0.5  # sides exchanged, or another person
 
 
 def test_confidence_falls_with_the_error():
@@ -71,7 +71,7 @@ def test_confidence_falls_with_the_error():
         error = np.linalg.norm(other.joints - clip.joints, axis=-1)[seen]
         if len(np.unique(other.visibility)) > 2:
             rank.append(np.corrcoef(error, other.visibility[seen])[0, 1])
-    assert np.median(rank) < -0.1
+    assert np.mean(rank) < -0.02 and np.mean(np.array(rank) < 0) > 0.6
 
 
 def test_the_constant_part_stays_and_3d_clips_work_too():

@@ -16,8 +16,9 @@ from ups.pose import PoseSequence
 from ups.skeleton import Skeleton
 from ups.tasks.geometry import knots
 
-CONSTANT, SLOW, FAST = 0.012, 0.02, 0.02
-"""Largest standard deviations of a clip, in body sizes (the longer side of the box around a body, about 1.6 m)."""
+CONSTANT, SLOW, FAST, SHAKY = 0.012, 0.02, 0.01, 0.03
+"""Largest standard deviations of a clip, in body sizes (the longer side of the box around a body, about 1.6 m); fast
+errors are `SHAKY` instead of `FAST` in three clips of ten, as those of small networks and low resolution are."""
 _ENDS = ("wrist", "hand", "hand_tip", "thumb", "index", "pinky", "ankle", "heel", "foot")
 _ARM = ("elbow", "wrist", "hand", "hand_tip", "thumb", "index", "pinky")
 _LEG = ("knee", "ankle", "heel", "foot")
@@ -51,7 +52,7 @@ def detected(clip: PoseSequence, rng: np.random.Generator) -> PoseSequence:
         joints[:, part] += np.float32(size) * rng.normal(0, 0.5, shape[-1]).astype(np.float32)
     sure = np.ones(shape[:3], np.float32)
     if rng.random() < 0.5:
-        doubt = rng.uniform(0, 0.5) * np.linalg.norm(error, axis=-1) / 0.05
+        doubt = rng.uniform(0, 0.1) * np.linalg.norm(error, axis=-1) / 0.05
         sure = rng.uniform(0.7, 1.0) - doubt + rng.normal(0, rng.uniform(0, 0.1), shape[:3])
     confidence = np.where(seen, np.clip(sure, 0.05, 1), 0).astype(np.float32)
     return replace(clip, joints=np.where(seen[..., None], joints, 0), visibility=confidence)
@@ -66,11 +67,14 @@ def _errors(clip: PoseSequence, size: float, rng: np.random.Generator) -> np.nda
     speed[:, 1:] = np.linalg.norm(np.diff(clip.joints, axis=1), axis=-1) / size
     seen = clip.visibility > 0
     speed[:, 1:] *= seen[:, 1:] & seen[:, :-1]
-    moving = (1 + rng.uniform(0, 15) * np.minimum(speed, 0.1))[..., None]
-    fast = FAST * rng.random() ** 1.5 * rng.standard_normal((m, n, j, v))
+    speed = np.minimum(speed, 0.1)[..., None]
+    shaky = rng.random() < 0.3
+    fast = (SHAKY if shaky else FAST) * rng.random() ** 1.5 * rng.standard_normal((m, n, j, v))
+    fast *= 1 + rng.uniform(0, 15 if shaky else 40) * speed
     slow = SLOW * rng.random() ** 1.5 * knots(rng.standard_normal((m, max(3, n // 8), j, v)), n)
+    slow *= 1 + rng.uniform(0, 15) * speed
     constant = CONSTANT * rng.random() * rng.standard_normal((m, 1, j, v))
-    return ((fast + slow) * moving * share[:, None] + constant).astype(np.float32)
+    return ((fast + slow) * share[:, None] + constant).astype(np.float32)
 
 
 def _missing(skeleton: Skeleton, shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
@@ -89,17 +93,21 @@ def _missing(skeleton: Skeleton, shape: tuple[int, int, int], rng: np.random.Gen
 
 
 def _exchanged(joints: np.ndarray, skeleton: Skeleton, rng: np.random.Generator) -> np.ndarray:
-    """Left and right of the arms, the legs or the whole body exchanged for some frames, in one clip of seven."""
-    if rng.random() >= 0.15 or not skeleton.mirror_pairs:
+    """Left and right of the legs, the arms or the whole body exchanged up to three times in one clip of three, for one
+    to five frames each.
+    """
+    if rng.random() >= 1 / 3 or not skeleton.mirror_pairs:
         return joints
-    part = (_ARM, _LEG, None)[int(rng.integers(3))]
+    part = (_LEG, _LEG, _ARM, None)[int(rng.integers(4))]
     pairs = [p for p in skeleton.mirror_pairs if part is None or skeleton.joints[p[0]].split("_", 1)[1] in part]
     order = np.arange(len(skeleton))
     for left, right in pairs:
         order[left], order[right] = right, left
-    stretch = _stretch(joints.shape[1], 0.2, rng)
     joints = joints.copy()
-    joints[:, stretch] = joints[:, stretch][:, :, order]
+    for _ in range(int(rng.integers(1, 4))):
+        start = int(rng.integers(0, joints.shape[1]))
+        stretch = slice(start, start + int(rng.integers(1, 6)))
+        joints[:, stretch] = joints[:, stretch][:, :, order]
     return joints
 
 
