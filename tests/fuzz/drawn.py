@@ -209,7 +209,7 @@ def frame(rng: random.Random) -> None:
     from ups.video.draw import drawn
 
     clip, size = _clip(rng, "image"), rng.choice([(64, 48), (1, 1), (640, 2)])
-    picture = drawn(np.zeros((48, 64, 3), np.uint8), clip, rng.randrange(clip.frames), rng.choice(NAMES))
+    picture = drawn(np.zeros((size[1], size[0], 3), np.uint8), clip, rng.randrange(clip.frames), rng.choice(NAMES))
     assert picture.shape == (size[1], size[0], 3)
 
 
