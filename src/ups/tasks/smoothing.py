@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def whittaker(values: np.ndarray, weight: np.ndarray, strength: float) -> np.nda
         weight: (N,), not negative, three at least above 0; frames of weight 0 are interpolated.
         strength: of smoothing.
     """
-    from scipy.linalg import solveh_banded  # a fifth of a second, which other answers do without
+    from scipy.linalg import lapack  # a fifth of a second, which other answers do without
 
     n = len(values)
     band = np.zeros((3, n))  # D'D of second differences, upper form
@@ -51,7 +52,10 @@ def whittaker(values: np.ndarray, weight: np.ndarray, strength: float) -> np.nda
         band[2] = 1, 5, 5, 1
     band *= strength
     band[2] += weight
-    return solveh_banded(band, weight[:, None] * values, overwrite_ab=True, overwrite_b=True, check_finite=False)
+    solve: Any = lapack  # its routines are made at run time
+    _, smooth, failed = solve.dpbsv(band, weight[:, None] * values, overwrite_ab=True, overwrite_b=True)
+    assert not failed
+    return smooth
 
 
 def jitter(clip: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +73,7 @@ def jitter(clip: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
     apart = max(1, round(_APART * clip.fps))
     slow = (2 * np.sin(np.pi * min(_MOTION_HZ / clip.fps, 0.5))) ** 4
     noise, bend = np.full((2, m, j), np.nan)
-    if n < 2 * apart + _FEWEST or slow > 6:
+    if n < max(2 * apart, 4) + _FEWEST or slow > 6:
         return noise, bend
     seen = clip.visibility > 0
     pairs = seen[:, 1:] & seen[:, :-1]
@@ -80,16 +84,27 @@ def jitter(clip: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
     fourth = np.diff(near, 2, axis=1)
     far = clip.joints[:, 2 * apart :] - 2 * clip.joints[:, apart:-apart] + clip.joints[:, : -2 * apart]
     skip = max(1, n // _LOOKED_AT)
+    if seen.all():  # all joints in one go
+        every = [np.moveaxis(of[:, ::skip], 1, 2).reshape(m, j, -1) for of in (near, fourth, far)]
+        return _measured(every[0], every[1], every[2], slow, apart)
     for person, joint in np.argwhere((fourth_known.sum(1) >= _FEWEST) & (far_known.sum(1) >= _FEWEST)):
-        nears, fourths, fars = (
-            of[person, :, joint][known[person, :, joint]][::skip] ** 2
+        tracks = [
+            of[person, :, joint][known[person, :, joint]][::skip].ravel()
             for of, known in ((near, near_known), (fourth, fourth_known), (far, far_known))
-        )
-        both = (np.median(fourths) - slow * np.median(nears)) / _MEDIAN
-        noise[person, joint] = max(0.0, both / (70 - 6 * slow))
-        moved = np.minimum(fars, _LEAP * np.median(fars)).mean()
-        bend[person, joint] = max(moved - 6 * noise[person, joint], _LEAST * moved) / apart**4
+        ]
+        noise[person, joint], bend[person, joint] = _measured(tracks[0], tracks[1], tracks[2], slow, apart)
     return noise, bend
+
+
+def _measured(
+    near: np.ndarray, fourth: np.ndarray, far: np.ndarray, slow: float, apart: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `jitter` returns, of differences along the last axis."""
+    near, fourth, far = near**2, fourth**2, far**2
+    both = (np.median(fourth, -1) - slow * np.median(near, -1)) / _MEDIAN
+    noise = np.maximum(0.0, both / (70 - 6 * slow))
+    moved = np.minimum(far, _LEAP * np.median(far, -1, keepdims=True)).mean(-1)
+    return noise, np.maximum(moved - 6 * noise, _LEAST * moved) / apart**4
 
 
 def calmed(clip: PoseSequence) -> PoseSequence:
