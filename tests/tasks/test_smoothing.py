@@ -107,6 +107,16 @@ def test_unseen_frames_stay_unseen_and_do_not_pull():
     assert error(other, truth) < 3
 
 
+@pytest.mark.parametrize("strength", [0.02, 25.0, 1e6])
+def test_a_long_gap_changes_nothing_beyond_it(strength):
+    values = 500 + np.cumsum(np.random.default_rng(2).normal(size=(100, 2)), 0)
+    between = np.zeros((30_000, 2))
+    weight = np.concatenate([np.ones(100), np.zeros(30_000), np.ones(100)])
+    told = whittaker(np.concatenate([values, between, values]), weight, strength)
+    assert np.isfinite(told).all()
+    np.testing.assert_allclose(told[:100], whittaker(values, np.ones(100), strength), atol=0.1)
+
+
 @pytest.mark.parametrize("frames", [1, 3, 4, 11])
 def test_too_few_frames_and_too_slow_ones_tell_nothing(frames):
     clip = swinging(60.0, frames / 60, noise=5.0)
